@@ -1,0 +1,13 @@
+"""Sluice's Lambda entry points: the seeding API and the Firehose transform. No logic lives here."""
+
+from typing import Any
+
+from chalice.app import Chalice
+
+app = Chalice(app_name="sluice")
+
+
+@app.lambda_function(name="transform")
+def transform(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Answer one Firehose batch."""
+    return {"records": []}

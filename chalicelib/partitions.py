@@ -1,0 +1,131 @@
+"""Where a record lies in the lake: partition values, and the S3 prefixes made of them.
+
+A time level is a zero-padded part of the event time in UTC, so that text order is time order. A
+field level is the field's text, percent-encoded (RFC 3986) except for letters, digits and `-._~`,
+so that no value can add a level to the path.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from chalicelib.schema import EPOCH_MS_MAX, EVENT_TIME, LAYOUT, Record
+
+DATA_PREFIX = "data/"
+ERROR_PREFIX = "errors/"
+
+TIME_FORMATS = {
+    "year": "{:04d}",
+    "month": "{:02d}",
+    "day": "{:02d}",
+    "hour": "{:02d}",
+    "minute": "{:02d}",
+}
+"""The time levels, coarsest first, with the format of their values."""
+
+PREFIX_LENGTH_MAX = 512
+"""Characters of an evaluated prefix (https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html)."""
+
+VALUE_LENGTH_MAX = 256
+"""Characters a percent-encoded value may have, so that an evaluated prefix stays within its limit."""
+
+
+class PartitionError(ValueError):
+    """A value that no partition can be named after; the message names the field and the rule."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field} {rule}")
+        self.field = field
+        self.rule = rule
+
+
+@lru_cache(maxsize=8192)
+def encode_value(field: str, text: str) -> str:
+    """The partition value of a field's text. Raises PartitionError for an empty or over-long one."""
+    if not text:
+        raise PartitionError(field, "must not be empty")
+    value = quote(text, safe="")
+    if len(value) > VALUE_LENGTH_MAX:
+        raise PartitionError(
+            field,
+            f"must have at most {VALUE_LENGTH_MAX} characters once percent-encoded, and has {len(value)}",
+        )
+    return value
+
+
+@lru_cache(maxsize=8192)
+def _time_values(minute: int) -> dict[str, str]:
+    moment = datetime.fromtimestamp(minute * 60, UTC)
+    return {level: form.format(getattr(moment, level)) for level, form in TIME_FORMATS.items()}
+
+
+def time_values(epoch_ms: int) -> dict[str, str]:
+    """The values of all time levels. Raises PartitionError outside the years 1970-9999."""
+    if not 0 <= epoch_ms <= EPOCH_MS_MAX:
+        raise PartitionError(EVENT_TIME, "must lie in the years 1970-9999, in epoch milliseconds")
+    return _time_values(epoch_ms // 60_000)
+
+
+def partitioner(layout: Sequence[str] = LAYOUT) -> Callable[[Mapping[str, Any]], dict[str, str]]:
+    """A function from a record's fields to its partition keys: exactly the layout's levels, in order."""
+
+    def keys(record: Mapping[str, Any]) -> dict[str, str]:
+        times = time_values(record[EVENT_TIME])
+        return {
+            level: times[level] if level in times else encode_value(level, record[level])
+            for level in layout
+        }
+
+    return keys
+
+
+def layout_errors(layout: Sequence[str], record_type: type[Struct] = Record) -> list[str]:
+    """What is wrong with a layout, a sentence each; nothing when it can be used."""
+    texts = {
+        field.name
+        for field in msgspec.inspect.type_info(record_type).fields  # type: ignore[attr-defined]
+        if field.required and isinstance(field.type, msgspec.inspect.StrType)
+    }
+    errors = [
+        f"level {level!r} is neither a required string field of the record ({', '.join(sorted(texts))}) "
+        f"nor a part of its time ({', '.join(TIME_FORMATS)})"
+        for level in layout
+        if level not in texts and level not in TIME_FORMATS
+    ]
+    if not layout:
+        errors.append("it names no level")
+    if len(set(layout)) != len(layout):
+        errors.append("it names a level twice")
+    times = [level for level in layout if level in TIME_FORMATS]
+    if times != list(TIME_FORMATS)[: len(times)]:
+        errors.append(
+            f"its time levels must be {', '.join(TIME_FORMATS)} in this order, from the first on"
+        )
+    longest = path(
+        {level: "0" * 4 if level in TIME_FORMATS else "x" * VALUE_LENGTH_MAX for level in layout}
+    )
+    if len(longest) > PREFIX_LENGTH_MAX:
+        errors.append(
+            f"its path can reach {len(longest)} characters; Firehose allows {PREFIX_LENGTH_MAX}"
+        )
+    return errors
+
+
+def path(keys: Mapping[str, str]) -> str:
+    """The folder of a partition: `data/siteId=2/year=2023/.../`."""
+    return DATA_PREFIX + "".join(f"{level}={value}/" for level, value in keys.items())
+
+
+def firehose_prefix(layout: Sequence[str] = LAYOUT) -> str:
+    """The delivery stream's S3 prefix, which evaluates to `path(keys)`."""
+    return path({level: f"!{{partitionKeyFromLambda:{level}}}" for level in layout})
+
+
+def firehose_error_prefix() -> str:
+    """The delivery stream's error prefix: by kind of error and day of arrival."""
+    return ERROR_PREFIX + "!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/"

@@ -1,0 +1,61 @@
+"""The record and the layout of its partitions: the one place where either is declared.
+
+Validation, the DynamoDB item, the typed decoding of changes, the lake's lines, the S3 prefix, the
+catalog's columns and the table in `docs/record.md` all derive from this module.
+"""
+
+import time
+import uuid
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+EPOCH_MS_MAX = 253_402_300_799_999
+"""The last millisecond of the year 9999, the last year a four-digit partition can name."""
+
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One record of the table.
+
+    A field typed `| UnsetType` may be absent; a field with a default factory is filled in by the
+    API when absent, and every stored item has it.
+    """
+
+    id: Annotated[
+        str,
+        Meta(min_length=1, max_length=512, description="Key of the table; generated when absent."),
+    ] = field(default_factory=_new_id)
+    siteId: Annotated[
+        str, Meta(min_length=1, description="Site the record belongs to; first partition level.")
+    ]
+    createdAtTime: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=EPOCH_MS_MAX,
+            description="Event time in epoch milliseconds, UTC, years 1970-9999; now when absent.",
+        ),
+    ] = field(default_factory=_now_ms)
+    name: Annotated[str, Meta(description="Free text.")] | UnsetType = UNSET
+    valueOne: Annotated[Int64, Meta(description="First value, 64-bit.")] | UnsetType = UNSET
+    valueTwo: Annotated[Int64, Meta(description="Second value, 64-bit.")] | UnsetType = UNSET
+
+
+KEY = "id"
+"""The table's partition key: a string field of `Record`."""
+
+EVENT_TIME = "createdAtTime"
+"""The field, in epoch milliseconds, that the time levels of the layout are taken from."""
+
+LAYOUT = ("siteId", "year", "month", "day", "hour", "minute")
+"""The partition levels, outermost first: string fields of `Record`, and parts of `EVENT_TIME`."""
