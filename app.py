@@ -4,10 +4,12 @@ from typing import Any
 
 from chalice.app import Chalice
 
+from chalicelib.transform import deployed_transformer
+
 app = Chalice(app_name="sluice")
 
 
 @app.lambda_function(name="transform")
-def transform(event: dict[str, Any], context: object) -> dict[str, Any]:
+def transform(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer one Firehose batch."""
-    return {"records": []}
+    return deployed_transformer()(event)

@@ -1,17 +1,184 @@
-"""A change of the table: how the pipe spells it, and the struct that reads it.
+"""A change of the table: how the pipe spells it, how it is read, and its line in the lake.
 
 The template passes whole sub-objects and no single attribute: Pipes inserts values unescaped and
-turns a missing path into "" (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-input-transformation.html),
-so an attribute named by the template could break the JSON, inject a field, or be missing unseen.
+turns a missing path into ""
+(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-input-transformation.html), so an
+attribute named by the template could break the JSON, inject a field, or be missing unseen.
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from chalicelib.readers import image_type, nullable, read_image, struct_readers
+from chalicelib.schema import EPOCH_MS_MAX, Record
 
 INPUT_TEMPLATE = (
     '{"eventID": <$.eventID>, "eventName": <$.eventName>, '
     '"dynamodb": <$.dynamodb>, "userIdentity": <$.userIdentity>}'
 )
-"""The pipe's input template. Every stream record has these paths but `userIdentity`, which comes as
-"" unless a service made the change."""
+"""The pipe's input template. Every stream record has these paths but `userIdentity`, which arrives
+as "" unless a service made the change."""
 
-ChangeType = Literal["INSERT", "MODIFY", "REMOVE"]
+CHANGE_TYPES = ("INSERT", "MODIFY", "REMOVE")
+"""The kinds of change a stream reports. All of them belong into the lake: deletes are data."""
+
+SEQUENCE_DIGITS = 40
+"""Digits of the longest sequence number
+(https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html)."""
+
+TTL_PRINCIPAL = "dynamodb.amazonaws.com"
+"""Who deletes expired items
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html)."""
+
+CHANGE_FIELDS = {
+    "changeType": "INSERT, MODIFY or REMOVE; a REMOVE carries the last image of the item.",
+    "changeSequence": "Order of a key's versions; zero-padded, so that text order is numeric order.",
+    "changedAt": "When the table changed, epoch milliseconds, to the second.",
+    "eventId": "Unique for each change; two lines with the same one are duplicates.",
+    "expired": "true on a REMOVE made by time to live; absent otherwise.",
+    "extra": "Attributes the schema does not declare, as DynamoDB JSON text; absent without any.",
+}
+"""What a line holds beside the record's own fields."""
+
+
+class ChangeError(ValueError):
+    """A change that cannot be read; the message names the part and the rule, never a value."""
+
+
+class Identity(Struct):
+    """Who made the change, when a service did."""
+
+    principalId: str = ""
+
+
+class StreamData(Struct):
+    """The `dynamodb` object of a stream record. Images stay undecoded until one is chosen."""
+
+    SequenceNumber: str
+    ApproximateCreationDateTime: float
+    NewImage: Raw | UnsetType = UNSET
+    OldImage: Raw | UnsetType = UNSET
+
+
+class StreamRecord(Struct):
+    """A change as `INPUT_TEMPLATE` spells it."""
+
+    eventID: str
+    eventName: str
+    dynamodb: StreamData
+    userIdentity: Identity | str = ""
+
+
+class Change(Struct):
+    """A change, typed: the record's fields by name, and the change's own."""
+
+    type: str
+    sequence: str
+    changed_at: int
+    event_id: str
+    expired: bool
+    fields: dict[str, Any]
+    extra: str | None = None
+
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def line(change: Change) -> bytes:
+    """The change's line of the lake: one JSON object, ended by a newline."""
+    document = {
+        **change.fields,
+        "changeType": change.type,
+        "changeSequence": change.sequence,
+        "changedAt": change.changed_at,
+        "eventId": change.event_id,
+    }
+    if change.expired:
+        document["expired"] = True
+    if change.extra is not None:
+        document["extra"] = change.extra
+    return _encode(document) + b"\n"
+
+
+def change_reader(record_type: type[Struct] = Record) -> Callable[[bytes], Change]:
+    """A function that reads a pipe's record (JSON) into a Change. It raises ChangeError alone.
+
+    Building it raises TypeError when the record type cannot stand in the lake.
+    """
+    readers = struct_readers(record_type)
+    if taken := sorted(readers.keys() & CHANGE_FIELDS.keys()):
+        raise TypeError(
+            f"a record's field must not be named {', '.join(taken)}: a line has it already"
+        )
+    decode_record = msgspec.json.Decoder(StreamRecord).decode
+    decode_image = msgspec.json.Decoder(image_type(record_type)).decode
+    decode_attributes = msgspec.json.Decoder(dict[str, Raw]).decode
+    nullable_fields = {
+        name: (msgspec.json.Decoder(each.wire).decode, each.value)
+        for name, each in ((name, nullable(strict)) for name, strict in readers.items())
+    }
+
+    def read_mixed_image(image: Raw) -> tuple[dict[str, Any], str | None]:
+        """An image with undeclared attributes, or with declared ones that are NULL."""
+        attributes = decode_attributes(image)
+        fields: dict[str, Any] = {}
+        for name, (decode, value) in nullable_fields.items():
+            if (raw := attributes.pop(name, None)) is not None:
+                try:
+                    fields[name] = value(decode(raw))
+                except ValueError as broken:
+                    raise ChangeError(f"{name} {broken}") from None
+        return fields, _encode(attributes).decode() if attributes else None
+
+    def read_any_image(image: Raw) -> tuple[dict[str, Any], str | None]:
+        try:
+            plain_image = decode_image(image)
+        except msgspec.ValidationError:
+            return read_mixed_image(image)
+        return read_image(plain_image, readers), None
+
+    def read(data: bytes) -> Change:
+        try:
+            record = decode_record(data)
+            stream = record.dynamodb
+            expired = False
+            match record.eventName:
+                case "INSERT" | "MODIFY":
+                    image = stream.NewImage
+                case "REMOVE":
+                    image = stream.OldImage
+                    identity = record.userIdentity
+                    expired = (
+                        isinstance(identity, Identity) and identity.principalId == TTL_PRINCIPAL
+                    )
+                case _:
+                    raise ChangeError(f"eventName is none of {', '.join(CHANGE_TYPES)}")
+            if image is UNSET:
+                raise ChangeError(f"a {record.eventName} has no image; the stream must carry both")
+            fields, extra = read_any_image(image)
+        except ChangeError:
+            raise
+        except UnicodeDecodeError:
+            raise ChangeError("is not UTF-8") from None
+        except (msgspec.MsgspecError, ValueError, RecursionError) as broken:
+            raise ChangeError(f"is no change of the table: {broken}") from None
+        sequence = stream.SequenceNumber
+        if len(sequence) > SEQUENCE_DIGITS or not (sequence.isascii() and sequence.isdecimal()):
+            raise ChangeError(f"SequenceNumber is not a number of at most {SEQUENCE_DIGITS} digits")
+        changed_at = stream.ApproximateCreationDateTime * 1000
+        if not 0 <= changed_at <= EPOCH_MS_MAX:
+            raise ChangeError("ApproximateCreationDateTime is not in the years 1970-9999")
+        return Change(
+            type=record.eventName,
+            sequence=sequence.zfill(SEQUENCE_DIGITS),
+            changed_at=round(changed_at),
+            event_id=record.eventID,
+            expired=expired,
+            fields=fields,
+            extra=extra,
+        )
+
+    return read

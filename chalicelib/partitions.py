@@ -11,9 +11,10 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
 from msgspec import Struct
+from msgspec.inspect import Metadata, StrType
 
+from chalicelib.readers import struct_fields
 from chalicelib.schema import EPOCH_MS_MAX, EVENT_TIME, LAYOUT, Record
 
 DATA_PREFIX = "data/"
@@ -32,7 +33,7 @@ PREFIX_LENGTH_MAX = 512
 """Characters of an evaluated prefix (https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html)."""
 
 VALUE_LENGTH_MAX = 256
-"""Characters a percent-encoded value may have, so that an evaluated prefix stays within its limit."""
+"""Characters a percent-encoded value may have, so that a prefix stays within its limit."""
 
 
 class PartitionError(ValueError):
@@ -45,15 +46,21 @@ class PartitionError(ValueError):
 
 
 @lru_cache(maxsize=8192)
-def encode_value(field: str, text: str) -> str:
-    """The partition value of a field's text. Raises PartitionError for an empty or over-long one."""
+def encode_value(field: str, text: str | None) -> str:
+    """The partition value of a field's text.
+
+    Raises PartitionError for a missing, an empty, or an over-long one.
+    """
+    if text is None:
+        raise PartitionError(field, "is missing")
     if not text:
         raise PartitionError(field, "must not be empty")
     value = quote(text, safe="")
     if len(value) > VALUE_LENGTH_MAX:
         raise PartitionError(
             field,
-            f"must have at most {VALUE_LENGTH_MAX} characters once percent-encoded, and has {len(value)}",
+            f"must have at most {VALUE_LENGTH_MAX} characters once percent-encoded, "
+            f"and has {len(value)}",
         )
     return value
 
@@ -64,20 +71,29 @@ def _time_values(minute: int) -> dict[str, str]:
     return {level: form.format(getattr(moment, level)) for level, form in TIME_FORMATS.items()}
 
 
-def time_values(epoch_ms: int) -> dict[str, str]:
-    """The values of all time levels. Raises PartitionError outside the years 1970-9999."""
+def time_values(epoch_ms: int | None) -> dict[str, str]:
+    """The values of all time levels.
+
+    Raises PartitionError for a missing time, and for one outside the years 1970-9999.
+    """
+    if epoch_ms is None:
+        raise PartitionError(EVENT_TIME, "is missing")
     if not 0 <= epoch_ms <= EPOCH_MS_MAX:
         raise PartitionError(EVENT_TIME, "must lie in the years 1970-9999, in epoch milliseconds")
     return _time_values(epoch_ms // 60_000)
 
 
 def partitioner(layout: Sequence[str] = LAYOUT) -> Callable[[Mapping[str, Any]], dict[str, str]]:
-    """A function from a record's fields to its partition keys: exactly the layout's levels, in order."""
+    """A function from a record's fields to its partition keys: the layout's levels, in order.
+
+    The function raises PartitionError for a field that is missing or names no partition.
+    """
+    timed = any(level in TIME_FORMATS for level in layout)
 
     def keys(record: Mapping[str, Any]) -> dict[str, str]:
-        times = time_values(record[EVENT_TIME])
+        times = time_values(record.get(EVENT_TIME)) if timed else {}
         return {
-            level: times[level] if level in times else encode_value(level, record[level])
+            level: times[level] if level in times else encode_value(level, record.get(level))
             for level in layout
         }
 
@@ -88,11 +104,12 @@ def layout_errors(layout: Sequence[str], record_type: type[Struct] = Record) -> 
     """What is wrong with a layout, a sentence each; nothing when it can be used."""
     texts = {
         field.name
-        for field in msgspec.inspect.type_info(record_type).fields  # type: ignore[attr-defined]
-        if field.required and isinstance(field.type, msgspec.inspect.StrType)
+        for field in struct_fields(record_type)
+        if isinstance(field.type, StrType)
+        or (isinstance(field.type, Metadata) and isinstance(field.type.type, StrType))
     }
     errors = [
-        f"level {level!r} is neither a required string field of the record ({', '.join(sorted(texts))}) "
+        f"level {level!r} is neither a text field of the record ({', '.join(sorted(texts))}) "
         f"nor a part of its time ({', '.join(TIME_FORMATS)})"
         for level in layout
         if level not in texts and level not in TIME_FORMATS

@@ -1,0 +1,98 @@
+"""DynamoDB attribute values: from Python values, and to values that JSON can carry.
+
+Numbers never pass through a float.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+EXPONENT_MAX = 130
+"""No DynamoDB number has a larger decimal exponent
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html)."""
+
+
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,37})", re.ASCII)
+_NUMBER = re.compile(r"[+-]?[0-9]{1,200}(\.[0-9]{1,200})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
+
+
+def attribute(value: Any) -> dict[str, Any]:
+    """The attribute value of a Python value, as boto3's low-level client takes it.
+
+    Raises TypeError for a type that DynamoDB has no exact place for (a float, an empty set).
+    """
+    match value:
+        case str():
+            return {"S": value}
+        case bool():
+            return {"BOOL": value}
+        case int() | Decimal():
+            return {"N": str(value)}
+        case bytes():
+            return {"B": value}
+        case None:
+            return {"NULL": True}
+        case list() | tuple():
+            return {"L": [attribute(element) for element in value]}
+        case dict():
+            return {"M": {name: attribute(element) for name, element in value.items()}}
+        case Struct():
+            return {"M": item(value)}
+        case set() | frozenset() if value:
+            kinds = [attribute(element) for element in value]
+            kind = next(iter(kinds[0]))
+            if kind in {"S", "N", "B"} and all(kind in element for element in kinds):
+                return {f"{kind}S": sorted(element[kind] for element in kinds)}
+    raise TypeError(f"DynamoDB has no attribute type for a {type(value).__name__}")
+
+
+def item(record: Struct) -> dict[str, dict[str, Any]]:
+    """The DynamoDB item of a record; absent fields stay absent."""
+    return {
+        name: attribute(value)
+        for name, value in msgspec.structs.asdict(record).items()
+        if value is not UNSET
+    }
+
+
+def number(text: str) -> int | Decimal:
+    """A DynamoDB number, exact. Raises ValueError for text that is none."""
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    if not _NUMBER.fullmatch(text) or abs((value := Decimal(text)).adjusted()) > EXPONENT_MAX:
+        raise ValueError("is not a number that DynamoDB can hold")
+    return value
+
+
+def _binary(value: bytes | str) -> str:
+    return value if isinstance(value, str) else b64encode(value).decode()
+
+
+_PLAIN: dict[str, Callable[[Any], Any]] = {
+    "S": str,
+    "N": number,
+    "B": _binary,
+    "BOOL": bool,
+    "NULL": lambda _: None,
+    "L": lambda elements: [plain_value(element) for element in elements],
+    "M": lambda elements: plain(elements),
+    "SS": sorted,
+    "NS": lambda texts: sorted(map(number, texts)),
+    "BS": lambda values: sorted(map(_binary, values)),
+}
+
+
+def plain_value(attribute_value: Mapping[str, Any]) -> Any:
+    """An attribute value as JSON can carry it: binary in base64, sets as sorted arrays."""
+    ((kind, value),) = attribute_value.items()
+    return _PLAIN[kind](value)
+
+
+def plain(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """An item as JSON can carry it; encode with `msgspec.json.Encoder(decimal_format="number")`."""
+    return {name: plain_value(value) for name, value in attributes.items()}

@@ -1,0 +1,105 @@
+from urllib.parse import unquote
+
+import pytest
+from chalicelib.partitions import (
+    PREFIX_LENGTH_MAX,
+    PartitionError,
+    firehose_error_prefix,
+    firehose_prefix,
+    layout_errors,
+    partitioner,
+    path,
+)
+from chalicelib.schema import EPOCH_MS_MAX, LAYOUT
+from hypothesis import given
+from hypothesis import strategies as st
+
+SAMPLE = {"siteId": "2", "createdAtTime": 1700076551926}
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
+
+
+def test_the_sample_record_lies_in_its_minute_in_utc() -> None:
+    keys = partitioner()(SAMPLE)
+    assert path(keys) == "data/siteId=2/year=2023/month=11/day=15/hour=19/minute=29/"
+
+
+def test_time_levels_are_zero_padded() -> None:
+    keys = partitioner()({"siteId": "2", "createdAtTime": 0})
+    assert path(keys) == "data/siteId=2/year=1970/month=01/day=01/hour=00/minute=00/"
+
+
+def test_a_record_has_exactly_the_keys_of_the_layout_in_its_order() -> None:
+    assert list(partitioner(["year", "siteId"])(SAMPLE)) == ["year", "siteId"]
+    assert list(partitioner(["siteId"])({"siteId": "2"})) == ["siteId"]
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ({"siteId": "", "createdAtTime": 0}, "siteId must not be empty"),
+        ({"createdAtTime": 0}, "siteId is missing"),
+        ({"siteId": None, "createdAtTime": 0}, "siteId is missing"),
+        ({"siteId": "x" * 257, "createdAtTime": 0}, "siteId must have at most 256 characters"),
+        ({"siteId": "\N{BAR CHART}" * 22, "createdAtTime": 0}, "and has 264"),
+        ({"siteId": "2"}, "createdAtTime is missing"),
+        ({"siteId": "2", "createdAtTime": -1}, "createdAtTime must lie in the years 1970-9999"),
+        ({"siteId": "2", "createdAtTime": EPOCH_MS_MAX + 1}, "must lie in the years 1970-9999"),
+    ],
+)
+def test_a_value_that_names_no_partition_is_refused(record: dict[str, object], reason: str) -> None:
+    with pytest.raises(PartitionError, match=reason):
+        partitioner()(record)
+
+
+@given(texts, st.integers(0, EPOCH_MS_MAX))
+def test_any_site_either_is_refused_or_stays_one_level_that_reads_back(site: str, ms: int) -> None:
+    try:
+        folder = path(partitioner()({"siteId": site, "createdAtTime": ms}))
+    except PartitionError:
+        return
+    assert len(folder) <= PREFIX_LENGTH_MAX
+    levels = folder.removeprefix("data/").removesuffix("/").split("/")
+    assert [level.split("=")[0] for level in levels] == list(LAYOUT)
+    assert unquote(levels[0].split("=")[1]) == site
+    assert folder.isascii()
+
+
+@given(st.lists(st.integers(0, EPOCH_MS_MAX), min_size=2, max_size=2))
+def test_text_order_of_the_paths_is_the_order_of_time(times: list[int]) -> None:
+    first, second = sorted(times)
+    keys = partitioner()
+    assert path(keys({"siteId": "2", "createdAtTime": first})) <= path(
+        keys({"siteId": "2", "createdAtTime": second})
+    )
+
+
+def test_the_stream_prefix_names_every_level_of_the_layout() -> None:
+    assert firehose_prefix(["siteId", "year"]) == (
+        "data/siteId=!{partitionKeyFromLambda:siteId}/year=!{partitionKeyFromLambda:year}/"
+    )
+
+
+def test_the_error_prefix_names_the_kind_of_error_and_the_day() -> None:
+    assert firehose_error_prefix() == (
+        "errors/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/"
+    )
+
+
+def test_the_default_layout_can_be_used() -> None:
+    assert layout_errors(LAYOUT) == []
+
+
+@pytest.mark.parametrize(
+    ("layout", "reason"),
+    [
+        ([], "names no level"),
+        (["siteId", "siteId"], "names a level twice"),
+        (["valueOne"], "'valueOne' is neither a text field"),
+        (["siteId", "month"], "in this order, from the first on"),
+        (["siteId", "year", "day"], "in this order"),
+        (["id", "siteId"], "its path can reach 529 characters"),
+    ],
+)
+def test_a_layout_that_cannot_be_used_says_why(layout: list[str], reason: str) -> None:
+    assert any(reason in error for error in layout_errors(layout))
