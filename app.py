@@ -1,12 +1,101 @@
 """Sluice's Lambda entry points: the seeding API and the Firehose transform. No logic lives here."""
 
-from typing import Any
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
 
-from chalice.app import Chalice
+from chalice.app import Chalice, IAMAuthorizer, Request, Response
 
+from chalicelib import validation, web
+from chalicelib.attributes import plain
+from chalicelib.problems import NotFound, answering_problems
+from chalicelib.schema import KEY
 from chalicelib.transform import deployed_transformer
 
+if TYPE_CHECKING:
+    from chalicelib.table import Table
+
 app = Chalice(app_name="sluice")
+
+View = Callable[..., Response]
+
+
+def route(method: str, path: str) -> Callable[[View], View]:
+    """Register a view that answers its problems, for callers that IAM admits.
+
+    No content types are declared: Chalice would answer a wrong one in a format of its own.
+    """
+
+    def register(view: View) -> View:
+        app.route(path, methods=[method], authorizer=IAMAuthorizer(), content_types=[])(
+            answering_problems(view)
+        )
+        return view
+
+    return register
+
+
+def request() -> Request:
+    """The request that a view is answering."""
+    return cast(Request, app.current_request)
+
+
+def table() -> "Table":
+    """The records' table. It brings boto3, for which the transform's cold start must not wait."""
+    from chalicelib.table import connect
+
+    return connect()
+
+
+@route("POST", "/records")
+def post_record() -> Response:
+    """Write one record: 201 when it is new, 200 when it replaces another."""
+    record = validation.RECORDS.record(web.json_body(request()))
+    created = table().put(record)
+    return web.answer(
+        record,
+        HTTPStatus.CREATED if created else HTTPStatus.OK,
+        {"Location": web.location(request(), record)},
+    )
+
+
+@route("POST", "/records/batch")
+def post_batch() -> Response:
+    """Write up to 500 records, a JSON array: none unless all are valid. Answers their ids."""
+    records = validation.RECORDS.batch(web.json_body(request()))
+    table().put_all(records)
+    return web.answer({"ids": [getattr(record, KEY) for record in records]})
+
+
+# An id may be `batch`: its reading and deleting share a path with the posting of batches.
+@route("GET", "/records/batch")
+@route("GET", "/records/{id}")
+def get_record(id: str = "batch") -> Response:
+    """Read one record."""
+    item = table().get(web.record_id(id))
+    if item is None:
+        raise NotFound("There is no record with this id.")
+    return web.answer(plain(item))
+
+
+@route("DELETE", "/records/batch")
+@route("DELETE", "/records/{id}")
+def delete_record(id: str = "batch") -> Response:
+    """Delete one record: 204, or 404 when there is none."""
+    if not table().delete(web.record_id(id)):
+        raise NotFound("There is no record with this id.")
+    return Response("", status_code=HTTPStatus.NO_CONTENT)
+
+
+@route("GET", "/records")
+def list_records() -> Response:
+    """Read a page of records: `limit` of them, from where `token`, a nextToken, says."""
+    limit, after = web.page(request().query_params)
+    items, last = table().page(limit, after)
+    body: dict[str, Any] = {"records": [plain(item) for item in items]}
+    if last is not None:
+        body["nextToken"] = web.token(last)
+    return web.answer(body)
 
 
 @app.lambda_function(name="transform")

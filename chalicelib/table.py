@@ -1,0 +1,205 @@
+"""The records' DynamoDB table. Importing this module imports boto3: only the API's path does.
+
+What DynamoDB refuses for the moment, or for want of a table, is raised as Unavailable.
+"""
+
+import os
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+)
+from msgspec import Struct
+
+from chalicelib.attributes import item
+from chalicelib.problems import FieldError, TooLarge, Unavailable
+from chalicelib.schema import KEY
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import ScanInputTypeDef
+
+Item = dict[str, Any]
+"""A DynamoDB item as boto3's low-level client gives it."""
+
+CLIENT_CONFIG = Config(
+    connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2}
+)
+"""So that the slowest call ends within 13 seconds."""
+
+BATCH_SECONDS = 15.0
+"""How long a batch keeps trying: with a last slow call it ends within the function's 29 seconds."""
+
+WRITES_MAX = 25
+"""Writes of one BatchWriteItem
+(https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html)."""
+
+PAUSE_SECONDS = 0.05
+PAUSE_SECONDS_MAX = 2.0
+
+THROTTLED = frozenset(
+    {
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+    }
+)
+
+
+class Throttled(Unavailable):
+    """DynamoDB takes no more requests for now."""
+
+
+class Table:
+    """Records in one DynamoDB table."""
+
+    def __init__(
+        self, client: "DynamoDBClient", name: str, batch_seconds: float = BATCH_SECONDS
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._batch_seconds = batch_seconds
+
+    def put(self, record: Struct) -> bool:
+        """Write a record; whether it is new, rather than in place of an older one."""
+        with self._problems():
+            answer = self._client.put_item(
+                TableName=self._name, Item=item(record), ReturnValues="ALL_OLD"
+            )
+        return "Attributes" not in answer
+
+    def put_all(self, records: Sequence[Struct]) -> None:
+        """Write records of different ids.
+
+        Raises Unavailable when time runs out or DynamoDB fails; its errors point at the records
+        that are not known to be written.
+        """
+        places = {getattr(record, KEY): index for index, record in enumerate(records)}
+        waiting = [{"PutRequest": {"Item": item(record)}} for record in records]
+        deadline = time.monotonic() + self._batch_seconds
+        failures = 0
+        try:
+            while waiting:
+                left = self._write(waiting[:WRITES_MAX])
+                waiting = left + waiting[WRITES_MAX:]
+                failures = failures + 1 if left else 0
+                pause = _pause(failures)
+                if waiting and time.monotonic() + pause > deadline:
+                    raise Throttled(f"DynamoDB is throttling the table {self._name}", 1)
+                time.sleep(pause)
+        except Unavailable as problem:
+            unwritten = sorted(places[write["PutRequest"]["Item"][KEY]["S"]] for write in waiting)
+            raise Unavailable(
+                f"{problem.detail}. {len(unwritten)} of the {len(records)} records are not known "
+                "to be written: send those that errors points at again.",
+                problem.retry_after,
+                [FieldError(f"#/{index}", "is not known to be written") for index in unwritten],
+            ) from problem
+
+    def get(self, key: str) -> Item | None:
+        """The item of an id, as the last write left it."""
+        with self._problems():
+            answer = self._client.get_item(
+                TableName=self._name, Key={KEY: {"S": key}}, ConsistentRead=True
+            )
+        return answer.get("Item")
+
+    def delete(self, key: str) -> bool:
+        """Delete the item of an id; whether there was one."""
+        with self._problems():
+            answer = self._client.delete_item(
+                TableName=self._name, Key={KEY: {"S": key}}, ReturnValues="ALL_OLD"
+            )
+        return "Attributes" in answer
+
+    def page(self, limit: int, after: str | None = None) -> tuple[list[Item], str | None]:
+        """Up to `limit` items in the table's order, and the id to go on after if any are left."""
+        scan: ScanInputTypeDef = {"TableName": self._name, "Limit": limit}
+        if after is not None:
+            scan["ExclusiveStartKey"] = {KEY: {"S": after}}
+        with self._problems():
+            answer = self._client.scan(**scan)
+        last = answer.get("LastEvaluatedKey")
+        return answer["Items"], last[KEY]["S"] if last else None
+
+    def _write(self, writes: list[Any]) -> list[Any]:
+        """Send some writes; those that DynamoDB did not process."""
+        try:
+            with self._problems():
+                answer = self._client.batch_write_item(RequestItems={self._name: writes})
+        except Throttled:
+            return writes
+        return list(answer.get("UnprocessedItems", {}).get(self._name, []))
+
+    @contextmanager
+    def _problems(self) -> Iterator[None]:
+        """Raise what DynamoDB answers as the problem it is; a mistake of ours passes through."""
+        try:
+            yield
+        except ClientError as error:
+            raise self._refusal(error) or error from None
+        except ParamValidationError:
+            raise
+        except HTTPClientError as error:
+            raise Unavailable(
+                f"DynamoDB does not answer at {self._client.meta.endpoint_url} "
+                f"({type(error).__name__})",
+                retry_after=5,
+            ) from None
+        except NoCredentialsError:
+            raise Unavailable(
+                "There are no AWS credentials for DynamoDB: set AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY, or a profile"
+            ) from None
+        except BotoCoreError as error:
+            raise Unavailable(f"DynamoDB cannot be called: {error}") from None
+
+    def _refusal(self, error: ClientError) -> Unavailable | TooLarge | None:
+        code = error.response.get("Error", {}).get("Code", "")
+        message = error.response.get("Error", {}).get("Message", "")
+        if code in THROTTLED:
+            return Throttled(f"DynamoDB is throttling the table {self._name}", retry_after=1)
+        if code == "ResourceNotFoundException":
+            return Unavailable(
+                f"There is no table {self._name} in {self._client.meta.region_name}: deploy the "
+                "stack, or set TABLE_NAME to its table"
+            )
+        if code == "ValidationException":
+            too_large = "Item size" in message
+            return TooLarge("DynamoDB finds the record larger than 400 KB") if too_large else None
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+            return Unavailable(f"DynamoDB failed for the moment ({code})", retry_after=1)
+        return Unavailable(f"DynamoDB refuses requests to the table {self._name} ({code})")
+
+
+@cache
+def connect() -> Table:
+    """The table that TABLE_NAME names. Raises Unavailable when it, or the region, is not set."""
+    name = os.environ.get("TABLE_NAME")
+    if not name:
+        raise Unavailable(
+            "The environment variable TABLE_NAME is not set: it names the records' table"
+        )
+    try:
+        return Table(boto3.Session().client("dynamodb", config=CLIENT_CONFIG), name)
+    except (BotoCoreError, ValueError) as error:
+        raise Unavailable(f"DynamoDB has no client: {error}") from None
+
+
+def _pause(failures: int) -> float:
+    """Seconds to wait before the next try: exponential, with full jitter; none after a success."""
+    if not failures:
+        return 0
+    return random.uniform(0, min(PAUSE_SECONDS_MAX, PAUSE_SECONDS * 2**failures))  # noqa: S311

@@ -1,0 +1,105 @@
+"""The API's side of HTTP: what a request carries, and how an answer is written."""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, unquote
+
+import msgspec
+from chalice.app import MultiDict, Request, Response
+
+from chalicelib.problems import Invalid, NotFound, Problem
+from chalicelib.schema import KEY
+
+LIMIT_DEFAULT = 100
+LIMIT_MAX = 1_000
+
+KEY_BYTES_MAX = 2048
+"""Bytes of a partition key
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)."""
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_TOKEN = msgspec.json.Decoder(tuple[str])
+
+
+def json_body(request: Request) -> bytes:
+    """The body's bytes. Raises a Problem for a content type that is not JSON; none is JSON."""
+    content_type = request.headers.get("content-type", "application/json")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise Problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "The body must be JSON: send it with the header `Content-Type: application/json`.",
+        )
+    try:
+        body = request.raw_body
+    except ValueError:
+        raise Invalid(
+            "The body is neither base64 nor UTF-8, as it came from the gateway."
+        ) from None
+    return body if isinstance(body, bytes) else body.encode()
+
+
+def record_id(segment: str) -> str:
+    """The id in a path. API Gateway and `chalice local` both hand it over percent-encoded.
+
+    Raises NotFound for one that no record can have.
+    """
+    try:
+        key = unquote(segment, errors="strict")
+    except UnicodeDecodeError:
+        raise NotFound("The id in the path is not UTF-8, so there is no such record.") from None
+    if not _possible(key):
+        raise NotFound(f"An id has at most {KEY_BYTES_MAX} bytes, so there is no such record.")
+    return key
+
+
+def page(parameters: MultiDict | None) -> tuple[int, str | None]:
+    """The `limit` of a page, and the id that its `token` says it comes after. Raises Invalid."""
+    given: Mapping[str, str] = parameters or {}
+    broken = []
+    limit = given.get("limit", str(LIMIT_DEFAULT))
+    if not re.fullmatch("[0-9]{1,4}", limit) or not 1 <= int(limit) <= LIMIT_MAX:
+        broken.append(f"The parameter limit must be an integer from 1 to {LIMIT_MAX}.")
+    after = None
+    if "token" in given:
+        try:
+            after = _read_token(given["token"])
+        except ValueError:
+            broken.append("The parameter token must be the nextToken of an earlier page.")
+    if broken:
+        raise Invalid(" ".join(broken))
+    return int(limit), after
+
+
+def token(after: str) -> str:
+    """The opaque token of the page that comes after the record of this id."""
+    return urlsafe_b64encode(msgspec.json.encode((after,))).decode().rstrip("=")
+
+
+def _read_token(text: str) -> str:
+    (after,) = _TOKEN.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    if token(after) != text or not _possible(after):
+        raise ValueError("no page ends like this")
+    return after
+
+
+def _possible(key: str) -> bool:
+    return 1 <= len(key.encode()) <= KEY_BYTES_MAX
+
+
+def location(request: Request, record: Any) -> str:
+    """The path of a record that was posted to this request's path, API Gateway's stage included."""
+    return f"{request.context['path'].rstrip('/')}/{quote(getattr(record, KEY), safe='')}"
+
+
+def answer(
+    body: Any, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
+) -> Response:
+    """An answer with a JSON body."""
+    return Response(
+        _ENCODER.encode(body).decode(),
+        {"Content-Type": "application/json", **(headers or {})},
+        status.value,
+    )
