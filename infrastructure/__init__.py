@@ -1,0 +1,1 @@
+"""The CDK app that deploys Sluice; `cdk` is run from this folder."""

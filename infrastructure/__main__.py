@@ -1,0 +1,29 @@
+"""The CDK app: `cdk synth`, `cdk deploy` and `cdk destroy` run it from the project's root."""
+
+import os
+import sys
+
+from aws_cdk import App, Validations
+from cdk_nag import AwsSolutionsChecks
+
+from infrastructure.runtime import PackagingError
+from infrastructure.settings import DeploymentSettings, SettingsError
+from infrastructure.stack import Sluice
+
+
+def main() -> None:
+    """Synthesize the stack that the CDK context asks for."""
+    # Chalice asks for a region to package, though nothing it packages depends on one.
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    app = App()
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    try:
+        settings = DeploymentSettings.from_context(app.node.get_all_context())
+        Sluice(app, settings=settings)
+    except (SettingsError, PackagingError) as error:
+        sys.exit(str(error))
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

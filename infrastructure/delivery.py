@@ -1,0 +1,132 @@
+"""The delivery stream: gathers changes, has them transformed, writes them into the lake."""
+
+from typing import cast
+
+from aws_cdk import Duration, Size, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kinesisfirehose as firehose
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX, firehose_error_prefix, firehose_prefix
+from infrastructure.acknowledgments import acknowledge
+from infrastructure.logs import Log
+from infrastructure.settings import DeploymentSettings
+
+TRANSFORM_BUFFER_MEGABYTES = 1
+"""What the transform is given at once. Its answer must stay below Lambda's 6 MB, and a short record
+grows several times over on its way into a line and its partition keys."""
+
+TRANSFORM_BUFFER_SECONDS = 60
+TRANSFORM_RETRIES = 3
+PARTITION_RETRY = Duration.minutes(5)
+
+
+class Delivery(Construct):
+    """The stream, with the one role it works under."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: DeploymentSettings,
+        key: kms.IKey,
+        bucket: s3.Bucket,
+        transform: lambda_.IFunction,
+    ) -> None:
+        super().__init__(scope, id)
+        self.log = Log(self, "Log", settings=settings, key=key)
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("firehose.amazonaws.com"),
+            inline_policies={
+                "Delivery": iam.PolicyDocument(
+                    statements=self._statements(key=key, bucket=bucket, transform=transform)
+                )
+            },
+        )
+        # The constructs would add rights of their own, to delete objects among them.
+        role = self.role.without_policy_updates()
+        self.stream = firehose.DeliveryStream(
+            self,
+            "Stream",
+            role=role,
+            encryption=firehose.StreamEncryption.customer_managed_key(key),
+            destination=firehose.S3Bucket(
+                bucket,
+                role=role,
+                encryption_key=key,
+                compression=firehose.Compression.GZIP,
+                buffering_interval=Duration.seconds(settings.buffer_seconds),
+                buffering_size=Size.mebibytes(settings.buffer_megabytes),
+                dynamic_partitioning=firehose.DynamicPartitioningProps(
+                    enabled=True, retry_duration=PARTITION_RETRY
+                ),
+                data_output_prefix=firehose_prefix(settings.layout),
+                error_output_prefix=firehose_error_prefix(),
+                logging_config=firehose.EnableLogging(self.log),
+                processors=[
+                    firehose.LambdaFunctionProcessor(
+                        transform,
+                        buffer_size=Size.mebibytes(TRANSFORM_BUFFER_MEGABYTES),
+                        buffer_interval=Duration.seconds(TRANSFORM_BUFFER_SECONDS),
+                        retries=TRANSFORM_RETRIES,
+                    )
+                ],
+            ),
+        )
+        self._acknowledge(bucket)
+
+    def _acknowledge(self, bucket: s3.Bucket) -> None:
+        stack = Stack.of(self)
+        bucket_id = stack.resolve(cast(s3.CfnBucket, bucket.node.default_child).logical_id)
+        for prefix in (DATA_PREFIX, ERROR_PREFIX):
+            acknowledge(
+                self.role,
+                f"AwsSolutions-IAM5[Resource::<{bucket_id}.Arn>/{prefix}*]",
+                "Firehose names the objects it writes; the prefix is what can be named.",
+            )
+        acknowledge(
+            stack,
+            "CloudFormation-Validate::W7001",
+            "The stream's construct declares a mapping of Firehose's addresses, which serves "
+            "destinations in a private network alone.",
+        )
+
+    def _statements(
+        self, *, key: kms.IKey, bucket: s3.Bucket, transform: lambda_.IFunction
+    ) -> list[iam.PolicyStatement]:
+        """What Firehose needs to deliver, and no more
+        (https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-s3)."""
+        return [
+            iam.PolicyStatement(
+                actions=["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+                resources=[bucket.bucket_arn],
+            ),
+            iam.PolicyStatement(
+                actions=["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
+                resources=[
+                    bucket.arn_for_objects(f"{prefix}*") for prefix in (DATA_PREFIX, ERROR_PREFIX)
+                ],
+            ),
+            iam.PolicyStatement(
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=[key.key_arn],
+                conditions={
+                    # With a bucket key the context is the bucket, not the object.
+                    "StringEquals": {
+                        "kms:ViaService": f"s3.{Stack.of(self).region}.amazonaws.com",
+                        "kms:EncryptionContext:aws:s3:arn": bucket.bucket_arn,
+                    },
+                },
+            ),
+            iam.PolicyStatement(
+                actions=["lambda:InvokeFunction", "lambda:GetFunctionConfiguration"],
+                resources=[transform.function_arn, f"{transform.function_arn}:$LATEST"],
+            ),
+            iam.PolicyStatement(actions=["logs:PutLogEvents"], resources=[self.log.log_group_arn]),
+        ]

@@ -1,0 +1,81 @@
+"""The bucket: the lake under `data/`, what could not be delivered under `errors/`."""
+
+from typing import cast
+
+from aws_cdk import CfnResource, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from chalicelib.partitions import ERROR_PREFIX
+from infrastructure.acknowledgments import acknowledge
+from infrastructure.logs import Log
+from infrastructure.settings import DeploymentSettings
+
+
+class Lake(Construct):
+    """The bucket, encrypted, private and versioned."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, settings: DeploymentSettings, key: kms.IKey
+    ) -> None:
+        super().__init__(scope, id)
+        self.bucket = s3.Bucket(
+            self,
+            "Bucket",
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=key,
+            bucket_key_enabled=True,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            versioned=True,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="old-versions",
+                    noncurrent_version_expiration=Duration.days(settings.old_version_days),
+                    expired_object_delete_marker=True,
+                    abort_incomplete_multipart_upload_after=Duration.days(7),
+                ),
+                s3.LifecycleRule(
+                    id="errors",
+                    prefix=ERROR_PREFIX,
+                    expiration=Duration.days(settings.error_days),
+                ),
+            ],
+            removal_policy=RemovalPolicy.RETAIN if settings.retains_data else RemovalPolicy.DESTROY,
+            # The emulator cannot run the function that empties the bucket.
+            auto_delete_objects=not settings.retains_data and settings.target == "aws",
+        )
+        if not settings.retains_data and settings.target == "aws":
+            self._keep_the_log_of_emptying(Log(self, "EmptyingLog", settings=settings, key=key))
+        acknowledge(
+            self.bucket,
+            "AwsSolutions-S1",
+            "Access logs need a second bucket, which cannot use the customer key; reads that must "
+            "be audited are CloudTrail data events, chosen by the account.",
+        )
+
+    def _keep_the_log_of_emptying(self, log: Log) -> None:
+        """Give the function that empties the bucket this log, and the right to no other.
+
+        The CDK makes that function and lets it create a log group, which would outlive the stack.
+        """
+        provider = Stack.of(self).node.find_child(
+            "Custom::S3AutoDeleteObjectsCustomResourceProvider"
+        )
+        function = cast(CfnResource, provider.node.find_child("Handler"))
+        function.add_property_override("LoggingConfig", {"LogGroup": log.log_group_name})
+        role = cast(CfnResource, provider.node.find_child("Role"))
+        role.add_property_deletion_override("ManagedPolicyArns")
+        role.add_property_override(
+            "Policies",
+            [
+                {
+                    "PolicyName": "Log",
+                    "PolicyDocument": iam.PolicyDocument(statements=[log.writing()]),
+                }
+            ],
+        )

@@ -1,0 +1,56 @@
+"""The log groups, alike in all but what writes to them."""
+
+from typing import cast
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infrastructure.settings import DeploymentSettings
+
+
+def vended_log_group_name(settings: DeploymentSettings) -> str:
+    """The name of the pipe's log group.
+
+    Under `/aws/vendedlogs/`, because the policy by which AWS delivers logs to a group lists every
+    group outside it by name, and is of limited size
+    (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html).
+    """
+    return f"/aws/vendedlogs/pipes/{settings.stack_name}"
+
+
+def log_group_names(settings: DeploymentSettings) -> tuple[str, ...]:
+    """Patterns of every log group's name; a generated name begins with the stack's."""
+    return (f"{settings.stack_name}-*", vended_log_group_name(settings))
+
+
+class Log(logs.LogGroup):
+    """An encrypted log group that goes with the stack: logs are evidence, never data."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: DeploymentSettings,
+        key: kms.IKey,
+        log_group_name: str | None = None,
+    ) -> None:
+        super().__init__(
+            scope,
+            id,
+            log_group_name=log_group_name,
+            encryption_key=key,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        # CloudFormation takes the number of days itself; the CDK spells it as names.
+        group = cast(logs.CfnLogGroup, self.node.default_child)
+        group.retention_in_days = settings.log_days
+
+    def writing(self) -> iam.PolicyStatement:
+        """What a Lambda function needs to write here."""
+        return iam.PolicyStatement(
+            actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[self.log_group_arn]
+        )

@@ -1,0 +1,160 @@
+"""The pipe: follows the table's stream and puts every change into the delivery stream."""
+
+import json
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kinesisfirehose as firehose
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_pipes as pipes
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from chalicelib.change import INPUT_TEMPLATE
+from infrastructure.acknowledgments import acknowledge
+from infrastructure.logs import Log, vended_log_group_name
+from infrastructure.settings import DeploymentSettings
+
+BATCH_SIZE = 100
+"""Changes in a batch. A batch is one PutRecordBatch, which takes at most 500 records and 4 MiB:
+room for changes of 40 KB each, and a batch that is still too large is halved."""
+
+BATCHING_WINDOW_SECONDS = 1
+RETRIES = 10
+
+RECORD_AGE_MAX = Duration.hours(12)
+"""How old a change may be and still be delivered. A dead letter only points at the change, which
+leaves the table's stream after 24 hours: half of them remain to fetch it."""
+
+
+class Pipe(Construct):
+    """The pipe, its role, its log, and the queue of what it had to give up."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: DeploymentSettings,
+        key: kms.IKey,
+        source_stream_arn: str,
+        target: firehose.DeliveryStream,
+    ) -> None:
+        super().__init__(scope, id)
+        self.dead_letters = sqs.Queue(
+            self,
+            "DeadLetters",
+            encryption=sqs.QueueEncryption.KMS,
+            encryption_master_key=key,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        acknowledge(
+            self.dead_letters,
+            "AwsSolutions-SQS3",
+            "This is the dead-letter queue; the pipe puts its failures here itself.",
+        )
+        self.log = Log(
+            self,
+            "Log",
+            settings=settings,
+            key=key,
+            log_group_name=vended_log_group_name(settings),
+        )
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=self._principal(),
+            inline_policies={
+                "Pipe": iam.PolicyDocument(
+                    statements=self._statements(
+                        key=key, source_stream_arn=source_stream_arn, target=target
+                    )
+                )
+            },
+        )
+        # The pipe has no customer key: the key would cover the filter and the template alone, which
+        # are no secret, and AWS documents the encryption context it needs in two spellings
+        # (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-pipes-cmkey.html).
+        self.pipe = pipes.CfnPipe(
+            self,
+            "Pipe",
+            role_arn=self.role.role_arn,
+            source=source_stream_arn,
+            source_parameters=pipes.CfnPipe.PipeSourceParametersProperty(
+                filter_criteria=pipes.CfnPipe.FilterCriteriaProperty(
+                    filters=[
+                        pipes.CfnPipe.FilterProperty(
+                            pattern=json.dumps({"eventName": settings.change_types})
+                        )
+                    ]
+                ),
+                dynamo_db_stream_parameters=pipes.CfnPipe.PipeSourceDynamoDBStreamParametersProperty(
+                    # LATEST would lose what changes while the pipe is being created.
+                    starting_position="TRIM_HORIZON",
+                    batch_size=BATCH_SIZE,
+                    maximum_batching_window_in_seconds=BATCHING_WINDOW_SECONDS,
+                    maximum_retry_attempts=RETRIES,
+                    maximum_record_age_in_seconds=RECORD_AGE_MAX.to_seconds(),
+                    on_partial_batch_item_failure="AUTOMATIC_BISECT",
+                    dead_letter_config=pipes.CfnPipe.DeadLetterConfigProperty(
+                        arn=self.dead_letters.queue_arn
+                    ),
+                ),
+            ),
+            target=target.delivery_stream_arn,
+            target_parameters=pipes.CfnPipe.PipeTargetParametersProperty(
+                input_template=INPUT_TEMPLATE
+            ),
+            # Without execution data: that would be the records themselves, unredacted.
+            log_configuration=pipes.CfnPipe.PipeLogConfigurationProperty(
+                level="ERROR",
+                cloudwatch_logs_log_destination=pipes.CfnPipe.CloudwatchLogsLogDestinationProperty(
+                    log_group_arn=self.log.log_group_arn
+                ),
+            ),
+        )
+
+    def _principal(self) -> iam.IPrincipal:
+        stack = Stack.of(self)
+        return iam.ServicePrincipal(
+            "pipes.amazonaws.com",
+            conditions={
+                "StringEquals": {"aws:SourceAccount": stack.account},
+                # The pipe's name is generated after its role, so it cannot stand here.
+                "ArnLike": {
+                    "aws:SourceArn": stack.format_arn(
+                        service="pipes", resource="pipe", resource_name="*"
+                    )
+                },
+            },
+        )
+
+    def _statements(
+        self, *, key: kms.IKey, source_stream_arn: str, target: firehose.DeliveryStream
+    ) -> list[iam.PolicyStatement]:
+        return [
+            iam.PolicyStatement(
+                actions=[
+                    "dynamodb:DescribeStream",
+                    "dynamodb:GetRecords",
+                    "dynamodb:GetShardIterator",
+                    "dynamodb:ListStreams",
+                ],
+                resources=[source_stream_arn],
+            ),
+            iam.PolicyStatement(
+                actions=["firehose:PutRecord", "firehose:PutRecordBatch"],
+                resources=[target.delivery_stream_arn],
+            ),
+            iam.PolicyStatement(
+                actions=["sqs:SendMessage"], resources=[self.dead_letters.queue_arn]
+            ),
+            # To read the table's stream, to send a dead letter, and because Firehose asks it of
+            # whoever puts records into a stream with a customer key
+            # (https://docs.aws.amazon.com/firehose/latest/dev/encryption.html).
+            iam.PolicyStatement(
+                actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn]
+            ),
+        ]

@@ -1,0 +1,44 @@
+"""The table of records, whose changes are what flows."""
+
+from typing import cast
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from chalicelib.schema import KEY
+from infrastructure.acknowledgments import acknowledge
+from infrastructure.settings import DeploymentSettings
+
+
+class Records(Construct):
+    """The table, with a stream of both images of every change."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, settings: DeploymentSettings, key: kms.IKey
+    ) -> None:
+        super().__init__(scope, id)
+        self.table = dynamodb.Table(
+            self,
+            "Table",
+            # `chalice local` knows no stack, so the local table's name is known beforehand.
+            table_name=f"sluice-{settings.stage}-records" if settings.target == "local" else None,
+            partition_key=dynamodb.Attribute(name=KEY, type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
+            encryption_key=key,
+            stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=settings.retains_data
+            ),
+            deletion_protection=settings.retains_data,
+            removal_policy=RemovalPolicy.RETAIN if settings.retains_data else RemovalPolicy.DESTROY,
+        )
+        self.stream_arn = cast(str, self.table.table_stream_arn)
+        if not settings.retains_data:
+            acknowledge(
+                self.table,
+                "AwsSolutions-DDB3",
+                "Only prod keeps its data; every other stage is made to be thrown away.",
+            )

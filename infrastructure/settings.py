@@ -1,0 +1,169 @@
+"""What may differ between two deployments: one frozen object, read from the CDK context."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from chalicelib.partitions import layout_errors
+from chalicelib.schema import LAYOUT
+
+Target = Literal["aws", "local"]
+Deletes = Literal["keep", "drop"]
+
+LOG_RETENTION_DAYS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+"""The retentions CloudWatch Logs knows
+(https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html)."""
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be deployed; the message has a line for every one of them."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        super().__init__("\n".join(["The settings cannot be used:", *(f"- {e}" for e in errors)]))
+        self.errors = tuple(errors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentSettings:
+    """One deployment of Sluice. Every field may be given as context: `cdk deploy -c stage=prod`."""
+
+    stage: str = "dev"
+    """Names the stack. `prod` keeps its data; every other stage is destroyed whole."""
+
+    target: Target = "aws"
+    """Where it runs: on AWS, or on the emulator of this machine."""
+
+    layout: tuple[str, ...] = LAYOUT
+    """The partition levels, outermost first."""
+
+    deletes: Deletes = "keep"
+    """Whether the deletion of a record becomes a line of the lake."""
+
+    buffer_seconds: int = 60
+    """How long Firehose gathers a partition's lines before it writes an object."""
+
+    buffer_megabytes: int = 128
+    """How much Firehose gathers for a partition before it writes an object sooner."""
+
+    error_days: int = 90
+    """How long objects under `errors/` are kept."""
+
+    old_version_days: int = 30
+    """How long an overwritten or deleted object can be restored."""
+
+    log_days: int = 30
+    """How long logs are kept."""
+
+    @property
+    def retains_data(self) -> bool:
+        """Whether the data outlives the stack."""
+        return self.stage == "prod"
+
+    @property
+    def stack_name(self) -> str:
+        """The name of the CloudFormation stack."""
+        return f"Sluice-{self.stage}"
+
+    @property
+    def change_types(self) -> tuple[str, ...]:
+        """The kinds of change that reach the lake."""
+        return ("INSERT", "MODIFY", "REMOVE") if self.deletes == "keep" else ("INSERT", "MODIFY")
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, Any]) -> "DeploymentSettings":
+        """The settings a CDK context gives. Raises SettingsError, which names every wrong value.
+
+        A key with a `:`, `@` or `/` belongs to the CDK, which marks all of its own in this way;
+        any other key must be a setting.
+        """
+        given = {key: value for key, value in context.items() if not set(key) & set(":@/")}
+        errors = []
+        values = {}
+        for key, value in given.items():
+            if key not in _READERS:
+                errors.append(
+                    f"{key!r} is not a setting. The settings are {', '.join(_READERS)}; "
+                    f"remove `-c {key}=...` or correct its name."
+                )
+                continue
+            try:
+                values[key] = _READERS[key](value)
+            except ValueError as error:
+                errors.append(f"{key} is {value!r}, but {error}")
+        if errors:
+            raise SettingsError(errors)
+        return cls(**values)
+
+
+def _stage(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,30}[a-z0-9]|[a-z]", value):
+        raise ValueError(
+            "must be 1-32 lower-case letters, digits and inner hyphens, beginning with a letter, "
+            "because it is part of names. Pass for example `-c stage=dev`."
+        )
+    return value
+
+
+def _choice(choices: tuple[str, ...]) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}. Pass one of these.")
+        return str(value)
+
+    return read
+
+
+def _whole_number(low: int, high: int, reason: str) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        text = str(value)
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise ValueError(
+                f"must be a whole number from {low} to {high}: {reason}. Pass one in that range."
+            )
+        return int(text)
+
+    return read
+
+
+def _log_days(value: Any) -> int:
+    if str(value) not in map(str, LOG_RETENTION_DAYS):
+        raise ValueError(
+            "must be a retention CloudWatch Logs knows. "
+            f"Pass one of {', '.join(map(str, LOG_RETENTION_DAYS))}."
+        )
+    return int(value)
+
+
+def _layout(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        levels = tuple(level.strip() for level in re.split("[/,]", value))
+    elif isinstance(value, list | tuple) and all(isinstance(level, str) for level in value):
+        levels = tuple(value)
+    else:
+        raise ValueError(
+            "must be the names of its levels. Pass for example `-c layout=siteId/year`."
+        )
+    if errors := layout_errors(levels):
+        raise ValueError(
+            f"{'; '.join(errors)}. Pass for example `-c layout={'/'.join(LAYOUT)}`, "
+            "or leave it out for just that."
+        )
+    return levels
+
+
+_EXPIRY = "days until S3 deletes the object"
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "stage": _stage,
+    "target": _choice(get_args(Target)),
+    "layout": _layout,
+    "deletes": _choice(get_args(Deletes)),
+    "buffer_seconds": _whole_number(60, 900, "Firehose's bounds with dynamic partitioning"),
+    "buffer_megabytes": _whole_number(64, 128, "Firehose's bounds with dynamic partitioning"),
+    "error_days": _whole_number(1, 3650, _EXPIRY),
+    "old_version_days": _whole_number(1, 3650, _EXPIRY),
+    "log_days": _log_days,
+}

@@ -1,0 +1,56 @@
+"""The stack: which part is given which, and what the stack says of itself."""
+
+from aws_cdk import CfnOutput, Stack, Tags
+from constructs import Construct
+
+from infrastructure.delivery import Delivery
+from infrastructure.encryption import Encryption
+from infrastructure.lake import Lake
+from infrastructure.pipe import Pipe
+from infrastructure.records import Records
+from infrastructure.runtime import Runtime
+from infrastructure.settings import DeploymentSettings
+
+
+class Sluice(Stack):
+    """Table, pipe, delivery stream, transform, lake, and the API that feeds them."""
+
+    def __init__(self, scope: Construct, *, settings: DeploymentSettings) -> None:
+        super().__init__(
+            scope,
+            settings.stack_name,
+            description="DynamoDB changes into a partitioned, queryable S3 data lake.",
+            termination_protection=settings.retains_data,
+        )
+        key = Encryption(self, "Encryption", settings=settings).key
+        records = Records(self, "Records", settings=settings, key=key)
+        lake = Lake(self, "Lake", settings=settings, key=key)
+        runtime = Runtime(self, "Runtime", settings=settings, key=key, table=records.table)
+        delivery = Delivery(
+            self,
+            "Delivery",
+            settings=settings,
+            key=key,
+            bucket=lake.bucket,
+            transform=runtime.transform,
+        )
+        pipe = Pipe(
+            self,
+            "Pipe",
+            settings=settings,
+            key=key,
+            source_stream_arn=records.stream_arn,
+            target=delivery.stream,
+        )
+        Tags.of(self).add("application", "sluice")
+        Tags.of(self).add("sluice:stage", settings.stage)
+        for name, value in {
+            "ApiUrl": runtime.api_url,
+            "TableName": records.table.table_name,
+            "BucketName": lake.bucket.bucket_name,
+            "StreamName": delivery.stream.delivery_stream_name,
+            "PipeName": pipe.pipe.ref,
+            "DeadLetterQueueUrl": pipe.dead_letters.queue_url,
+            "TransformName": runtime.transform.function_name,
+        }.items():
+            CfnOutput(self, name, value=value)
