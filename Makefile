@@ -1,0 +1,63 @@
+# Every verb a person needs. Each does its own set-up first.
+
+PYTHON ?= python3
+STAGE ?= dev
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+NODE_READY := infrastructure/node_modules/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test check lint docs deploy destroy clean
+
+help: ## List the verbs.
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+setup: $(READY) $(NODE_READY) ## Install everything below this folder.
+
+$(READY): requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Sluice needs Python 3.11 or newer; this is %s. Name another one: make PYTHON=python3.12 ..." % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@echo "· creating the virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "error: python3 -m venv failed; on Debian: apt-get install python3-venv"; exit 1; }
+	@echo "· installing the pinned Python packages (a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(NODE_READY): $(READY) infrastructure/package-lock.json
+	@echo "· installing the CDK command line"
+	@cd infrastructure && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+demo: setup ## Run the whole pipeline on this machine and show what comes out.
+	@$(BIN)/python -m local demo
+
+dev: setup ## Keep the pipeline running on this machine, with the API on port 8000.
+	@$(BIN)/python -m local dev
+
+test: setup ## Run the tests.
+	@$(BIN)/pytest --cov --cov-report=term
+
+lint: setup ## Lint, types, and documents that derive from the code.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m docs.generate --check
+
+check: lint test ## All that must hold before a commit.
+
+docs: setup ## Write the documents that derive from the code.
+	@$(BIN)/python -m docs.generate
+
+deploy: setup ## Deploy to AWS (STAGE=dev).
+	@cd infrastructure && npx cdk deploy -c stage=$(STAGE)
+
+destroy: setup ## Destroy what `make deploy` made (STAGE=dev).
+	@cd infrastructure && npx cdk destroy -c stage=$(STAGE)
+
+clean: ## Remove everything that was installed or built.
+	rm -rf $(VENV) infrastructure/node_modules infrastructure/cdk.out chalice.out .local .coverage \
+		.chalice/deployments .chalice/deployed .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

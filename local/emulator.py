@@ -1,0 +1,80 @@
+"""MiniStack, the AWS emulator, on loopback: a fresh and empty account for each run."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import urllib3
+
+from local.processes import LOOPBACK, Process
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+START_SECONDS = 60.0
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+}
+"""What every client of the emulator uses; the emulator accepts any."""
+
+_FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN")
+
+
+def client_environment(endpoint_url: str, **more: str) -> dict[str, str]:
+    """The environment in which any AWS client talks to the emulator instead of AWS.
+
+    A profile or session of the person's own is left out: it must not reach the emulator.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    return {
+        **inherited,
+        **CREDENTIALS,
+        "AWS_ENDPOINT_URL": endpoint_url,
+        # The CDK command line reads this one for the upload of assets.
+        "AWS_ENDPOINT_URL_S3": endpoint_url,
+        "CDK_DEFAULT_ACCOUNT": ACCOUNT,
+        "CDK_DEFAULT_REGION": REGION,
+        **more,
+    }
+
+
+@contextmanager
+def emulator(port: int, folder: Path) -> Iterator[str]:
+    """Run the emulator; yields its endpoint URL. Its data lies in memory and `folder`."""
+    endpoint_url = f"http://{LOOPBACK}:{port}"
+    environment = {
+        **{name: value for name, value in os.environ.items() if name not in _FOREIGN},
+        **CREDENTIALS,
+        "BIND_HOST": LOOPBACK,
+        "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "MINISTACK_HOST": LOOPBACK,
+        "TMPDIR": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    process = Process(
+        "the emulator",
+        [sys.executable, "-m", "ministack"],
+        folder / "emulator.log",
+        environment,
+    )
+    try:
+        process.wait_until(lambda: _healthy(endpoint_url), START_SECONDS)
+        yield endpoint_url
+    finally:
+        process.stop()
+
+
+def _healthy(endpoint_url: str) -> bool:
+    try:
+        answer = urllib3.request("GET", f"{endpoint_url}/_ministack/health", retries=False)
+    except urllib3.exceptions.HTTPError:
+        return False
+    return answer.status == 200

@@ -1,0 +1,1 @@
+"""What a person runs against a stack, on AWS or on one machine alike: the `sluice` command."""

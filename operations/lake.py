@@ -1,0 +1,50 @@
+"""The lake as it lies in S3: partitions, objects and lines."""
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
+from operations.stack import Stack
+
+
+@dataclass(slots=True)
+class Partition:
+    """The objects of one partition."""
+
+    path: str
+    objects: int = 0
+    records: int = 0
+    size: int = 0
+    """Bytes as stored, compressed."""
+
+
+def keys(stack: Stack, prefix: str) -> Iterator[tuple[str, int]]:
+    """The keys below a prefix, with their sizes in bytes, in the order of S3's listing."""
+    pages = stack.s3.get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=prefix)
+    for page in pages:
+        for each in page.get("Contents", []):
+            yield each["Key"], each["Size"]
+
+
+def lines(stack: Stack, key: str) -> list[bytes]:
+    """The lines of one object, without their newlines."""
+    body = stack.s3.get_object(Bucket=stack.bucket, Key=key)["Body"].read()
+    return (gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body).splitlines()
+
+
+def partitions(stack: Stack) -> list[Partition]:
+    """Every partition that holds data, in the order of its path."""
+    found: dict[str, Partition] = {}
+    for key, size in keys(stack, DATA_PREFIX):
+        folder = key[: key.rindex("/") + 1]
+        partition = found.setdefault(folder, Partition(folder))
+        partition.objects += 1
+        partition.records += len(lines(stack, key))
+        partition.size += size
+    return list(found.values())
+
+
+def error_keys(stack: Stack) -> list[str]:
+    """The keys of all error objects."""
+    return [key for key, _ in keys(stack, ERROR_PREFIX)]

@@ -1,0 +1,70 @@
+"""Changing the record is one edit in one file: proved on a copy of the project's own source."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+PROBE = """
+import json
+from chalicelib.attributes import item
+from chalicelib.change import change_reader, line
+from chalicelib.problems import Invalid
+from chalicelib.schema import Record
+from chalicelib.validation import Validator
+from docs.generate import record_table
+
+record = Validator(Record).record(b'{"siteId": "2", "colour": "red"}')
+try:
+    Validator(Record).record(b'{"siteId": "2", "colour": 7}')
+except Invalid as invalid:
+    errors = [error.pointer for error in invalid.errors]
+attributes = item(record)
+change = change_reader()(json.dumps({
+    "eventID": "e", "eventName": "INSERT", "userIdentity": "",
+    "dynamodb": {"SequenceNumber": "1", "ApproximateCreationDateTime": 1, "NewImage": attributes},
+}).encode())
+print(json.dumps({
+    "item": attributes["colour"],
+    "errors": errors,
+    "decoded": change.fields["colour"],
+    "extra": change.extra,
+    "line": json.loads(line(change))["colour"],
+    "docs": record_table(),
+}))
+"""
+
+
+def test_a_field_added_to_the_schema_arrives_everywhere(tmp_path: Path) -> None:
+    for folder in ("chalicelib", "docs"):
+        shutil.copytree(
+            ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    schema = tmp_path / "chalicelib" / "schema.py"
+    field = '    colour: Annotated[str, Meta(description="Its colour.")] | UnsetType = UNSET\n'
+    text = schema.read_text()
+    marker = "    valueOne:"
+    assert text.count(marker) == 1
+    schema.write_text(text.replace(marker, field + marker))
+
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    run = subprocess.run(
+        [sys.executable, "-c", PROBE],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    seen = json.loads(run.stdout)
+    assert seen["item"] == {"S": "red"}
+    assert seen["errors"] == ["#/colour"]
+    assert seen["decoded"] == "red"
+    assert seen["extra"] is None
+    assert seen["line"] == "red"
+    assert "| `colour` | text | no | Its colour. |" in seen["docs"]
