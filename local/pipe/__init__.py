@@ -1,0 +1,4 @@
+"""EventBridge Pipes on one machine, for a DynamoDB stream as source and Firehose as target.
+
+It does what AWS documents, and refuses by name what AWS leaves open or this pipe lacks.
+"""

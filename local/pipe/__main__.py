@@ -1,0 +1,127 @@
+"""`python -m local.pipe`: run the pipe that a stack deployed to the emulator."""
+
+import logging
+import signal
+from pathlib import Path
+from typing import Any
+
+import boto3
+import click
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.deployment import Deployment, DeploymentError
+from local.pipe.checkpoint import Checkpoint, CheckpointError
+from local.pipe.clock import SystemClock
+from local.pipe.dead_letter import DeadLetterQueue
+from local.pipe.definition import DefinitionError, PipeDefinition
+from local.pipe.filter import FilterError
+from local.pipe.runner import Pace, Runner
+from local.pipe.source import SourceGoneError, Stream
+from local.pipe.status import StatusFile
+from local.pipe.target import DeliveryStream
+from local.pipe.template import TemplateError
+
+# The pipe itself counts and spaces its tries.
+NO_RETRIES = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=60)
+
+
+class Signals:
+    """SIGTERM and SIGINT ask the pipe to stop after the step in hand."""
+
+    def __init__(self) -> None:
+        self.received = False
+        signal.signal(signal.SIGTERM, self._receive)
+        signal.signal(signal.SIGINT, self._receive)
+
+    def _receive(self, *_: Any) -> None:
+        self.received = True
+
+
+@click.command(name="python -m local.pipe")
+@click.option("--endpoint-url", required=True, help="The emulator: http://127.0.0.1:PORT.")
+@click.option(
+    "--firehose-url",
+    required=True,
+    envvar="AWS_ENDPOINT_URL_FIREHOSE",
+    show_envvar=True,
+    help="The local Firehose: http://127.0.0.1:PORT.",
+)
+@click.option("--stack-name", required=True, help="The deployed stack that has the pipe.")
+@click.option(
+    "--state-dir",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where checkpoint and status are kept.",
+)
+@click.option(
+    "--poll-seconds",
+    type=click.FloatRange(min=0.01),
+    default=0.1,
+    show_default=True,
+    help="Pause between reads of a shard; AWS pauses 0.25.",
+)
+@click.option(
+    "--template",
+    "template_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take the stack's template from this synthesized file, not from the emulator.",
+)
+@click.option("--region", envvar="AWS_DEFAULT_REGION", default="us-east-1", show_default=True)
+def main(
+    endpoint_url: str,
+    firehose_url: str,
+    stack_name: str,
+    state_dir: Path,
+    poll_seconds: float,
+    template_file: Path | None,
+    region: str,
+) -> None:
+    """Bring the changes of a deployed table to its delivery stream, as EventBridge Pipes would."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s pipe: %(message)s")
+    signals = Signals()
+    session = boto3.Session(region_name=region)
+    try:
+        deployment = Deployment.read(
+            endpoint_url, stack_name, template_file=template_file, session=session
+        )
+        pipe = deployment.one("AWS::Pipes::Pipe")
+        definition = PipeDefinition.parse(
+            pipe.physical_id, deployment.attribute(pipe.logical_id, "Arn"), pipe.properties
+        )
+        runner = Runner(
+            definition,
+            Stream(
+                session.client("dynamodbstreams", endpoint_url=endpoint_url, config=NO_RETRIES),
+                definition.source_arn,
+            ),
+            DeliveryStream(
+                session.client("firehose", endpoint_url=firehose_url, config=NO_RETRIES),
+                definition.delivery_stream,
+            ),
+            DeadLetterQueue.of(
+                definition, session.client("sqs", endpoint_url=endpoint_url, config=NO_RETRIES)
+            ),
+            Checkpoint(state_dir, definition.source_arn),
+            StatusFile(state_dir),
+            SystemClock(),
+            Pace(poll_seconds=poll_seconds),
+        )
+        runner.run(lambda: signals.received)
+    except (
+        CheckpointError,
+        DefinitionError,
+        DeploymentError,
+        FilterError,
+        SourceGoneError,
+        TemplateError,
+    ) as error:
+        raise click.ClickException(str(error)) from None
+    except (BotoCoreError, ClientError) as error:
+        raise click.ClickException(
+            f"The emulator at {endpoint_url} cannot be used: {error}"
+        ) from None
+
+
+if __name__ == "__main__":
+    main()

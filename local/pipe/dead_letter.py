@@ -1,0 +1,74 @@
+"""The dead-letter queue: pointers to the changes the pipe gave up on, never their data.
+
+AWS does not document the message; its shape follows what was seen of it. With the sequence numbers
+the changes can be read again from the stream while it keeps them, 24 hours.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+from local.pipe.change import Change
+from local.pipe.definition import PipeDefinition
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
+
+
+class QueueUnavailable(Exception):  # noqa: N818 - a condition that may pass, not an error
+    """The queue did not take the message."""
+
+
+class DeadLetterQueue:
+    """Takes the pointers of batches that were given up."""
+
+    def __init__(self, client: "SQSClient", queue_arn: str, pipe_arn: str, stream_arn: str) -> None:
+        self._client = client
+        self._queue_name = queue_arn.rpartition(":")[2]
+        self._queue_url: str | None = None
+        self._pipe_arn = pipe_arn
+        self._stream_arn = stream_arn
+
+    @classmethod
+    def of(cls, definition: PipeDefinition, client: "SQSClient") -> "DeadLetterQueue | None":
+        """The queue of a pipe that has one."""
+        if definition.dead_letter_arn is None:
+            return None
+        return cls(client, definition.dead_letter_arn, definition.arn, definition.source_arn)
+
+    def send(
+        self, shard_id: str, batch: Sequence[Change], condition: Condition, now: float
+    ) -> None:
+        """Send one message for a batch given up at an epoch second. Raises QueueUnavailable."""
+        message = {
+            "context": {"partnerResourceArn": self._pipe_arn, "condition": condition},
+            "version": "1.0",
+            "timestamp": _time(now, "milliseconds"),
+            "DDBStreamBatchInfo": {
+                "shardId": shard_id,
+                "startSequenceNumber": batch[0].sequence_number,
+                "endSequenceNumber": batch[-1].sequence_number,
+                "approximateArrivalOfFirstRecord": _time(batch[0].created_at, "seconds"),
+                "approximateArrivalOfLastRecord": _time(batch[-1].created_at, "seconds"),
+                "batchSize": len(batch),
+                "streamArn": self._stream_arn,
+            },
+        }
+        try:
+            if self._queue_url is None:
+                self._queue_url = self._client.get_queue_url(QueueName=self._queue_name)["QueueUrl"]
+            self._client.send_message(
+                QueueUrl=self._queue_url, MessageBody=msgspec.json.encode(message).decode()
+            )
+        except (ClientError, HTTPClientError, ConnectionError) as error:
+            raise QueueUnavailable(f"{self._queue_name}: {error}") from error
+
+
+def _time(seconds: float, precision: Literal["seconds", "milliseconds"]) -> str:
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec=precision)
+    return text.replace("+00:00", "Z")

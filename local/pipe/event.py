@@ -1,0 +1,42 @@
+"""A stream record as Pipes spells it: what filter and template see.
+
+boto3 reads GetRecords into Python's types; here they become JSON again, as in the example of
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-dynamodb.html.
+"""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+
+def as_event(record: Mapping[str, Any], stream_arn: str) -> dict[str, Any]:
+    """The event of a record that boto3 returned."""
+    change = dict(record["dynamodb"])
+    created: datetime = change["ApproximateCreationDateTime"]
+    change["ApproximateCreationDateTime"] = _number(created.timestamp())
+    for attributes in ("Keys", "NewImage", "OldImage"):
+        if attributes in change:
+            change[attributes] = {name: _value(v) for name, v in change[attributes].items()}
+    event = {**record, "dynamodb": change, "eventSourceARN": stream_arn}
+    if identity := record.get("userIdentity"):
+        event["userIdentity"] = {name[0].lower() + name[1:]: v for name, v in identity.items()}
+    return event
+
+
+def _number(seconds: float) -> float:
+    return int(seconds) if seconds.is_integer() else seconds
+
+
+def _value(value: dict[str, Any]) -> dict[str, Any]:
+    """An attribute value with its bytes in base64, at any depth."""
+    for kind, content in value.items():
+        if kind == "B":
+            return {kind: b64encode(content).decode()}
+        if kind == "BS":
+            return {kind: [b64encode(element).decode() for element in content]}
+        if kind == "M":
+            return {kind: {name: _value(inner) for name, inner in content.items()}}
+        if kind == "L":
+            return {kind: [_value(inner) for inner in content]}
+    return value

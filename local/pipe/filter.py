@@ -1,0 +1,217 @@
+"""Event patterns: which records of the stream the pipe takes.
+
+The operators are those that Pipes has
+(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-event-filtering.html); the ones
+only EventBridge rules have are refused by name.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+Predicate = Callable[[Mapping[str, Any]], bool]
+"""Whether an event, or an object within it, matches."""
+
+_Leaf = Callable[[Any], bool]
+
+NUMERIC_MAX = 5_000_000_000
+"""Numeric matching works from minus to plus this
+(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html)."""
+
+_COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
+    "=": lambda value, bound: value == bound,
+    "<": lambda value, bound: value < bound,
+    "<=": lambda value, bound: value <= bound,
+    ">": lambda value, bound: value > bound,
+    ">=": lambda value, bound: value >= bound,
+}
+
+_RULES_ONLY = frozenset({"wildcard", "cidr"})
+
+
+class FilterError(ValueError):
+    """A pattern that Pipes would refuse; the message names the place and the rule."""
+
+
+def compile_filters(patterns: Sequence[str]) -> Predicate:
+    """A predicate that is true when any of the patterns matches, or when there are none."""
+    predicates = [_compile(f"filter {n}", text) for n, text in enumerate(patterns, 1)]
+    if not predicates:
+        return lambda _event: True
+    if len(predicates) == 1:
+        return predicates[0]
+    return lambda event: any(predicate(event) for predicate in predicates)
+
+
+def _compile(name: str, text: str) -> Predicate:
+    try:
+        pattern = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise FilterError(f"{name} is not JSON: {error}") from None
+    return _object(pattern, name)
+
+
+def _object(pattern: object, where: str) -> Predicate:
+    if not isinstance(pattern, dict) or not pattern:
+        raise FilterError(f"{where} must be an object with at least one key")
+    parts = [_key(key, rule, f"{where}: {key}") for key, rule in pattern.items()]
+    if len(parts) == 1:
+        return parts[0]
+    return lambda node: all(part(node) for part in parts)
+
+
+def _key(key: str, rule: object, where: str) -> Predicate:
+    if key == "$or":
+        return _or(rule, where)
+    if isinstance(rule, dict):
+        return _nested(key, _object(rule, where))
+    if isinstance(rule, list) and rule:
+        return _values(key, rule, where)
+    raise FilterError(f"{where} must be a list of values with at least one, or an object")
+
+
+def _or(alternatives: object, where: str) -> Predicate:
+    if not isinstance(alternatives, list) or len(alternatives) < 2:
+        raise FilterError(f"{where} must be a list of at least two patterns")
+    parts = [_object(pattern, f"{where}[{n}]") for n, pattern in enumerate(alternatives)]
+    return lambda node: any(part(node) for part in parts)
+
+
+def _nested(key: str, inner: Predicate) -> Predicate:
+    def matches(node: Mapping[str, Any]) -> bool:
+        value = node.get(key)
+        if isinstance(value, dict):
+            return inner(value)
+        objects = list(_objects(value)) if isinstance(value, list) else []
+        # Without an object the fields below are absent, which `exists: false` asks for.
+        return any(map(inner, objects)) if objects else inner({})
+
+    return matches
+
+
+def _objects(values: list[Any]) -> Iterator[dict[str, Any]]:
+    for value in values:
+        if isinstance(value, dict):
+            yield value
+        elif isinstance(value, list):
+            yield from _objects(value)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """The scalars at a key; an object there is no leaf, and an array stands for its elements."""
+    if isinstance(value, list):
+        for element in value:
+            yield from _leaves(element)
+    elif not isinstance(value, dict):
+        yield value
+
+
+def _values(key: str, rules: list[Any], where: str) -> Predicate:
+    if any(isinstance(rule, list) for rule in rules):
+        raise FilterError(f"{where} holds a list within a list")
+    exact = frozenset(_typed(rule) for rule in rules if not isinstance(rule, dict))
+    operators = [_operator(rule, where) for rule in rules if isinstance(rule, dict)]
+    absent_matches = any(isinstance(rule, dict) and rule.get("exists") is False for rule in rules)
+
+    def matches(node: Mapping[str, Any]) -> bool:
+        leaves = list(_leaves(node[key])) if key in node else []
+        if not leaves:
+            return absent_matches
+        return any(
+            _typed(leaf) in exact or any(operator(leaf) for operator in operators)
+            for leaf in leaves
+        )
+
+    return matches
+
+
+def _typed(value: Any) -> tuple[type, Any]:
+    """A value that equals those of its own JSON type: 300 is not 300.0, and 1 is not true."""
+    return type(value), value
+
+
+def _operator(rule: dict[str, Any], where: str) -> _Leaf:
+    if len(rule) != 1:
+        raise FilterError(f"{where} must name one operator, and names {', '.join(rule) or 'none'}")
+    name, operand = next(iter(rule.items()))
+    if name in _RULES_ONLY:
+        raise FilterError(f"{where}: {name} is not available in pipes, only in EventBridge rules")
+    if name not in _OPERATORS:
+        raise FilterError(f"{where}: {name!r} is no operator; use {', '.join(_OPERATORS)}")
+    return _OPERATORS[name](operand, f"{where}: {name}")
+
+
+def _affix(test: Callable[[str, str], bool]) -> Callable[[Any, str], _Leaf]:
+    def build(operand: Any, where: str) -> _Leaf:
+        if isinstance(operand, dict) and list(operand) == ["equals-ignore-case"]:
+            folded = _text(operand["equals-ignore-case"], f"{where}: equals-ignore-case").lower()
+            return lambda leaf: isinstance(leaf, str) and test(leaf.lower(), folded)
+        text = _text(operand, where)
+        return lambda leaf: isinstance(leaf, str) and test(leaf, text)
+
+    return build
+
+
+def _equals_ignore_case(operand: Any, where: str) -> _Leaf:
+    folded = _text(operand, where).lower()
+    return lambda leaf: isinstance(leaf, str) and leaf.lower() == folded
+
+
+def _anything_but(operand: Any, where: str) -> _Leaf:
+    if isinstance(operand, dict):
+        raise FilterError(
+            f"{where} takes values only; {', '.join(operand) or 'an object'} within it is not "
+            "available in pipes, only in EventBridge rules"
+        )
+    values = operand if isinstance(operand, list) else [operand]
+    texts = all(isinstance(value, str) for value in values)
+    if not values or not (texts or all(_is_number(value) for value in values)):
+        raise FilterError(f"{where} takes texts or numbers, at least one and all of one kind")
+    excluded = frozenset(map(_typed, values))
+    return lambda leaf: _typed(leaf) not in excluded
+
+
+def _numeric(operand: Any, where: str) -> _Leaf:
+    if not isinstance(operand, list) or len(operand) not in (2, 4):
+        raise FilterError(f'{where} must be like [">", 0] or [">=", 0, "<", 10]')
+    comparisons = []
+    for name, bound in zip(operand[::2], operand[1::2], strict=True):
+        if name not in _COMPARISONS:
+            raise FilterError(f"{where}: {name!r} is none of {', '.join(_COMPARISONS)}")
+        if not _is_number(bound) or abs(bound) > NUMERIC_MAX:
+            raise FilterError(f"{where}: {bound!r} must be a number within ±{NUMERIC_MAX}")
+        comparisons.append((_COMPARISONS[name], bound))
+    if len(operand) == 4 and (operand[0] not in (">", ">=") or operand[2] not in ("<", "<=")):
+        raise FilterError(f"{where}: a range is a lower bound (> or >=), then an upper (< or <=)")
+    return lambda leaf: (
+        _is_number(leaf)
+        and abs(leaf) <= NUMERIC_MAX
+        and all(compare(leaf, bound) for compare, bound in comparisons)
+    )
+
+
+def _exists(operand: Any, where: str) -> _Leaf:
+    if not isinstance(operand, bool):
+        raise FilterError(f"{where} must be true or false")
+    return lambda _leaf: operand
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _text(operand: Any, where: str) -> str:
+    if not isinstance(operand, str):
+        raise FilterError(f"{where} must be text, and is {operand!r}")
+    return operand
+
+
+_OPERATORS: Mapping[str, Callable[[Any, str], _Leaf]] = {
+    "prefix": _affix(str.startswith),
+    "suffix": _affix(str.endswith),
+    "equals-ignore-case": _equals_ignore_case,
+    "anything-but": _anything_but,
+    "numeric": _numeric,
+    "exists": _exists,
+}

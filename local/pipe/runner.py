@@ -1,0 +1,213 @@
+"""The pipe at work: follows the shards of the stream and keeps the order within each.
+
+All shards are followed by one thread, a step at a time: a batch that waits for its next try holds
+up its own shard only.
+"""
+
+import heapq
+import itertools
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from local.pipe.change import Change
+from local.pipe.checkpoint import Checkpoint, Position
+from local.pipe.clock import Clock
+from local.pipe.dead_letter import DeadLetterQueue
+from local.pipe.definition import PipeDefinition
+from local.pipe.delivery import Backoff, Delivery, Steps, exponential_backoff
+from local.pipe.filter import compile_filters
+from local.pipe.source import Shard, ShardReader, SourceGoneError, SourceUnavailable, Stream
+from local.pipe.status import ShardStatus, Status, StatusFile
+from local.pipe.target import DeliveryStream, batch_length
+from local.pipe.template import Template, TransformationFailed
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the pipe asks. AWS polls each shard four times a second."""
+
+    poll_seconds: float = 0.25
+    discovery_seconds: float = 2.0
+    backoff: Backoff = exponential_backoff
+
+
+class Runner:
+    """Runs one pipe."""
+
+    def __init__(
+        self,
+        definition: PipeDefinition,
+        stream: Stream,
+        target: DeliveryStream,
+        dead_letters: DeadLetterQueue | None,
+        checkpoint: Checkpoint,
+        status_file: StatusFile,
+        clock: Clock,
+        pace: Pace,
+    ) -> None:
+        """Raises FilterError, TemplateError."""
+        self.status = Status(pipe=definition.name, stream_arn=stream.arn, started_at=clock.now())
+        self._definition = definition
+        self._stream = stream
+        self._checkpoint = checkpoint
+        self._status_file = status_file
+        self._clock = clock
+        self._pace = pace
+        self._matches = compile_filters(definition.filters)
+        self._template = Template(definition)
+        self._delivery = Delivery(
+            definition, target, dead_letters, self.status, clock, pace.backoff
+        )
+        self._shards: list[Shard] = []
+        self._work: list[tuple[float, int, Steps]] = []
+        self._order = itertools.count()
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Run until told to stop, which is asked after each step. Raises SourceGoneError.
+
+        A step ends with its batch checkpointed, or with the batch waiting to be tried again; then
+        the batch is read and put again after a restart.
+        """
+        self._start(self._discover())
+        try:
+            while not stopping():
+                due, _, steps = self._work[0]
+                if (wait := due - self._clock.monotonic()) > 0:
+                    self._status_file.write(self.status, self._clock.now())
+                    self._clock.sleep(wait)
+                    continue
+                heapq.heappop(self._work)
+                pause = next(steps, None)
+                if pause is not None:
+                    self._start(steps, pause)
+                self._status_file.write(self.status, self._clock.now())
+        finally:
+            self.status.running = False
+            self._status_file.write(self.status, self._clock.now(), force=True)
+
+    def _start(self, steps: Steps, after: float = 0.0) -> None:
+        due = self._clock.monotonic() + after
+        heapq.heappush(self._work, (due, next(self._order), steps))
+
+    def _discover(self) -> Steps:
+        """Find new shards, for as long as the stream is on."""
+        tries = 0
+        while True:
+            try:
+                shards, on = self._stream.shards()
+            except SourceUnavailable as error:
+                tries += 1
+                log.warning("Waiting for the stream: %s", error)
+                yield self._pace.backoff(tries)
+                continue
+            tries = 0
+            if not self._shards:
+                self._begin(shards)
+            self._shards = shards
+            self._start_ready()
+            if not on and all(self._finished(shard.id) for shard in shards):
+                raise SourceGoneError(
+                    f"The stream {self._stream.arn} is turned off and read to its end. As on AWS, "
+                    "its pipe cannot go on: deploy the table's stream and the pipe anew"
+                )
+            yield self._pace.discovery_seconds
+
+    def _begin(self, shards: Sequence[Shard]) -> None:
+        """Note where LATEST begins: at the end of the shards there are when the pipe first runs."""
+        log.info("Pipe %s follows %s", self._definition.name, self._stream.arn)
+        if self._definition.starting_position == "LATEST" and not self._checkpoint.positions:
+            for shard in shards:
+                self._checkpoint.save(shard.id, Position(finished=shard.closed))
+
+    def _finished(self, shard_id: str) -> bool:
+        position = self._checkpoint.positions.get(shard_id)
+        return position is not None and position.finished
+
+    def _start_ready(self) -> None:
+        """Follow the shards that are not followed yet and whose parents are done or gone."""
+        unfinished = {shard.id for shard in self._shards if not self._finished(shard.id)}
+        for shard in self._shards:
+            if shard.id not in self.status.shards and shard.parent_id not in unfinished:
+                position = self._checkpoint.positions.get(shard.id)
+                status = ShardStatus(position.sequence_number if position else None)
+                self.status.shards[shard.id] = status
+                if shard.id in unfinished:
+                    self._start(self._follow(shard.id, status, self._reader(shard.id, position)))
+                else:
+                    status.finished = True
+
+    def _reader(self, shard_id: str, position: Position | None) -> ShardReader:
+        """A reader that goes on from a position; the one LATEST began with names no change yet."""
+        if position is None:
+            return self._stream.reader(shard_id, "TRIM_HORIZON", None)
+        return self._stream.reader(shard_id, "LATEST", position.sequence_number)
+
+    def _follow(self, shard_id: str, status: ShardStatus, reader: ShardReader) -> Steps:
+        """Bring all changes of a shard to the target, in order, batch after batch."""
+        size = self._definition.batch_size
+        pending: list[Change] = []
+        pending_since = 0.0
+        tries = 0
+        while True:
+            try:
+                page = reader.read()
+            except SourceUnavailable as error:
+                tries += 1
+                log.warning("%s: waiting for the stream: %s", shard_id, error)
+                yield self._pace.backoff(tries)
+                continue
+            tries = 0
+            now = self._clock.monotonic()
+            pending_since = pending_since if pending else now
+            pending += self._changes(page.events)
+            status.caught_up = False
+            window_over = now - pending_since >= self._definition.batching_window_seconds
+            while len(pending) >= size or (pending and (window_over or page.last)):
+                status.oldest_in_hand_at = pending[0].created_at
+                length = batch_length([len(change.payload) for change in pending[:size]], size)
+                batch = pending[:length]
+                yield from self._delivery.deliver(shard_id, batch)
+                del pending[:length]
+                self._advance(shard_id, status, batch[-1].sequence_number)
+                yield 0.0
+            status.oldest_in_hand_at = pending[0].created_at if pending else None
+            if page.events and not pending:
+                self._advance(shard_id, status, page.events[-1]["dynamodb"]["SequenceNumber"])
+            if page.last:
+                self._finish(shard_id, status)
+                return
+            status.caught_up = not page.full and not pending
+            yield 0.0 if page.full else self._pace.poll_seconds
+
+    def _changes(self, events: Sequence[Mapping[str, Any]]) -> list[Change]:
+        """The events that the filter takes, through the template."""
+        ingested_at = self._clock.now()
+        taken = [event for event in events if self._matches(event)]
+        self.status.read += len(events)
+        self.status.filtered_out += len(events) - len(taken)
+        return [self._change(event, ingested_at) for event in taken]
+
+    def _change(self, event: Mapping[str, Any], ingested_at: float) -> Change:
+        change = event["dynamodb"]
+        payload, failure = b"", None
+        try:
+            payload = self._template.render(event, ingested_at)
+        except TransformationFailed as error:
+            failure = f"transformation failed: {error}"
+        return Change(
+            change["SequenceNumber"], change["ApproximateCreationDateTime"], payload, failure
+        )
+
+    def _advance(self, shard_id: str, status: ShardStatus, sequence_number: str) -> None:
+        if sequence_number != status.sequence_number:
+            self._checkpoint.save(shard_id, Position(sequence_number))
+            status.sequence_number = sequence_number
+
+    def _finish(self, shard_id: str, status: ShardStatus) -> None:
+        self._checkpoint.save(shard_id, Position(status.sequence_number, finished=True))
+        status.finished = status.caught_up = True
+        self._start_ready()

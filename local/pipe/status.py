@@ -1,0 +1,74 @@
+"""How the pipe fares: counters and positions, in a file that others read while it runs."""
+
+from pathlib import Path
+
+import msgspec
+
+from local.pipe.checkpoint import replace_file
+
+STATUS_FILE = "status.json"
+
+WRITE_SECONDS = 0.5
+"""The file is replaced at most this often."""
+
+
+class ShardStatus(msgspec.Struct, rename="camel"):
+    """One shard: the last sequence number dealt with, and the age of what is in hand.
+
+    `oldest_in_hand_at`: the epoch second when the oldest change not yet dealt with was made; the
+    shard's lag is `updated_at` less this, and nothing when it is null. `caught_up`: the last read
+    found nothing more, and nothing is in hand.
+    """
+
+    sequence_number: str | None = None
+    oldest_in_hand_at: float | None = None
+    caught_up: bool = False
+    finished: bool = False
+
+
+class Status(msgspec.Struct, rename="camel"):
+    """The pipe since its start, in records. `dropped`: given up, without a dead-letter queue."""
+
+    pipe: str
+    stream_arn: str
+    started_at: float
+    updated_at: float = 0
+    running: bool = True
+    read: int = 0
+    filtered_out: int = 0
+    delivered: int = 0
+    dead_lettered: int = 0
+    dropped: int = 0
+    retries: int = 0
+    last_failure: str | None = None
+    shards: dict[str, ShardStatus] = msgspec.field(default_factory=dict)
+
+    @property
+    def in_hand(self) -> int:
+        """Records read and neither filtered out, delivered, dead-lettered nor dropped."""
+        done = self.filtered_out + self.delivered + self.dead_lettered + self.dropped
+        return self.read - done
+
+
+class StatusFile:
+    """Writes the status, no more often than it must."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / STATUS_FILE
+        self._written_at = float("-inf")
+
+    def write(self, status: Status, now: float, *, force: bool = False) -> None:
+        """Write the status as of an epoch second, unless it was written just before."""
+        if not force and now - self._written_at < WRITE_SECONDS:
+            return
+        status.updated_at = now
+        replace_file(self._path, msgspec.json.encode(status))
+        self._written_at = now
+
+
+def read_status(directory: Path) -> Status | None:
+    """The status last written to a state directory; None when there is none."""
+    try:
+        return msgspec.json.decode((directory / STATUS_FILE).read_bytes(), type=Status)
+    except FileNotFoundError:
+        return None
