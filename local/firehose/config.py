@@ -1,0 +1,214 @@
+"""What a deployed stream asks for: read once, and refused when this server cannot do it.
+
+The emulator's description leaves out FileExtension, CustomTimeZone and S3BackupDescription, so
+that a stream which sets these is not refused; they have no effect here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from local.firehose import prefix
+from local.firehose.prefix import Prefix, PrefixError
+
+MEBIBYTE = 1024 * 1024
+
+
+class ConfigError(Exception):
+    """A stream this server cannot stand in for; the message lists every reason."""
+
+    def __init__(self, stream: str, reasons: Sequence[str]) -> None:
+        super().__init__(
+            f"delivery stream {stream!r} cannot be run here:\n"
+            + "\n".join(f"  - {reason}" for reason in reasons)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Buffering:
+    """When a buffer is let go: at a size, or at an age, whichever comes first."""
+
+    size_mb: float
+    seconds: float
+
+    @property
+    def size_bytes(self) -> int:
+        """The size in bytes."""
+        return int(self.size_mb * MEBIBYTE)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorConfig:
+    """The Lambda processor: which function, how often it is tried again, and its buffer."""
+
+    lambda_arn: str
+    retries: int
+    buffering: Buffering
+
+    @property
+    def qualified_arn(self) -> str:
+        """The ARN with a version or alias, `$LATEST` when it names none."""
+        return self.lambda_arn if self.lambda_arn.count(":") > 6 else f"{self.lambda_arn}:$LATEST"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamConfig:
+    """A delivery stream as deployed."""
+
+    name: str
+    arn: str
+    region: str
+    version: str
+    created: str
+    encrypted: bool
+    bucket: str
+    kms_key_arn: str | None
+    prefix: Prefix
+    error_prefix: Prefix
+    buffering: Buffering
+    processor: ProcessorConfig
+    description: Mapping[str, Any]
+    """The DeliveryStreamDescription as AWS writes it on the wire."""
+
+
+def read(description: Mapping[str, Any]) -> StreamConfig:
+    """The configuration in a boto3 DeliveryStreamDescription. Raises ConfigError."""
+    reasons: list[str] = []
+    name = description["DeliveryStreamName"]
+    if description["DeliveryStreamType"] != "DirectPut":
+        reasons.append(f"its type is {description['DeliveryStreamType']}; only DirectPut is known")
+    destination = description["Destinations"][0] if description["Destinations"] else {}
+    s3 = destination.get("ExtendedS3DestinationDescription")
+    if s3 is None:
+        raise ConfigError(name, [*reasons, "it has no extended S3 destination"])
+    reasons += _unsupported(s3)
+    data_prefix = _data_prefix(s3, reasons)
+    error_prefix = _error_prefix(s3, reasons)
+    processor = _processor(s3, reasons)
+    buffering = _buffering(s3, reasons)
+    if reasons or processor is None:
+        raise ConfigError(name, reasons)
+    encryption = s3.get("EncryptionConfiguration", {}).get("KMSEncryptionConfig", {})
+    stream_encryption = description.get("DeliveryStreamEncryptionConfiguration", {})
+    wire = {key: _wire_value(value) for key, value in description.items()}
+    return StreamConfig(
+        name=name,
+        arn=description["DeliveryStreamARN"],
+        region=description["DeliveryStreamARN"].split(":")[3],
+        version=description["VersionId"],
+        created=str(wire["CreateTimestamp"]),
+        encrypted=stream_encryption.get("Status") == "ENABLED",
+        bucket=s3["BucketARN"].rpartition(":")[2],
+        kms_key_arn=encryption.get("AWSKMSKeyARN"),
+        prefix=data_prefix,
+        error_prefix=error_prefix,
+        buffering=buffering,
+        processor=processor,
+        description=wire,
+    )
+
+
+def _wire_value(value: Any) -> Any:
+    return value.timestamp() if isinstance(value, datetime) else value
+
+
+def _unsupported(s3: Mapping[str, Any]) -> list[str]:
+    reasons = []
+    if s3.get("CompressionFormat") != "GZIP":
+        reasons.append(
+            f"CompressionFormat is {s3.get('CompressionFormat')}; only GZIP is written here"
+        )
+    if s3.get("S3BackupMode", "Disabled") != "Disabled":
+        reasons.append("S3BackupMode is Enabled; source records are not backed up here")
+    if s3.get("DataFormatConversionConfiguration", {}).get("Enabled"):
+        reasons.append("DataFormatConversionConfiguration is enabled; records are not converted")
+    if not s3.get("DynamicPartitioningConfiguration", {}).get("Enabled"):
+        reasons.append("DynamicPartitioningConfiguration is not enabled; it has to be")
+    reasons += [
+        f"{option} is set; it is not known here"
+        for option in ("FileExtension", "CustomTimeZone")
+        if s3.get(option)
+    ]
+    return reasons
+
+
+def _data_prefix(s3: Mapping[str, Any], reasons: list[str]) -> Prefix:
+    parsed = _prefix(s3, "Prefix", reasons)
+    if parsed and not parsed.keys:
+        reasons.append(
+            "Prefix must name a partition key, as dynamic partitioning asks for: "
+            "!{partitionKeyFromLambda:key}"
+        )
+    if parsed and parsed.has("error-output-type"):
+        reasons.append("Prefix must not contain !{firehose:error-output-type}")
+    return parsed or Prefix(())
+
+
+def _error_prefix(s3: Mapping[str, Any], reasons: list[str]) -> Prefix:
+    parsed = _prefix(s3, "ErrorOutputPrefix", reasons)
+    if parsed and parsed.keys:
+        reasons.append("ErrorOutputPrefix must not name partition keys")
+    if parsed and not parsed.has("error-output-type"):
+        reasons.append("ErrorOutputPrefix must contain !{firehose:error-output-type}")
+    return parsed or Prefix(())
+
+
+def _prefix(s3: Mapping[str, Any], member: str, reasons: list[str]) -> Prefix | None:
+    try:
+        return prefix.parse(s3.get(member) or "")
+    except PrefixError as error:
+        reasons.append(f"{member}: {error}")
+        return None
+
+
+def _processor(s3: Mapping[str, Any], reasons: list[str]) -> ProcessorConfig | None:
+    processing = s3.get("ProcessingConfiguration", {})
+    processors = processing.get("Processors", []) if processing.get("Enabled") else []
+    others = [processor["Type"] for processor in processors if processor["Type"] != "Lambda"]
+    if others:
+        reasons.append(f"processors {', '.join(others)} are not known; only Lambda is")
+    lambdas = [processor for processor in processors if processor["Type"] == "Lambda"]
+    if len(lambdas) != 1:
+        reasons.append(f"it has {len(lambdas)} Lambda processors; it has to have one")
+        return None
+    given = {
+        parameter["ParameterName"]: parameter["ParameterValue"]
+        for parameter in lambdas[0].get("Parameters", [])
+    }
+    if "LambdaArn" not in given:
+        reasons.append("the Lambda processor has no LambdaArn")
+    return ProcessorConfig(
+        lambda_arn=given.get("LambdaArn", ""),
+        retries=int(_number(given, "NumberOfRetries", "3", 0, 300, reasons)),
+        buffering=Buffering(
+            _number(given, "BufferSizeInMBs", "1", 0.2, 3, reasons),
+            _number(given, "BufferIntervalInSeconds", "60", 0, 900, reasons),
+        ),
+    )
+
+
+def _buffering(s3: Mapping[str, Any], reasons: list[str]) -> Buffering:
+    hints = s3.get("BufferingHints", {})
+    return Buffering(
+        _number(hints, "SizeInMBs", "128", 64, 128, reasons),
+        _number(hints, "IntervalInSeconds", "300", 60, 900, reasons),
+    )
+
+
+def _number(
+    given: Mapping[str, Any],
+    name: str,
+    default: str,
+    low: float,
+    high: float,
+    reasons: list[str],
+) -> float:
+    text = given.get(name, default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not low <= value <= high:
+        reasons.append(f"{name} is {text}; it must be a number from {low} to {high}")
+    return value

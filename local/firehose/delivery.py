@@ -1,0 +1,131 @@
+"""Buffers by partition, and the S3 objects they become.
+
+An object holds a partition's records one after the other with nothing in between, gzipped, under
+the name AWS gives it: https://docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html.
+"""
+
+import gzip
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from local.firehose.config import StreamConfig
+from local.firehose.errors import ERROR_OUTPUT_TYPE
+from local.firehose.ledger import Record
+from local.firehose.prefix import LENGTH_MAX
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+KEY_BYTES_MAX = 1024
+"""UTF-8 bytes of an S3 object's key."""
+
+_COMPRESSION_LEVEL = 6
+
+Values = tuple[str, ...]
+"""A partition's values, in the order the prefix names its keys."""
+
+
+@dataclass(slots=True)
+class Partition:
+    """The records buffered for one object. `values` is None for the error prefix."""
+
+    values: Values | None
+    opened_ms: int
+    oldest_ms: int
+    size_bytes: int = 0
+    sequences: list[int] = field(default_factory=list)
+    pieces: list[bytes] = field(default_factory=list)
+
+
+class PartitionBuffers:
+    """The active partitions: those with data in a buffer."""
+
+    def __init__(self, size_bytes: int, interval_ms: int) -> None:
+        self._size_bytes = size_bytes
+        self._interval_ms = interval_ms
+        self._partitions: dict[Values | None, Partition] = {}
+
+    def __len__(self) -> int:
+        return len(self._partitions)
+
+    def __contains__(self, values: Values) -> bool:
+        return values in self._partitions
+
+    def add(
+        self, values: Values | None, record: Record, data: bytes, now_ms: int
+    ) -> Partition | None:
+        """Buffer a record's data. Returns the partition, no longer active, once it is full."""
+        partition = self._partitions.get(values)
+        if partition is None:
+            partition = Partition(values, opened_ms=now_ms, oldest_ms=record.arrived)
+            self._partitions[values] = partition
+        partition.oldest_ms = min(partition.oldest_ms, record.arrived)
+        partition.size_bytes += len(data)
+        partition.sequences.append(record.sequence)
+        partition.pieces.append(data)
+        if partition.size_bytes < self._size_bytes:
+            return None
+        return self._partitions.pop(values)
+
+    def take_due(self, now_ms: int) -> Iterator[Partition]:
+        """The partitions open for the whole interval, no longer active."""
+        due = [
+            values
+            for values, partition in self._partitions.items()
+            if now_ms - partition.opened_ms >= self._interval_ms
+        ]
+        return (self._partitions.pop(values) for values in due)
+
+    def take_all(self) -> Iterator[Partition]:
+        """All partitions, none active any more."""
+        while self._partitions:
+            yield self._partitions.popitem()[1]
+
+
+class Objects:
+    """Names and writes a stream's objects. Its client must not retry by itself."""
+
+    def __init__(self, config: StreamConfig, client: "S3Client") -> None:
+        self._config = config
+        self._client = client
+        self._encryption: dict[str, Any] = (
+            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": config.kms_key_arn}
+            if config.kms_key_arn
+            else {}
+        )
+
+    def can_hold(self, values: Values, epoch_ms: int) -> bool:
+        """Whether the prefix of these values, and a key with it, stay within their limits."""
+        prefix = self._prefix(values, epoch_ms)
+        key = prefix + self._name(epoch_ms)
+        return len(prefix) <= LENGTH_MAX and len(key.encode()) <= KEY_BYTES_MAX
+
+    def name(self, partition: Partition) -> str:
+        """A new key for a partition's object."""
+        oldest = partition.oldest_ms
+        return self._prefix(partition.values, oldest) + self._name(oldest)
+
+    def write(self, partition: Partition, key: str) -> None:
+        """Put a partition's data. Raises what boto3 raises; to be repeated with the same key."""
+        self._client.put_object(
+            Bucket=self._config.bucket,
+            Key=key,
+            Body=gzip.compress(b"".join(partition.pieces), _COMPRESSION_LEVEL, mtime=0),
+            ContentType="application/octet-stream",
+            ContentEncoding="gzip",
+            **self._encryption,
+        )
+
+    def _prefix(self, values: Values | None, epoch_ms: int) -> str:
+        if values is None:
+            return self._config.error_prefix.evaluate(epoch_ms, error_type=ERROR_OUTPUT_TYPE)
+        keys = dict(zip(self._config.prefix.keys, values, strict=True))
+        return self._config.prefix.evaluate(epoch_ms, keys)
+
+    def _name(self, epoch_ms: int) -> str:
+        moment = datetime.fromtimestamp(epoch_ms / 1000, UTC)
+        config = self._config
+        return f"{config.name}-{config.version}-{moment:%Y-%m-%d-%H-%M-%S}-{uuid.uuid4()}.gz"

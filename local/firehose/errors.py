@@ -1,0 +1,104 @@
+"""Why a record went to the error prefix, and the document that says so.
+
+Codes: https://docs.aws.amazon.com/firehose/latest/dev/monitoring-with-cloudwatch-logs.html. The
+document is shaped as observed on AWS (one JSON document a line, times as epoch ms, `lambdaARN`),
+which differs from the page on transformation failures.
+
+AWS documents no code and no error-output-type for failed partitioning. Such records are kept as
+they were put, like all failures, under `processing-failed`, the only type AWS lists that an S3
+destination without format conversion can have. MetadataExtractionFailed and
+ActivePartitionsLimitExceeded are codes users report; InvalidPrefix is this server's own.
+"""
+
+import base64
+
+import msgspec
+from msgspec import Struct
+
+from local.firehose.ledger import Record
+
+ERROR_OUTPUT_TYPE = "processing-failed"
+
+
+class Failure(Struct, frozen=True):
+    """A code to match on, and a sentence for people."""
+
+    code: str
+    message: str
+
+
+MISSING_RECORD_ID = Failure(
+    "Lambda.MissingRecordId", "The function returned no result for this record id."
+)
+DUPLICATED_RECORD_ID = Failure(
+    "Lambda.DuplicatedRecordId", "The function returned more than one result for this record id."
+)
+PROCESSING_FAILED = Failure(
+    "Lambda.ProcessingFailedStatus", "The function gave this record the status ProcessingFailed."
+)
+NULL_DATA = Failure(
+    "Lambda.InvalidReturnFormat", "The function gave this record the status Ok and no data."
+)
+NOT_JSON = Failure(
+    "Lambda.JsonProcessingException", "The function's response is not a JSON object with records."
+)
+INVALID_RESULT = Failure(
+    "Lambda.FunctionError",
+    "The function's response breaks the contract: every record needs a string recordId, a result "
+    "of Ok, Dropped or ProcessingFailed, and data in base64.",
+)
+FUNCTION_ERROR = Failure("Lambda.FunctionError", "The function was invoked and ended in an error.")
+RESPONSE_TOO_LARGE = Failure("Lambda.FunctionError", "The function's response is larger than 6 MB.")
+INVOKE_LIMIT_EXCEEDED = Failure(
+    "Lambda.InvokeLimitExceeded", "The invocations of the function are being throttled."
+)
+INVOKE_ACCESS_DENIED = Failure(
+    "Lambda.InvokeAccessDenied", "The function may not be invoked by this stream."
+)
+FUNCTION_NOT_FOUND = Failure("Lambda.ResourceNotFound", "The function does not exist.")
+REQUEST_TIMED_OUT = Failure(
+    "Lambda.FunctionRequestTimedOut",
+    "The function could not be reached, or did not answer in time.",
+)
+INVOKE_FAILED = Failure("Lambda.InternalServerError", "The Lambda service refused the invocation.")
+
+KEYS_NOT_EXTRACTED = Failure(
+    "DynamicPartitioning.MetadataExtractionFailed",
+    "partitionKeys must have a non-empty string for every key that the prefix names.",
+)
+TOO_MANY_PARTITIONS = Failure(
+    "DynamicPartitioning.ActivePartitionsLimitExceeded",
+    "The record's partition is new, and as many partitions are active as the stream allows.",
+)
+INVALID_PREFIX = Failure(
+    "DynamicPartitioning.InvalidPrefix",
+    "The evaluated prefix is longer than 512 characters, or than an object's key may be.",
+)
+
+
+class ErrorDocument(Struct, rename="camel"):
+    """What lies under the error prefix for a record; `rawData` is the record as it was put."""
+
+    attempts_made: int
+    arrival_timestamp: int
+    error_code: str
+    error_message: str
+    attempt_ending_timestamp: int
+    raw_data: str
+    lambda_arn: str = msgspec.field(name="lambdaARN")
+
+
+def error_line(
+    record: Record, failure: Failure, *, attempts: int, ended_ms: int, lambda_arn: str
+) -> bytes:
+    """The document of a failed record, with its line end."""
+    document = ErrorDocument(
+        attempts_made=attempts,
+        arrival_timestamp=record.arrived,
+        error_code=failure.code,
+        error_message=failure.message,
+        attempt_ending_timestamp=ended_ms,
+        raw_data=base64.b64encode(record.data).decode(),
+        lambda_arn=lambda_arn,
+    )
+    return msgspec.json.encode(document) + b"\n"

@@ -1,0 +1,238 @@
+"""The stream's Lambda processor: batches for it, its invocation, and the contract of its answer.
+
+https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html. Where the documentation
+and observers of AWS disagree or are silent, the failure with the smallest reach is taken: a record
+id returned twice fails that record alone, and every failed record keeps its original data.
+"""
+
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from botocore.exceptions import ClientError, HTTPClientError
+from msgspec import Struct
+
+from local.firehose import errors
+from local.firehose.clock import Clock
+from local.firehose.config import StreamConfig
+from local.firehose.errors import Failure
+from local.firehose.ledger import Record
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+PAYLOAD_BYTES_MAX = 6 * 1024 * 1024
+"""A synchronous invocation's request and response, base64 included."""
+
+BACKOFF_SECONDS = 0.5
+"""Pause before the first retry, doubled for each further one; AWS does not document its own."""
+
+_ENVELOPE_BYTES = 512
+_ENTRY_BYTES = 96
+
+_log = logging.getLogger(__name__)
+
+
+class EventRecord(Struct):
+    """A record in the function's event; `data` is written in base64."""
+
+    record_id: str = msgspec.field(name="recordId")
+    arrived: int = msgspec.field(name="approximateArrivalTimestamp")
+    data: bytes
+
+
+class Event(Struct, rename="camel"):
+    """The event of one invocation."""
+
+    invocation_id: str
+    delivery_stream_arn: str
+    region: str
+    records: list[EventRecord]
+
+
+class Result(Struct, rename="camel"):
+    """What the function returned for one record."""
+
+    record_id: str
+    result: Literal["Ok", "Dropped", "ProcessingFailed"]
+    data: bytes | None = None
+    metadata: Any = None
+
+    @property
+    def partition_keys(self) -> dict[str, Any]:
+        """The keys returned, of whatever type; none if there is no such object."""
+        keys = self.metadata.get("partitionKeys") if isinstance(self.metadata, dict) else None
+        return keys if isinstance(keys, dict) else {}
+
+
+class _Response(Struct):
+    records: msgspec.Raw = msgspec.Raw(b"null")
+
+
+@dataclass(slots=True)
+class Answer:
+    """What became of a batch: each of its records stands in exactly one list."""
+
+    attempts: int
+    ended_ms: int
+    accepted: list[tuple[Record, bytes, dict[str, Any]]] = field(default_factory=list)
+    dropped: list[Record] = field(default_factory=list)
+    failed: list[tuple[Record, Failure]] = field(default_factory=list)
+
+
+class Batch:
+    """Records waiting for one invocation, within a size of data and within the event's 6 MB."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self._size_bytes = size_bytes
+        self.records: list[Record] = []
+        self._data_bytes = 0
+        self._payload_bytes = _ENVELOPE_BYTES
+
+    def has_room(self, record: Record) -> bool:
+        """Whether the record fits; an empty batch has room for any record."""
+        return not self.records or (
+            self._data_bytes + len(record.data) <= self._size_bytes
+            and self._payload_bytes + _entry_bytes(record) <= PAYLOAD_BYTES_MAX
+        )
+
+    def add(self, record: Record) -> None:
+        """Take a record in."""
+        self.records.append(record)
+        self._data_bytes += len(record.data)
+        self._payload_bytes += _entry_bytes(record)
+
+    @property
+    def opened_ms(self) -> int:
+        """When its oldest record arrived."""
+        return self.records[0].arrived
+
+
+def _entry_bytes(record: Record) -> int:
+    return _ENTRY_BYTES + (len(record.data) + 2) // 3 * 4
+
+
+class _InvocationError(Exception):
+    def __init__(self, failure: Failure, *, retryable: bool) -> None:
+        super().__init__(failure.code)
+        self.failure = failure
+        self.retryable = retryable
+
+
+class Processor:
+    """Invokes the deployed function for a batch. Its client must not retry by itself."""
+
+    def __init__(
+        self,
+        config: StreamConfig,
+        client: "LambdaClient",
+        clock: Clock,
+        pause: Callable[[float], object],
+    ) -> None:
+        self._config = config
+        self._client = client
+        self._clock = clock
+        self._pause = pause
+
+    def transform(self, records: Sequence[Record]) -> Answer:
+        """The function's answer for a batch, after as many attempts as the stream allows.
+
+        Only function errors, throttling and an unreachable service are tried again; an answer that
+        breaks the contract is not.
+        """
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                payload = self._invoke(records)
+            except _InvocationError as error:
+                _log.warning(
+                    "%s: attempt %d for %d records failed: %s",
+                    self._config.name,
+                    attempts,
+                    len(records),
+                    error.failure.code,
+                )
+                if error.retryable and attempts <= self._config.processor.retries:
+                    self._pause(BACKOFF_SECONDS * 2 ** (attempts - 1))
+                    continue
+                return self._all_failed(records, attempts, error.failure)
+            answer = Answer(attempts, self._clock.now_ms())
+            failure = judge(records, payload, answer)
+            return self._all_failed(records, attempts, failure) if failure else answer
+
+    def _all_failed(self, records: Sequence[Record], attempts: int, failure: Failure) -> Answer:
+        failed = [(record, failure) for record in records]
+        return Answer(attempts, self._clock.now_ms(), failed=failed)
+
+    def _invoke(self, records: Sequence[Record]) -> bytes:
+        event = Event(
+            invocation_id=str(uuid.uuid4()),
+            delivery_stream_arn=self._config.arn,
+            region=self._config.region,
+            records=[EventRecord(record.id, record.arrived, record.data) for record in records],
+        )
+        try:
+            response = self._client.invoke(
+                FunctionName=self._config.processor.lambda_arn, Payload=msgspec.json.encode(event)
+            )
+            payload = response["Payload"].read()
+        except ClientError as error:
+            raise _refusal(error) from error
+        except HTTPClientError as error:
+            raise _InvocationError(errors.REQUEST_TIMED_OUT, retryable=True) from error
+        if "FunctionError" in response:
+            raise _InvocationError(errors.FUNCTION_ERROR, retryable=True)
+        # Lambda itself ends such an invocation in a function error; the emulator lets it pass.
+        if len(payload) > PAYLOAD_BYTES_MAX:
+            raise _InvocationError(errors.RESPONSE_TOO_LARGE, retryable=True)
+        return payload
+
+
+def _refusal(error: ClientError) -> _InvocationError:
+    code = error.response["Error"]["Code"]
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if code == "TooManyRequestsException" or status == 429:
+        return _InvocationError(errors.INVOKE_LIMIT_EXCEEDED, retryable=True)
+    if code == "ResourceNotFoundException":
+        return _InvocationError(errors.FUNCTION_NOT_FOUND, retryable=False)
+    if status == 403:
+        return _InvocationError(errors.INVOKE_ACCESS_DENIED, retryable=False)
+    return _InvocationError(errors.INVOKE_FAILED, retryable=status >= 500)
+
+
+def judge(records: Sequence[Record], payload: bytes, answer: Answer) -> Failure | None:
+    """Sort a batch's records into the answer by what the function returned for each.
+
+    Returns a failure instead when the response as a whole breaks the contract. Results for ids that
+    were not asked for are ignored.
+    """
+    try:
+        returned = msgspec.json.decode(payload, type=_Response).records
+    except msgspec.DecodeError:
+        return errors.NOT_JSON
+    try:
+        results = msgspec.json.decode(returned, type=list[Result] | None) or []
+    except msgspec.DecodeError:
+        return errors.INVALID_RESULT
+    by_id = {result.record_id: result for result in results}
+    counts = Counter(result.record_id for result in results) if len(by_id) < len(results) else {}
+    for record in records:
+        result = by_id.get(record.id)
+        if result is None:
+            answer.failed.append((record, errors.MISSING_RECORD_ID))
+        elif counts and counts[record.id] > 1:
+            answer.failed.append((record, errors.DUPLICATED_RECORD_ID))
+        elif result.result == "Dropped":
+            answer.dropped.append(record)
+        elif result.result == "ProcessingFailed":
+            answer.failed.append((record, errors.PROCESSING_FAILED))
+        elif result.data is None:
+            answer.failed.append((record, errors.NULL_DATA))
+        else:
+            answer.accepted.append((record, result.data, result.partition_keys))
+    return None

@@ -1,0 +1,241 @@
+"""One delivery stream: a record's way from its put to an S3 object.
+
+Its state belongs to the event loop's thread; only the function's invocations and the writing of
+objects run elsewhere.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass
+from typing import Any, TypeGuard
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.firehose import errors
+from local.firehose.clock import Clock
+from local.firehose.config import StreamConfig
+from local.firehose.delivery import Objects, Partition, PartitionBuffers, Values
+from local.firehose.errors import Failure, error_line
+from local.firehose.ledger import Ledger, Record
+from local.firehose.processor import Answer, Batch, Processor
+
+ACTIVE_PARTITIONS_MAX = 500
+"""https://docs.aws.amazon.com/firehose/latest/dev/limits.html"""
+
+S3_BACKOFF_SECONDS = 0.5
+S3_BACKOFF_SECONDS_MAX = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """The local buffer intervals, in place of the deployed ones."""
+
+    buffer_seconds: float
+    processor_seconds: float
+
+
+@dataclass(slots=True)
+class Counters:
+    """What became of the records since the server started, and the objects they went to."""
+
+    received: int = 0
+    delivered: int = 0
+    dropped: int = 0
+    quarantined: int = 0
+    objects: int = 0
+    error_objects: int = 0
+
+
+class DeliveryStream:
+    """Takes records, and sees to it that each is delivered, dropped or quarantined."""
+
+    def __init__(
+        self,
+        config: StreamConfig,
+        intervals: Intervals,
+        *,
+        processor: Processor,
+        objects: Objects,
+        ledger: Ledger,
+        clock: Clock,
+        invocations: Executor,
+        uploads: Executor,
+    ) -> None:
+        self.config = config
+        self.intervals = intervals
+        self.counters = Counters()
+        self._processor = processor
+        self._objects = objects
+        self._ledger = ledger
+        self._clock = clock
+        self._invocations = invocations
+        self._uploads = uploads
+        self._batch = self._new_batch()
+        size, interval = config.buffering.size_bytes, round(intervals.buffer_seconds * 1000)
+        self._partitions = PartitionBuffers(size, interval)
+        self._failures = PartitionBuffers(size, interval)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def resume(self) -> None:
+        """Take up the records that a former process acknowledged and did not settle."""
+        self._buffer(self._ledger.kept)
+
+    def put(self, data: Sequence[bytes]) -> list[str]:
+        """Accept records, whose sizes the caller has checked. Returns their ids, in order."""
+        records = self._ledger.accept(data)
+        self._buffer(records)
+        return [record.id for record in records]
+
+    def tick(self) -> None:
+        """Let go of the buffers whose interval is over."""
+        now = self._clock.now_ms()
+        waiting = self._batch.records
+        if waiting and now - self._batch.opened_ms >= self.intervals.processor_seconds * 1000:
+            self._release_batch()
+        for buffers in (self._partitions, self._failures):
+            self._deliver_all(buffers.take_due(now))
+
+    async def close(self, grace_seconds: float) -> int:
+        """Deliver all that is buffered. Returns how many records could not be, in this time."""
+        try:
+            async with asyncio.timeout(grace_seconds):
+                if self._batch.records:
+                    self._release_batch()
+                while self._tasks or self._partitions or self._failures:
+                    for buffers in (self._partitions, self._failures):
+                        self._deliver_all(buffers.take_all())
+                    await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            for task in self._tasks:
+                task.cancel()
+        return self._ledger.unsettled
+
+    def status(self) -> dict[str, Any]:
+        """What the stream has done and holds, with its deployed buffering and the local one."""
+        deployed = self.config.buffering, self.config.processor.buffering
+        return {
+            **asdict(self.counters),
+            "buffered": self._ledger.unsettled,
+            "oldestBufferedAgeMs": self._ledger.oldest_age_ms,
+            "activePartitions": len(self._partitions),
+            "bufferIntervalInSeconds": {
+                "deployed": deployed[0].seconds,
+                "local": self.intervals.buffer_seconds,
+            },
+            "processorBufferIntervalInSeconds": {
+                "deployed": deployed[1].seconds,
+                "local": self.intervals.processor_seconds,
+            },
+        }
+
+    def _new_batch(self) -> Batch:
+        return Batch(self.config.processor.buffering.size_bytes)
+
+    def _buffer(self, records: Iterable[Record]) -> None:
+        for record in records:
+            if not self._batch.has_room(record):
+                self._release_batch()
+            self._batch.add(record)
+            self.counters.received += 1
+
+    def _release_batch(self) -> None:
+        batch, self._batch = self._batch, self._new_batch()
+        self._start(self._transform(batch.records))
+
+    def _deliver_all(self, partitions: Iterable[Partition]) -> None:
+        for partition in partitions:
+            self._start(self._deliver(partition))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.result()
+
+    async def _transform(self, records: Sequence[Record]) -> None:
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(self._invocations, self._processor.transform, records)
+        now = self._clock.now_ms()
+        self._ledger.settle([record.sequence for record in answer.dropped])
+        self.counters.dropped += len(answer.dropped)
+        for record, failure in answer.failed:
+            self._quarantine(record, failure, answer, now)
+        for record, data, keys in answer.accepted:
+            placed = self._place(record, keys)
+            if isinstance(placed, Failure):
+                self._quarantine(record, placed, answer, now)
+            else:
+                self._add(self._partitions, placed, record, data, now)
+
+    def _place(self, record: Record, keys: Mapping[str, Any]) -> Values | Failure:
+        names = self.config.prefix.keys
+        values = tuple(value for name in names if _is_value(value := keys.get(name)))
+        if len(values) < len(names):
+            return errors.KEYS_NOT_EXTRACTED
+        if values not in self._partitions:
+            if not self._objects.can_hold(values, record.arrived):
+                return errors.INVALID_PREFIX
+            if len(self._partitions) >= ACTIVE_PARTITIONS_MAX:
+                return errors.TOO_MANY_PARTITIONS
+        return values
+
+    def _quarantine(self, record: Record, failure: Failure, answer: Answer, now: int) -> None:
+        _log.warning("%s: record %s: %s", self.config.name, record.id, failure.code)
+        line = error_line(
+            record,
+            failure,
+            attempts=answer.attempts,
+            ended_ms=answer.ended_ms,
+            lambda_arn=self.config.processor.qualified_arn,
+        )
+        self._add(self._failures, None, record, line, now)
+
+    def _add(
+        self,
+        buffers: PartitionBuffers,
+        values: Values | None,
+        record: Record,
+        data: bytes,
+        now: int,
+    ) -> None:
+        full = buffers.add(values, record, data, now)
+        if full:
+            self._start(self._deliver(full))
+
+    async def _deliver(self, partition: Partition) -> None:
+        key = self._objects.name(partition)
+        loop = asyncio.get_running_loop()
+        pause = S3_BACKOFF_SECONDS
+        while True:
+            try:
+                await loop.run_in_executor(self._uploads, self._objects.write, partition, key)
+                break
+            except (BotoCoreError, ClientError) as error:
+                _log.warning(
+                    "%s: %s records are held, S3 took no object %s: %s",
+                    self.config.name,
+                    len(partition.sequences),
+                    key,
+                    error,
+                )
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, S3_BACKOFF_SECONDS_MAX)
+        self._ledger.settle(partition.sequences)
+        if partition.values is None:
+            self.counters.quarantined += len(partition.sequences)
+            self.counters.error_objects += 1
+        else:
+            self.counters.delivered += len(partition.sequences)
+            self.counters.objects += 1
+
+
+def _is_value(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and value != ""
