@@ -12,14 +12,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore import exceptions
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    HTTPClientError,
-    NoCredentialsError,
-    ParamValidationError,
-)
 from msgspec import Struct
 
 from chalicelib.attributes import item
@@ -97,15 +91,17 @@ class Table:
                 failures = failures + 1 if left else 0
                 pause = _pause(failures)
                 if waiting and time.monotonic() + pause > deadline:
-                    raise Throttled(f"DynamoDB is throttling the table {self._name}", 1)
+                    raise Unavailable(
+                        f"The table {self._name} did not take the batch in time.", retry_after=1
+                    )
                 time.sleep(pause)
         except Unavailable as problem:
             unwritten = sorted(places[write["PutRequest"]["Item"][KEY]["S"]] for write in waiting)
             raise Unavailable(
-                f"{problem.detail}. {len(unwritten)} of the {len(records)} records are not known "
+                f"{problem.detail} {len(unwritten)} of the {len(records)} records are not known "
                 "to be written: send those that errors points at again.",
                 problem.retry_after,
-                [FieldError(f"#/{index}", "is not known to be written") for index in unwritten],
+                [FieldError(f"#/{index}", "is not known to be written.") for index in unwritten],
             ) from problem
 
     def get(self, key: str) -> Item | None:
@@ -148,40 +144,40 @@ class Table:
         """Raise what DynamoDB answers as the problem it is; a mistake of ours passes through."""
         try:
             yield
-        except ClientError as error:
+        except exceptions.ClientError as error:
             raise self._refusal(error) or error from None
-        except ParamValidationError:
+        except exceptions.ParamValidationError:
             raise
-        except HTTPClientError as error:
+        except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
             raise Unavailable(
                 f"DynamoDB does not answer at {self._client.meta.endpoint_url} "
-                f"({type(error).__name__})",
+                f"({type(error).__name__}).",
                 retry_after=5,
             ) from None
-        except NoCredentialsError:
+        except exceptions.NoCredentialsError:
             raise Unavailable(
                 "There are no AWS credentials for DynamoDB: set AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY, or a profile"
+                "AWS_SECRET_ACCESS_KEY, or a profile."
             ) from None
-        except BotoCoreError as error:
-            raise Unavailable(f"DynamoDB cannot be called: {error}") from None
+        except exceptions.BotoCoreError as error:
+            raise Unavailable(f"DynamoDB cannot be called: {error}.") from None
 
-    def _refusal(self, error: ClientError) -> Unavailable | TooLarge | None:
+    def _refusal(self, error: exceptions.ClientError) -> Unavailable | TooLarge | None:
         code = error.response.get("Error", {}).get("Code", "")
         message = error.response.get("Error", {}).get("Message", "")
         if code in THROTTLED:
-            return Throttled(f"DynamoDB is throttling the table {self._name}", retry_after=1)
+            return Throttled(f"DynamoDB is throttling the table {self._name}.", retry_after=1)
         if code == "ResourceNotFoundException":
             return Unavailable(
                 f"There is no table {self._name} in {self._client.meta.region_name}: deploy the "
-                "stack, or set TABLE_NAME to its table"
+                "stack, or set TABLE_NAME to its table."
             )
         if code == "ValidationException":
             too_large = "Item size" in message
-            return TooLarge("DynamoDB finds the record larger than 400 KB") if too_large else None
+            return TooLarge("DynamoDB finds the record larger than 400 KB.") if too_large else None
         if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
-            return Unavailable(f"DynamoDB failed for the moment ({code})", retry_after=1)
-        return Unavailable(f"DynamoDB refuses requests to the table {self._name} ({code})")
+            return Unavailable(f"DynamoDB failed for the moment ({code}).", retry_after=1)
+        return Unavailable(f"DynamoDB refuses requests to the table {self._name} ({code}).")
 
 
 @cache
@@ -190,11 +186,11 @@ def connect() -> Table:
     name = os.environ.get("TABLE_NAME")
     if not name:
         raise Unavailable(
-            "The environment variable TABLE_NAME is not set: it names the records' table"
+            "The environment variable TABLE_NAME is not set: it names the records' table."
         )
     try:
         return Table(boto3.Session().client("dynamodb", config=CLIENT_CONFIG), name)
-    except (BotoCoreError, ValueError) as error:
+    except (exceptions.BotoCoreError, ValueError) as error:
         raise Unavailable(f"DynamoDB has no client: {error}") from None
 
 

@@ -77,7 +77,7 @@ class Validator(Generic[T]):
             try:
                 members = _OBJECT.decode(element)
             except msgspec.ValidationError:
-                errors.append(FieldError(pointer, f"must be an object, and is {_told(element)}"))
+                errors.append(FieldError(pointer, f"must be an object, not {_told(element)}."))
                 continue
             values, broken = self._read(members, pointer)
             errors += broken
@@ -87,7 +87,7 @@ class Validator(Generic[T]):
                     errors.append(
                         FieldError(
                             f"{pointer}/{KEY}",
-                            f"is the {KEY} of {place} too; a batch may write a record only once",
+                            f"is the {KEY} of {place} too; a batch may write a record only once.",
                         )
                     )
             if len(errors) >= ERRORS_MAX:
@@ -95,7 +95,7 @@ class Validator(Generic[T]):
             if not broken:
                 record = self._record_type(**values)
                 if (size := _size(record)) > RECORD_BYTES_MAX:
-                    detail = _too_large("the record", size, RECORD_BYTES_MAX)
+                    detail = _too_large("The record", size, RECORD_BYTES_MAX)
                     errors.append(FieldError(pointer, detail))
                 records.append(record)
         if errors:
@@ -117,13 +117,13 @@ class Validator(Generic[T]):
             try:
                 values[field.name] = self._value(name, members[name])
             except PartitionError as error:
-                errors.append(FieldError(place, error.rule))
+                broken = error.rule
             except msgspec.ValidationError as error:
                 rule = _rule(field.type)
-                detail = (
-                    f"must be {rule}, and is {_told(members[name])}" if rule else str(error)
-                ) + f".{_description(field.type)}"
-                errors.append(FieldError(place, detail))
+                broken = f"must be {rule}, not {_told(members[name])}" if rule else str(error)
+            else:
+                continue
+            errors.append(FieldError(place, f"{broken}.{_description(field.type)}"))
         return values, errors
 
     def _value(self, name: str, raw: Raw) -> Any:
@@ -140,12 +140,12 @@ class Validator(Generic[T]):
             if len(name) <= QUOTED_MAX:
                 yield FieldError(
                     f"{pointer}/{_escaped(name)}",
-                    f"is not a field of the record, whose fields are {known}",
+                    f"is not a field of the record, whose fields are {known}.",
                 )
             else:
                 yield FieldError(
                     pointer,
-                    f"has a member with a name of {len(name)} characters; the fields are {known}",
+                    f"has a member with a name of {len(name)} characters; the fields are {known}.",
                 )
 
 
@@ -162,7 +162,7 @@ def _parse(decoder: msgspec.json.Decoder[Any], body: bytes, expected: str) -> An
     except RecursionError:
         raise Invalid(f"The body is nested too deeply; it must be {expected}.") from None
     except msgspec.ValidationError:
-        raise Invalid(f"The body must be {expected}, and is {_told(body.strip())}.") from None
+        raise Invalid(f"The body must be {expected}, not {_told(body.strip())}.") from None
     except msgspec.DecodeError as error:
         reason = str(error).removeprefix("JSON is malformed: ")
         if "truncated" in reason:
@@ -179,7 +179,7 @@ def _size(record: Struct) -> int:
 
 
 def _too_large(subject: str, size: int, limit: int) -> str:
-    return f"{subject} has {size} bytes; {limit} are allowed"
+    return f"{subject} has {size} bytes; {limit} are allowed."
 
 
 def _escaped(name: str) -> str:
@@ -214,9 +214,9 @@ def _rule(info: inspect.Type) -> str:
         case inspect.Metadata(type=inner):
             return _rule(inner)
         case inspect.IntType(multiple_of=None):
-            noun = "an integer of"
+            noun, link = "an integer", "that is"
         case inspect.StrType(pattern=None):
-            noun = "a string with a length of"
+            noun, link = "a string", "with a length of"
         case _:
             return ""
     bounds = [
@@ -224,7 +224,7 @@ def _rule(info: inspect.Type) -> str:
         for attribute, word in _BOUNDS.items()
         if (bound := getattr(info, attribute, None)) is not None
     ]
-    return f"{noun} {' and '.join(bounds)}" if bounds else " ".join(noun.split()[:2])
+    return f"{noun} {link} {' and '.join(bounds)}" if bounds else noun
 
 
 def _description(info: inspect.Type) -> str:

@@ -1,0 +1,345 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from chalice.app import IAMAuthorizer
+from chalice.test import Client, HTTPResponse
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from app import app
+from chalicelib.table import connect
+
+if TYPE_CHECKING:
+    from chalice.test import TestHTTPClient
+
+ROOT = Path(__file__).parents[1]
+JSON = {"Content-Type": "application/json"}
+PROBLEM = "application/problem+json"
+
+# `chalice local` has no IAM: it warns of every authorised route, and admits everyone.
+pytestmark = pytest.mark.filterwarnings("ignore:IAMAuthorizer is not a supported in local mode")
+
+
+@pytest.fixture
+def api(
+    aws_environment: pytest.MonkeyPatch, emulator: str, table_name: str
+) -> Iterator["TestHTTPClient"]:
+    """The API over an empty table. Its stage is none of .chalice/config.json, whose variables
+    would take the place of these."""
+    aws_environment.setenv("AWS_ENDPOINT_URL", emulator)
+    aws_environment.setenv("TABLE_NAME", table_name)
+    connect.cache_clear()
+    with Client(app, stage_name="test", project_dir=str(ROOT)) as client:
+        yield client.http
+    connect.cache_clear()
+
+
+def post(api: "TestHTTPClient", document: Any, path: str = "/records") -> HTTPResponse:
+    return api.post(path, headers=JSON, body=json.dumps(document).encode())
+
+
+def listed(api: "TestHTTPClient") -> list[dict[str, Any]]:
+    response = api.get("/records")
+    assert response.status_code == 200
+    records: list[dict[str, Any]] = response.json_body["records"]
+    return records
+
+
+SAMPLE = {
+    "id": "123",
+    "siteId": "2",
+    "createdAtTime": 1700076551926,
+    "name": "Name one",
+    "valueOne": 123,
+    "valueTwo": 6789,
+}
+
+
+def test_a_new_record_is_created_and_answered_with_its_place(api: "TestHTTPClient") -> None:
+    response = post(api, SAMPLE)
+    assert response.status_code == 201
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.json_body == SAMPLE
+    assert response.headers["Location"] == "/records/123"
+    assert api.get("/records/123").json_body == SAMPLE
+
+
+def test_a_record_written_again_replaces_the_older_one(api: "TestHTTPClient") -> None:
+    post(api, SAMPLE)
+    response = post(api, {"id": "123", "siteId": "3", "createdAtTime": 1})
+    assert response.status_code == 200
+    assert response.headers["Location"] == "/records/123"
+    assert api.get("/records/123").json_body == {"id": "123", "siteId": "3", "createdAtTime": 1}
+
+
+def test_the_answer_holds_what_was_filled_in(api: "TestHTTPClient") -> None:
+    stored = post(api, {"siteId": "2"}).json_body
+    assert stored.keys() == {"id", "siteId", "createdAtTime"}
+    assert listed(api) == [stored]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.text(min_size=1, max_size=60))
+@example("a/b c")
+@example("größe ☃ 🦙")
+@example("batch")
+@example("%41%2F+?#;&=")
+@example('"\\\0\n')
+@example("{id}")
+@example("🦙" * 512)
+def test_an_id_of_any_text_survives_post_location_get_and_delete(
+    api: "TestHTTPClient", key: str
+) -> None:
+    location = post(api, {"id": key, "siteId": "1"}).headers["Location"]
+    assert api.get(location).json_body["id"] == key
+    assert api.delete(location).status_code == 204
+    assert api.get(location).status_code == 404
+
+
+def test_64_bit_integers_stay_exact_all_the_way(api: "TestHTTPClient") -> None:
+    post(api, {**SAMPLE, "valueOne": 2**63 - 1, "valueTwo": -(2**63)})
+    body = api.get("/records/123").body
+    assert b"9223372036854775807" in body
+    assert b"-9223372036854775808" in body
+
+
+def test_a_missing_record_is_a_404(api: "TestHTTPClient") -> None:
+    for response in (
+        api.get("/records/none"),
+        api.delete("/records/none"),
+        api.get("/records/%ff"),
+    ):
+        assert response.status_code == 404
+        assert response.headers["Content-Type"] == PROBLEM
+
+
+def test_a_deletion_has_no_body(api: "TestHTTPClient") -> None:
+    post(api, SAMPLE)
+    response = api.delete("/records/123")
+    assert (response.status_code, response.body) == (204, b"")
+
+
+def test_a_bad_record_is_a_400_naming_every_bad_field_and_nothing_is_written(
+    api: "TestHTTPClient",
+) -> None:
+    response = post(api, {"id": "", "name": 1, "colour": "red"})
+    assert response.status_code == 400
+    assert response.headers["Content-Type"] == PROBLEM
+    pointers = {error["pointer"] for error in response.json_body["errors"]}
+    assert pointers == {"#/id", "#/siteId", "#/name", "#/colour"}
+    assert listed(api) == []
+
+
+@pytest.mark.parametrize("path", ["/records", "/records/batch"])
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        (JSON, b"", 400),
+        (JSON, b"nope", 400),
+        (JSON, b"7", 400),
+        (JSON, b"\xff\xfe", 400),
+        (JSON, b'{"a":' * 10_000 + b"1" + b"}" * 10_000, 400),
+        (JSON, b" " * 6_300_000, 413),
+        ({"Content-Type": "text/plain"}, b'{"siteId":"1"}', 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, b"siteId=1", 415),
+        ({"content-type": "application/octet-stream"}, b'{"siteId":"1"}', 415),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_a_problem(
+    api: "TestHTTPClient", path: str, headers: dict[str, str], body: bytes, status: int
+) -> None:
+    response = api.post(path, headers=headers, body=body)
+    assert response.status_code == response.json_body["status"] == status
+    assert response.headers["Content-Type"] == PROBLEM
+    assert listed(api) == []
+
+
+def test_a_batch_is_written_and_answers_its_ids_in_order(api: "TestHTTPClient") -> None:
+    documents = [{"id": f"r{number}", "siteId": str(number % 20)} for number in range(500)]
+    response = post(api, documents, "/records/batch")
+    assert response.status_code == 200
+    assert response.json_body == {"ids": [f"r{number}" for number in range(500)]}
+    assert len(api.get("/records?limit=1000").json_body["records"]) == 500
+
+
+def test_a_batch_with_one_bad_record_writes_nothing(api: "TestHTTPClient") -> None:
+    documents = [{"siteId": "1"} for _ in range(60)]
+    documents[17]["siteId"] = ""
+    response = post(api, documents, "/records/batch")
+    assert response.status_code == 400
+    assert [error["pointer"] for error in response.json_body["errors"]] == ["#/17/siteId"]
+    assert listed(api) == []
+
+
+def test_a_batch_with_an_id_twice_writes_nothing(api: "TestHTTPClient") -> None:
+    response = post(api, [{"id": "a", "siteId": "1"}] * 2, "/records/batch")
+    assert response.status_code == 400
+    assert [error["pointer"] for error in response.json_body["errors"]] == ["#/1/id"]
+    assert listed(api) == []
+
+
+def test_pages_hold_every_record_once(api: "TestHTTPClient") -> None:
+    post(api, [{"id": f"é/{number}", "siteId": "1"} for number in range(7)], "/records/batch")
+    seen: list[str] = []
+    query = "?limit=3&colour=red"
+    while query:
+        page = api.get("/records" + query).json_body
+        seen += [record["id"] for record in page["records"]]
+        token = page.get("nextToken")
+        query = f"?limit=3&token={token}" if token else ""
+    assert sorted(seen) == [f"é/{number}" for number in range(7)]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=ten", "token=x", "token=", "limit=&token="])
+def test_a_bad_parameter_is_a_400(api: "TestHTTPClient", query: str) -> None:
+    response = api.get(f"/records?{query}")
+    assert response.status_code == 400
+    assert response.headers["Content-Type"] == PROBLEM
+
+
+def test_an_item_that_others_wrote_is_answered_too(
+    api: "TestHTTPClient", dynamodb: Any, table_name: str
+) -> None:
+    item = {
+        "id": {"S": "odd"},
+        "n": {"N": "0.12345678901234567890123456789"},
+        "b": {"B": b"\0"},
+        "s": {"NS": ["2", "1"]},
+    }
+    dynamodb.put_item(TableName=table_name, Item=item)
+    response = api.get("/records/odd")
+    assert b'"n":0.12345678901234567890123456789,' in response.body
+    assert response.json_body["b"] == "AA=="
+    assert response.json_body["s"] == [1, 2]
+
+
+CALLS: list[Callable[["TestHTTPClient"], HTTPResponse]] = [
+    lambda api: post(api, SAMPLE),
+    lambda api: post(api, [SAMPLE], "/records/batch"),
+    lambda api: api.get("/records"),
+    lambda api: api.get("/records/123"),
+    lambda api: api.delete("/records/123"),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_missing_table_is_a_503(
+    api: "TestHTTPClient",
+    aws_environment: pytest.MonkeyPatch,
+    call: Callable[["TestHTTPClient"], HTTPResponse],
+) -> None:
+    aws_environment.setenv("TABLE_NAME", "no-such-table")
+    response = call(api)
+    assert response.status_code == 503
+    assert response.headers["Content-Type"] == PROBLEM
+    assert "no table no-such-table" in response.json_body["detail"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_missing_table_name_is_a_503_naming_the_variable(
+    api: "TestHTTPClient",
+    aws_environment: pytest.MonkeyPatch,
+    call: Callable[["TestHTTPClient"], HTTPResponse],
+) -> None:
+    aws_environment.delenv("TABLE_NAME")
+    response = call(api)
+    assert response.status_code == 503
+    assert "TABLE_NAME is not set" in response.json_body["detail"]
+
+
+def test_an_absent_dynamodb_is_a_503_that_says_when_to_try_again(
+    api: "TestHTTPClient", aws_environment: pytest.MonkeyPatch, closed_endpoint: str
+) -> None:
+    aws_environment.setenv("AWS_ENDPOINT_URL", closed_endpoint)
+    response = api.get("/records/123")
+    assert response.status_code == 503
+    assert closed_endpoint in response.json_body["detail"]
+    assert response.headers["Retry-After"] == "5"
+
+
+def test_throttling_is_a_503_that_says_when_to_try_again(
+    api: "TestHTTPClient",
+    aws_environment: pytest.MonkeyPatch,
+    scripted_dynamodb: Callable[..., str],
+) -> None:
+    throttled = (400, {"__type": "ProvisionedThroughputExceededException"})
+    aws_environment.setenv("AWS_ENDPOINT_URL", scripted_dynamodb(lambda *_: throttled))
+    response = post(api, SAMPLE)
+    assert response.status_code == 503
+    assert "throttling" in response.json_body["detail"]
+    assert response.headers["Retry-After"] == "1"
+
+
+def test_an_unexpected_failure_is_a_500_that_tells_nothing_of_the_payload(
+    api: "TestHTTPClient",
+    aws_environment: pytest.MonkeyPatch,
+    make_table: Callable[[str], str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    aws_environment.setenv("TABLE_NAME", make_table("another"))
+    response = post(api, {**SAMPLE, "name": "a secret"})
+    assert response.status_code == 500
+    assert response.headers["Content-Type"] == PROBLEM
+    logged = capsys.readouterr()
+    assert "ClientError" in logged.out
+    assert "secret" not in logged.out + logged.err + response.body.decode()
+
+
+def gateway_event(body: str, base64: bool = False) -> dict[str, Any]:
+    """A POST as API Gateway's Lambda proxy integration sends it, from the stage `live`."""
+    return {
+        "resource": "/records",
+        "path": "/records",
+        "httpMethod": "POST",
+        "headers": {"Content-Type": "application/json"},
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {
+            "stage": "live",
+            "path": "/live/records",
+            "resourcePath": "/records",
+            "httpMethod": "POST",
+        },
+        "body": body,
+        "isBase64Encoded": base64,
+    }
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize(
+    "event",
+    [
+        gateway_event('{"id":"a/b","siteId":"1"}'),
+        gateway_event("eyJpZCI6ImEvYiIsInNpdGVJZCI6IjEifQ==", base64=True),
+    ],
+)
+def test_behind_api_gateway_a_location_has_the_stage_and_a_body_may_be_base64(
+    event: dict[str, Any],
+) -> None:
+    response = app(event, None)
+    assert response["statusCode"] == 201
+    assert response["headers"]["Location"] == "/live/records/a%2Fb"
+    json.dumps(response)
+
+
+def test_every_route_asks_for_iam() -> None:
+    routes = [route for methods in app.routes.values() for route in methods.values()]
+    assert {(route.method, route.uri_pattern) for route in routes} >= {
+        ("POST", "/records"),
+        ("POST", "/records/batch"),
+        ("GET", "/records"),
+        ("GET", "/records/{id}"),
+        ("DELETE", "/records/{id}"),
+    }
+    assert all(isinstance(route.authorizer, IAMAuthorizer) for route in routes)
+
+
+def test_importing_the_app_neither_imports_boto3_nor_reads_the_environment() -> None:
+    program = "import sys, app; sys.exit(bool({'boto3', 'botocore'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, env={}, check=True)
