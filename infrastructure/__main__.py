@@ -11,12 +11,17 @@ from infrastructure.settings import DeploymentSettings, SettingsError
 from infrastructure.stack import Sluice
 
 
+def checked(app: App) -> App:
+    """The app, whose synthesis fails on any finding of cdk-nag that is not acknowledged."""
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    return app
+
+
 def main() -> None:
     """Synthesize the stack that the CDK context asks for."""
     # Chalice asks for a region to package, though nothing it packages depends on one.
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-    app = App()
-    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    app = checked(App())
     try:
         settings = DeploymentSettings.from_context(app.node.get_all_context())
         Sluice(app, settings=settings)

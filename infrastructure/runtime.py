@@ -85,6 +85,7 @@ class Runtime(Construct):
         # (https://github.com/aws/serverless-application-model/issues/191).
         self._app.get_resource(REST_API).add_property_override("OpenApiVersion", "2.0")
         self.transform = self._app.get_function(TRANSFORM)
+        self.transform_name: str = self._app.get_resource(TRANSFORM).ref
 
     @property
     def api_url(self) -> str:

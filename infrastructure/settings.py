@@ -77,13 +77,13 @@ class DeploymentSettings:
     def from_context(cls, context: Mapping[str, Any]) -> "DeploymentSettings":
         """The settings a CDK context gives. Raises SettingsError, which names every wrong value.
 
-        A key with a `:`, `@` or `/` belongs to the CDK, which marks all of its own in this way;
-        any other key must be a setting.
+        The context holds the CDK's own keys too; any other key must be a setting.
         """
-        given = {key: value for key, value in context.items() if not set(key) & set(":@/")}
         errors = []
         values = {}
-        for key, value in given.items():
+        for key, value in context.items():
+            if key == "cli-telemetry" or set(key) & set(":@/"):
+                continue  # The CDK marks its own keys in this way, all but that one.
             if key not in _READERS:
                 errors.append(
                     f"{key!r} is not a setting. The settings are {', '.join(_READERS)}; "

@@ -51,6 +51,6 @@ class Sluice(Stack):
             "StreamName": delivery.stream.delivery_stream_name,
             "PipeName": pipe.pipe.ref,
             "DeadLetterQueueUrl": pipe.dead_letters.queue_url,
-            "TransformName": runtime.transform.function_name,
+            "TransformName": runtime.transform_name,
         }.items():
             CfnOutput(self, name, value=value)

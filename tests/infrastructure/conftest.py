@@ -1,0 +1,172 @@
+"""One synthesis of each kind of deployment by the real `cdk synth`, and its template to read."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+INFRASTRUCTURE = Path(__file__).resolve().parents[2] / "infrastructure"
+CDK = INFRASTRUCTURE / "node_modules/.bin/cdk"
+
+DEPLOYMENTS = {
+    "dev": {},
+    "prod": {
+        "stage": "prod",
+        "deletes": "drop",
+        "layout": "year/siteId",
+        "buffer_seconds": "900",
+        "buffer_megabytes": "64",
+        "error_days": "7",
+        "old_version_days": "8",
+        "log_days": "3653",
+    },
+    "local": {"stage": "local", "target": "local"},
+}
+
+
+class Cdk:
+    """The CDK's command line, without an account, credentials or a region."""
+
+    def __call__(self, *arguments: str, program: str = "") -> subprocess.CompletedProcess[str]:
+        assert CDK.exists(), f"The CDK is not installed: run `npm ci` in {INFRASTRUCTURE}"
+        declared = json.loads((INFRASTRUCTURE / "cdk.json").read_text())["app"]
+        app = declared.replace("../.venv/bin/python", sys.executable)
+        if program:
+            app = app.replace("-m infrastructure", program)
+        ours = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "CDK_"))}
+        environment = {
+            **ours,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "CDK_DISABLE_VERSION_CHECK": "1",
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+        }
+        return subprocess.run(
+            [CDK, "--no-notices", "--app", app, *arguments],
+            cwd=INFRASTRUCTURE,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A synthesized deployment. Resources go by their path in the stack, such as `Lake/Bucket`."""
+
+    folder: Path
+    name: str
+    template: dict[str, Any]
+
+    def all(self, kind: str = "") -> dict[str, dict[str, Any]]:
+        """Resources of a type, or all, by path, with every reference spelt as `${path}`."""
+        return {
+            self._path(logical_id): self._spelt(resource)
+            for logical_id, resource in self.template["Resources"].items()
+            if resource["Type"].startswith(kind)
+        }
+
+    def __getitem__(self, path: str) -> dict[str, Any]:
+        """The properties of a resource."""
+        properties = self.all()[path]["Properties"]
+        assert isinstance(properties, dict)
+        return properties
+
+    def output(self, name: str) -> str:
+        """The value of an output."""
+        value = self._spelt(self.template["Outputs"][name]["Value"])
+        assert isinstance(value, str)
+        return value
+
+    def allowed(self, role: str) -> dict[str, set[str]]:
+        """What a role may do: the actions by resource, whatever their conditions."""
+        actions: dict[str, set[str]] = {}
+        for statement in self.statements(role):
+            assert statement["Effect"] == "Allow"
+            for resource in as_list(statement["Resource"]):
+                actions.setdefault(resource, set()).update(as_list(statement["Action"]))
+        return actions
+
+    def statements(self, role: str) -> list[dict[str, Any]]:
+        """The statements of a role's policies."""
+        properties = self[role]
+        assert "ManagedPolicyArns" not in properties
+        return [
+            statement
+            for policy in properties["Policies"]
+            for statement in policy["PolicyDocument"]["Statement"]
+        ]
+
+    def package(self) -> zipfile.ZipFile:
+        """The zip both functions run from."""
+        assets = json.loads((self.folder / f"{self.name}.assets.json").read_text())["files"]
+        key = self["Transform"]["CodeUri"]["Key"]
+        return zipfile.ZipFile(self.folder / assets[key.removesuffix(".zip")]["source"]["path"])
+
+    def _path(self, logical_id: str) -> str:
+        metadata = self.template["Resources"].get(logical_id, {}).get("Metadata", {})
+        path = str(metadata.get("aws:cdk:path", logical_id))
+        return path.removeprefix(f"{self.name}/").removesuffix("/Resource")
+
+    def _spelt(self, value: Any) -> Any:
+        match value:
+            case {"Ref": name}:
+                return f"${{{self._path(name)}}}"
+            case {"Fn::GetAtt": [name, attribute]}:
+                return f"${{{self._path(name)}.{attribute}}}"
+            case {"Fn::Join": [separator, parts]}:
+                return separator.join(self._spelt(part) for part in parts)
+            case dict():
+                return {key: self._spelt(part) for key, part in value.items()}
+            case list():
+                return [self._spelt(part) for part in value]
+        return value
+
+
+def as_list(value: Any) -> list[Any]:
+    """A policy's element, which may be one value or several."""
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.fixture(scope="session")
+def cdk() -> Cdk:
+    return Cdk()
+
+
+@pytest.fixture(scope="session")
+def deployments(cdk: Cdk, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Deployment]:
+    def synthesize(context: dict[str, str]) -> Deployment:
+        folder = tmp_path_factory.mktemp("cdk.out")
+        settings = [part for item in context.items() for part in ("-c", "=".join(item))]
+        run = cdk("synth", "--quiet", "--output", str(folder), *settings)
+        assert run.returncode == 0, run.stdout + run.stderr
+        (template,) = folder.glob("*.template.json")
+        name = template.name.removesuffix(".template.json")
+        return Deployment(folder, name, json.loads(template.read_text()))
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(DEPLOYMENTS, pool.map(synthesize, DEPLOYMENTS.values()), strict=True))
+
+
+@pytest.fixture
+def dev(deployments: dict[str, Deployment]) -> Deployment:
+    return deployments["dev"]
+
+
+@pytest.fixture
+def prod(deployments: dict[str, Deployment]) -> Deployment:
+    return deployments["prod"]
+
+
+@pytest.fixture
+def local(deployments: dict[str, Deployment]) -> Deployment:
+    return deployments["local"]

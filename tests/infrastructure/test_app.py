@@ -1,0 +1,33 @@
+"""The CDK app, as a person meets it through the `cdk` command."""
+
+from pathlib import Path
+from typing import Any
+
+BREACH = """
+from aws_cdk import App, Stack, aws_s3
+from infrastructure.__main__ import checked
+
+app = checked(App())
+aws_s3.Bucket(Stack(app, "Breach"), "Open")
+app.synth()
+"""
+
+
+def test_wrong_settings_are_refused_with_every_reason_and_no_traceback(cdk: Any, tmp_path: Path):
+    run = cdk(
+        *("synth", "--quiet", "--output", str(tmp_path)),
+        *("-c", "stage=Prod!", "-c", "buffer_seconds=5", "-c", "colour=red"),
+    )
+    assert run.returncode != 0
+    assert "- stage is 'Prod!'" in run.stderr
+    assert "- buffer_seconds is '5'" in run.stderr
+    assert "- 'colour' is not a setting" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_breach_of_the_awssolutions_rules_fails_the_synthesis(cdk: Any, tmp_path: Path):
+    program = tmp_path / "breach.py"
+    program.write_text(BREACH)
+    run = cdk("synth", "--quiet", "--output", str(tmp_path / "out"), program=str(program))
+    assert run.returncode != 0
+    assert "AwsSolutions-S1" in run.stdout + run.stderr

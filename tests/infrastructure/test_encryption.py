@@ -1,0 +1,53 @@
+"""The key, and who may use it."""
+
+from typing import Any
+
+import pytest
+
+KEY = "Encryption/Key"
+KEY_ARN = "${Encryption/Key.Arn}"
+
+
+def test_the_key_is_rotated(dev: Any):
+    assert dev[KEY]["EnableKeyRotation"] is True
+
+
+def test_there_is_one_key(dev: Any):
+    assert list(dev.all("AWS::KMS::Key")) == [KEY]
+
+
+def test_the_logs_service_may_use_the_key_for_the_groups_of_this_stack_alone(dev: Any):
+    (statement,) = [
+        statement
+        for statement in dev[KEY]["KeyPolicy"]["Statement"]
+        if "Service" in statement["Principal"]
+    ]
+    assert statement["Principal"] == {"Service": "logs.${AWS::Region}.amazonaws.com"}
+    assert not any("*" in action for action in statement["Action"])
+    groups = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
+    assert statement["Condition"] == {
+        "ArnLike": {
+            "kms:EncryptionContext:aws:logs:arn": [
+                f"{groups}Sluice-dev-*",
+                f"{groups}/aws/vendedlogs/pipes/Sluice-dev",
+            ]
+        }
+    }
+
+
+def test_all_else_is_left_to_the_policies_of_the_account(dev: Any):
+    others = [
+        statement
+        for statement in dev[KEY]["KeyPolicy"]["Statement"]
+        if "Service" not in statement["Principal"]
+    ]
+    assert [statement["Principal"] for statement in others] == [
+        {"AWS": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "path", ["Runtime/ApiLog", "Runtime/TransformLog", "Delivery/Log", "Pipe/Log"]
+)
+def test_a_log_group_is_encrypted_with_the_key(dev: Any, path: str):
+    assert dev[path]["KmsKeyId"] == KEY_ARN

@@ -1,0 +1,99 @@
+"""The pipe."""
+
+import json
+from typing import Any
+
+from chalicelib.change import INPUT_TEMPLATE
+
+PIPE = "Pipe/Pipe"
+STREAM_RETENTION_SECONDS = 24 * 60 * 60
+
+
+def source(deployment: Any) -> Any:
+    return deployment[PIPE]["SourceParameters"]["DynamoDBStreamParameters"]
+
+
+def pattern(deployment: Any) -> Any:
+    (only,) = deployment[PIPE]["SourceParameters"]["FilterCriteria"]["Filters"]
+    return json.loads(only["Pattern"])
+
+
+def test_the_pipe_leads_from_the_tables_stream_to_the_delivery_stream(dev: Any):
+    assert dev[PIPE]["Source"] == "${Records/Table.StreamArn}"
+    assert dev[PIPE]["Target"] == "${Delivery/Stream.Arn}"
+
+
+def test_the_template_is_the_one_the_transform_reads(dev: Any):
+    assert dev[PIPE]["TargetParameters"] == {"InputTemplate": INPUT_TEMPLATE}
+
+
+def test_deletes_pass_unless_they_are_dropped(dev: Any, prod: Any):
+    assert pattern(dev) == {"eventName": ["INSERT", "MODIFY", "REMOVE"]}
+    assert pattern(prod) == {"eventName": ["INSERT", "MODIFY"]}
+
+
+def test_the_filter_passes_the_changes_the_transform_is_told_of(dev: Any, prod: Any):
+    for deployment in (dev, prod):
+        told = deployment["Transform"]["Environment"]["Variables"]["CHANGE_TYPES"]
+        assert pattern(deployment)["eventName"] == told.split(",")
+
+
+def test_no_change_made_while_the_pipe_is_created_is_lost(dev: Any):
+    assert source(dev)["StartingPosition"] == "TRIM_HORIZON"
+
+
+def test_a_batch_fits_the_target(dev: Any):
+    assert 100 <= source(dev)["BatchSize"] <= 500
+    assert source(dev)["MaximumBatchingWindowInSeconds"] == 1
+
+
+def test_a_poison_change_cannot_hold_up_its_shard(dev: Any):
+    assert source(dev)["MaximumRetryAttempts"] == 10
+    assert source(dev)["OnPartialBatchItemFailure"] == "AUTOMATIC_BISECT"
+    assert source(dev)["DeadLetterConfig"] == {"Arn": "${Pipe/DeadLetters.Arn}"}
+
+
+def test_a_dead_letter_arrives_while_its_change_can_still_be_read(dev: Any):
+    assert source(dev)["MaximumRecordAgeInSeconds"] <= STREAM_RETENTION_SECONDS / 2
+
+
+def test_dead_letters_are_encrypted_kept_two_weeks_and_sent_over_tls(dev: Any):
+    assert dev["Pipe/DeadLetters"]["KmsMasterKeyId"] == "${Encryption/Key.Arn}"
+    assert dev["Pipe/DeadLetters"]["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
+    assert "FifoQueue" not in dev["Pipe/DeadLetters"]
+    (statement,) = dev["Pipe/DeadLetters/Policy"]["PolicyDocument"]["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_errors_are_logged_without_the_records(dev: Any):
+    assert dev[PIPE]["LogConfiguration"] == {
+        "Level": "ERROR",
+        "CloudwatchLogsLogDestination": {"LogGroupArn": "${Pipe/Log.Arn}"},
+    }
+
+
+def test_the_role_may_read_the_stream_and_put_into_the_target(dev: Any):
+    assert dev[PIPE]["RoleArn"] == "${Pipe/Role.Arn}"
+    assert dev.allowed("Pipe/Role") == {
+        "${Records/Table.StreamArn}": {
+            "dynamodb:DescribeStream",
+            "dynamodb:GetRecords",
+            "dynamodb:GetShardIterator",
+            "dynamodb:ListStreams",
+        },
+        "${Delivery/Stream.Arn}": {"firehose:PutRecord", "firehose:PutRecordBatch"},
+        "${Pipe/DeadLetters.Arn}": {"sqs:SendMessage"},
+        "${Encryption/Key.Arn}": {"kms:Decrypt", "kms:GenerateDataKey"},
+    }
+
+
+def test_only_a_pipe_of_this_account_may_take_the_role(dev: Any):
+    (statement,) = dev["Pipe/Role"]["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "pipes.amazonaws.com"}
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": "${AWS::AccountId}"},
+        "ArnLike": {
+            "aws:SourceArn": ("arn:${AWS::Partition}:pipes:${AWS::Region}:${AWS::AccountId}:pipe/*")
+        },
+    }

@@ -1,0 +1,157 @@
+"""The settings a CDK context gives."""
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from chalicelib.schema import LAYOUT
+from infrastructure.settings import DeploymentSettings, SettingsError
+
+
+def errors(**context: Any) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as refusal:
+        DeploymentSettings.from_context(context)
+    return refusal.value.errors
+
+
+def test_an_empty_context_gives_the_documented_defaults():
+    assert DeploymentSettings.from_context({}) == DeploymentSettings(
+        stage="dev",
+        target="aws",
+        layout=LAYOUT,
+        deletes="keep",
+        buffer_seconds=60,
+        buffer_megabytes=128,
+        error_days=90,
+        old_version_days=30,
+        log_days=30,
+    )
+
+
+def test_every_setting_can_be_given_as_text():
+    given = {
+        "stage": "prod",
+        "target": "local",
+        "layout": "siteId/year/month",
+        "deletes": "drop",
+        "buffer_seconds": "900",
+        "buffer_megabytes": "64",
+        "error_days": "1",
+        "old_version_days": "3650",
+        "log_days": "731",
+    }
+    assert set(given) == {field.name for field in fields(DeploymentSettings)}
+    assert DeploymentSettings.from_context(given) == DeploymentSettings(
+        stage="prod",
+        target="local",
+        layout=("siteId", "year", "month"),
+        deletes="drop",
+        buffer_seconds=900,
+        buffer_megabytes=64,
+        error_days=1,
+        old_version_days=3650,
+        log_days=731,
+    )
+
+
+@pytest.mark.parametrize("layout", ["siteId,year", "siteId / year", ["siteId", "year"]])
+def test_a_layout_is_text_or_a_list(layout: Any):
+    assert DeploymentSettings.from_context({"layout": layout}).layout == ("siteId", "year")
+
+
+def test_a_number_may_be_a_number():
+    assert DeploymentSettings.from_context({"buffer_seconds": 300}).buffer_seconds == 300
+
+
+def test_all_errors_are_reported_together_each_naming_value_rule_and_remedy():
+    found = errors(stage="Prod!", buffer_seconds="30", deletes="maybe", layout="siteId/month")
+    assert len(found) == 4
+    stage, seconds, deletes, layout = found
+    assert "stage is 'Prod!'" in stage
+    assert "lower-case letters" in stage
+    assert "-c stage=dev" in stage
+    assert "buffer_seconds is '30'" in seconds
+    assert "from 60 to 900" in seconds
+    assert "deletes is 'maybe'" in deletes
+    assert "keep, drop" in deletes
+    assert "layout is 'siteId/month'" in layout
+    assert "year, month, day, hour, minute in this order" in layout
+
+
+def test_a_refusal_has_a_line_for_every_error():
+    refusal = SettingsError(["one", "two"])
+    assert str(refusal).splitlines() == ["The settings cannot be used:", "- one", "- two"]
+
+
+@pytest.mark.parametrize("key", ["stagee", "buffer-seconds", "sluice_stage", "bufferSeconds"])
+def test_a_key_that_is_no_setting_is_refused_with_the_names_of_those_that_are(key: str):
+    (error,) = errors(**{key: "dev"})
+    assert f"'{key}' is not a setting" in error
+    assert "stage, target, layout, deletes, buffer_seconds" in error
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "aws:cdk:bundling-stacks",
+        "@aws-cdk/aws-iam:minimizePolicies",
+        "availability-zones:account=1:region=us-east-1",
+        "cli-telemetry",
+    ],
+)
+def test_the_keys_of_the_cdk_are_left_to_it(key: str):
+    assert DeploymentSettings.from_context({key: False}) == DeploymentSettings()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("stage", ""),
+        ("stage", "Dev"),
+        ("stage", "1st"),
+        ("stage", "dev-"),
+        ("stage", "a" * 33),
+        ("stage", "a_b"),
+        ("stage", 1),
+        ("target", "azure"),
+        ("target", True),
+        ("deletes", ""),
+        ("layout", ""),
+        ("layout", []),
+        ("layout", 7),
+        ("layout", "siteId/siteId"),
+        ("layout", "valueOne"),
+        ("buffer_seconds", "59"),
+        ("buffer_seconds", "901"),
+        ("buffer_seconds", "60.5"),
+        ("buffer_seconds", "-60"),
+        ("buffer_seconds", "six"),
+        ("buffer_seconds", True),
+        ("buffer_seconds", "9" * 5000),
+        ("buffer_megabytes", "63"),
+        ("buffer_megabytes", "129"),
+        ("error_days", "0"),
+        ("old_version_days", "3651"),
+        ("log_days", "2"),
+        ("log_days", "forever"),
+    ],
+)
+def test_a_value_outside_its_rule_is_refused(setting: str, value: Any):
+    (error,) = errors(**{setting: value})
+    assert error.startswith(f"{setting} is {value!r}, but ")
+
+
+@pytest.mark.parametrize("stage", ["a", "dev", "team-a-2", "a" * 32])
+def test_any_name_of_lower_case_words_is_a_stage(stage: str):
+    assert DeploymentSettings.from_context({"stage": stage}).stack_name == f"Sluice-{stage}"
+
+
+def test_prod_alone_keeps_its_data():
+    assert DeploymentSettings(stage="prod").retains_data
+    assert not DeploymentSettings(stage="production").retains_data
+
+
+def test_settings_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        DeploymentSettings().stage = "prod"

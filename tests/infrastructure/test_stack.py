@@ -1,0 +1,166 @@
+"""The stack as a whole."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KINDS = ["dev", "prod", "local"]
+
+UNTAGGABLE = {
+    "AWS::Lambda::Permission",
+    "AWS::Logs::LogStream",
+    "AWS::S3::BucketPolicy",
+    "AWS::SQS::QueuePolicy",
+    "Custom::S3AutoDeleteObjects",
+}
+
+DATA = ("Records/Table", "Lake/Bucket", "Encryption/Key")
+
+
+def allow_statements(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    """The allowing statements of every policy on a resource but those of who may take a role."""
+    properties = resource["Properties"]
+    documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+    documents += [
+        properties[name] for name in ("PolicyDocument", "KeyPolicy") if name in properties
+    ]
+    return [s for document in documents for s in document["Statement"] if s["Effect"] == "Allow"]
+
+
+def elements(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_policy_allows_what_could_be_named(deployments: Any, kind: str):
+    wildcards = {
+        (path, element)
+        for path, resource in deployments[kind].all().items()
+        for statement in allow_statements(resource)
+        for element in elements(statement["Action"]) + elements(statement["Resource"])
+        if "*" in element
+    }
+    # A key's policy names the key it belongs to as `*`, and leaves all else to the account.
+    named_by_aws = {("Encryption/Key", "*"), ("Encryption/Key", "kms:*")}
+    # Firehose chooses the names of its objects.
+    named_by_firehose = {
+        ("Delivery/Role", "${Lake/Bucket.Arn}/data/*"),
+        ("Delivery/Role", "${Lake/Bucket.Arn}/errors/*"),
+    }
+    # The CDK writes what its own function needs to empty the bucket.
+    named_by_cdk = {
+        ("Lake/Bucket/Policy", element)
+        for element in (
+            "s3:DeleteObject*",
+            "s3:GetBucket*",
+            "s3:List*",
+            "${Lake/Bucket.Arn}/*",
+        )
+    }
+    assert wildcards == named_by_aws | named_by_firehose | (
+        named_by_cdk if kind == "dev" else set()
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_role_has_a_policy_that_aws_manages(deployments: Any, kind: str):
+    roles = deployments[kind].all("AWS::IAM::Role")
+    assert roles
+    assert not [path for path, role in roles.items() if "ManagedPolicyArns" in role["Properties"]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_resource_is_tagged(deployments: Any, kind: str):
+    stage = deployments[kind].name.removeprefix("Sluice-")
+    expected = {"application": "sluice", "sluice:stage": stage}
+    for path, resource in deployments[kind].all().items():
+        if resource["Type"] in UNTAGGABLE or path.startswith("Custom::"):
+            continue
+        tags = resource["Properties"].get("Tags", {})
+        if isinstance(tags, list):
+            tags = {tag["Key"]: tag["Value"] for tag in tags}
+        assert expected.items() <= tags.items(), path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_stack_passes_its_tags_on_to_what_the_template_cannot_tag(deployments: Any, kind: str):
+    deployment = deployments[kind]
+    manifest = json.loads((deployment.folder / "manifest.json").read_text())
+    stage = deployment.name.removeprefix("Sluice-")
+    tags = manifest["artifacts"][deployment.name]["properties"]["tags"]
+    assert tags == {"application": "sluice", "sluice:stage": stage}
+
+
+def test_the_outputs_name_what_people_and_programs_ask_for(dev: Any):
+    assert {
+        name: dev.output(name)
+        for name in (
+            "ApiUrl",
+            "TableName",
+            "BucketName",
+            "StreamName",
+            "PipeName",
+            "DeadLetterQueueUrl",
+        )
+    } == {
+        "ApiUrl": "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/api/",
+        "TableName": "${Records/Table}",
+        "BucketName": "${Lake/Bucket}",
+        "StreamName": "${Delivery/Stream}",
+        "PipeName": "${Pipe/Pipe}",
+        "DeadLetterQueueUrl": "${Pipe/DeadLetters}",
+    }
+    assert dev.output("TransformName") == "${Transform}"
+
+
+def test_nothing_has_a_fixed_name_that_would_stand_in_the_way_of_a_replacement(dev: Any):
+    names = {
+        (path, name)
+        for path, resource in dev.all().items()
+        for name in ("Name", "TableName", "BucketName", "QueueName", "RoleName", "FunctionName")
+        if name in resource["Properties"]
+        and resource["Type"] not in ("AWS::Lambda::Permission", "Custom::S3AutoDeleteObjects")
+    }
+    assert not names
+
+
+def test_prod_keeps_its_data_and_cannot_be_destroyed_by_mistake(prod: Any):
+    resources = prod.all()
+    assert {resources[path]["DeletionPolicy"] for path in DATA} == {"Retain"}
+    manifest = json.loads((prod.folder / "manifest.json").read_text())
+    assert manifest["artifacts"]["Sluice-prod"]["properties"]["terminationProtection"] is True
+
+
+@pytest.mark.parametrize("kind", ["dev", "local"])
+def test_every_other_stage_is_destroyed_whole(deployments: Any, kind: str):
+    deployment = deployments[kind]
+    resources = deployment.all()
+    assert {resources[path]["DeletionPolicy"] for path in DATA} == {"Delete"}
+    kept = [path for path, r in resources.items() if r.get("DeletionPolicy") == "Retain"]
+    assert kept == ["Delivery/Log/S3Destination"], "a log stream goes with its group"
+    manifest = json.loads((deployment.folder / "manifest.json").read_text())
+    properties = manifest["artifacts"][deployment.name]["properties"]
+    assert not properties.get("terminationProtection")
+
+
+def test_the_templates_pass_cfn_lint(deployments: Any):
+    templates = [
+        str(deployment.folder / f"{deployment.name}.template.json")
+        for deployment in deployments.values()
+    ]
+    run = subprocess.run(
+        [
+            Path(sys.executable).with_name("cfn-lint"),
+            # W3005: the CDK's function that empties the bucket repeats a dependency.
+            # W7001: Firehose's construct declares a mapping of addresses that goes unused.
+            *("--ignore-checks", "W3005", "W7001"),
+            *("--template", *templates),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
