@@ -36,8 +36,9 @@ def sluice(session: Session, *arguments: str, capture: bool = True) -> str:
 def demonstrate(session: Session, console: Console, report: Callable[[str], None]) -> bool:
     """Seed, wait for delivery, show the lake. True when as many changes came out as went in."""
     report("seeding records through the API")
-    options = ("--count", "300", "--sites", "5", "--changes", "60", "--deletes", "30")
-    seeded = json.loads(sluice(session, "seed", *options, "--samples", "--json"))
+    amounts = ("--count", "300", "--changes", "60", "--deletes", "30")
+    spread = ("--sites", "5", "--minutes", "3", "--samples")
+    seeded = json.loads(sluice(session, "seed", *amounts, *spread, "--json"))
 
     report("waiting for delivery")
     started = time.monotonic()

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import boto3
+
 from local.cdk import ROOT, cdk
-from local.emulator import client_environment, emulator
+from local.emulator import CREDENTIALS, client_environment, emulator
 from local.processes import LOOPBACK, Process, free_port, listening, require_free
 
 STACK_NAME = "Sluice-local"
@@ -27,80 +29,115 @@ class Options:
     """How long Firehose buffers locally; the deployed stream keeps its own value."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Session:
-    """A running local stack."""
+    """A local stack: its endpoints, and the processes that stand in for what the emulator lacks."""
 
     endpoint_url: str
-    firehose_url: str
-    environment: dict[str, str]
-    """For any AWS client, the `sluice` command included, to talk to this stack."""
+    firehose_port: int
+    buffer_seconds: float
     folder: Path
     """Logs and state of this run."""
-    processes: dict[str, Process]
+    processes: dict[str, Process] = field(default_factory=dict)
+
+    @property
+    def firehose_url(self) -> str:
+        """The endpoint of the local Firehose."""
+        return f"http://{LOOPBACK}:{self.firehose_port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which any AWS client, `sluice` included, talks to this stack."""
+        return client_environment(
+            self.endpoint_url,
+            AWS_ENDPOINT_URL_FIREHOSE=self.firehose_url,
+            SLUICE_STACK=STACK_NAME,
+            PYTHONPATH=str(ROOT),
+            PYTHONUNBUFFERED="1",
+        )
+
+    def start_firehose(self) -> Process:
+        """Start the local Firehose and wait until it answers."""
+        process = self._start(
+            "firehose",
+            *("--port", str(self.firehose_port)),
+            *("--buffer-seconds", str(self.buffer_seconds)),
+            *("--journal", str(self.folder / "firehose.journal")),
+        )
+        process.wait_until(lambda: listening(self.firehose_port), READY_SECONDS)
+        return process
+
+    def start_pipe(self) -> Process:
+        """Start the local pipe and wait until it follows the stream, from its checkpoint if any."""
+        state = self.folder / "pipe"
+        status = state / "status.json"
+        status.unlink(missing_ok=True)
+        process = self._start(
+            "pipe",
+            *("--firehose-url", self.firehose_url),
+            *("--stack-name", STACK_NAME),
+            *("--state-dir", str(state)),
+        )
+        process.wait_until(status.exists, READY_SECONDS)
+        return process
+
+    def stop(self) -> None:
+        """Stop the processes, the last started first."""
+        for process in reversed(self.processes.values()):
+            process.stop()
+
+    def _start(self, name: str, *arguments: str) -> Process:
+        command = [sys.executable, "-m", f"local.{name}", "--endpoint-url", self.endpoint_url]
+        process = Process(
+            f"the local {name}",
+            [*command, *arguments],
+            self.folder / f"{name}.log",
+            self.environment,
+        )
+        self.processes[name] = process
+        return process
+
+
+Report = Callable[[str], None]
+"""Told of each step as it begins."""
 
 
 @contextmanager
-def running(
-    options: Options, folder: Path, report: Callable[[str], None] = lambda _step: None
-) -> Iterator[Session]:
-    """Bring the local stack up; take it down at the end, whatever happens.
+def running(options: Options, folder: Path, report: Report) -> Iterator[Session]:
+    """Bring everything up; take it down at the end, whatever happens.
 
-    `report` is told of each step. Raises LocalRunError with what went wrong.
+    Raises LocalRunError with what went wrong.
     """
     port = require_free(options.port, "--port") if options.port else free_port()
-    firehose_port = (
+    if options.firehose_port:
         require_free(options.firehose_port, "--firehose-port")
-        if options.firehose_port
-        else free_port()
+    report("starting the emulator")
+    with (
+        emulator(port, folder / "emulator") as endpoint_url,
+        deployed(endpoint_url, options, folder, report) as session,
+    ):
+        yield session
+
+
+@contextmanager
+def deployed(
+    endpoint_url: str, options: Options, folder: Path, report: Report
+) -> Iterator[Session]:
+    """Deploy into a running emulator and run beside it what it lacks."""
+    session = Session(
+        endpoint_url, options.firehose_port or free_port(), options.buffer_seconds, folder
     )
-    with ExitStack() as stack:
-        report("starting the emulator")
-        endpoint_url = stack.enter_context(emulator(port, folder / "emulator"))
-        firehose_url = f"http://{LOOPBACK}:{firehose_port}"
-        environment = client_environment(
-            endpoint_url, AWS_ENDPOINT_URL_FIREHOSE=firehose_url, SLUICE_STACK=STACK_NAME
-        )
-        deploy(environment, folder, report)
-        processes: dict[str, Process] = {}
-
-        def start(name: str, *arguments: str) -> Process:
-            process = Process(
-                f"the local {name}",
-                [sys.executable, "-m", f"local.{name}", "--endpoint-url", endpoint_url, *arguments],
-                folder / f"{name}.log",
-                {**environment, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-            )
-            stack.callback(process.stop)
-            processes[name] = process
-            return process
-
-        report("starting the local Firehose and the local pipe")
-        firehose = start(
-            "firehose",
-            *("--port", str(firehose_port)),
-            *("--buffer-seconds", str(options.buffer_seconds)),
-        )
-        firehose.wait_until(lambda: listening(firehose_port), READY_SECONDS)
-        start_pipe(start, firehose_url, folder)
-        yield Session(endpoint_url, firehose_url, environment, folder, processes)
+    deploy(session.environment, folder, report)
+    report("starting the local Firehose and the local pipe")
+    try:
+        session.start_firehose()
+        session.start_pipe()
+        yield session
+    finally:
+        session.stop()
 
 
-def start_pipe(start: Callable[..., Process], firehose_url: str, folder: Path) -> Process:
-    """Start the local pipe and wait until it follows the stream."""
-    state = folder / "pipe"
-    status = state / "status.json"
-    pipe = start(
-        "pipe",
-        *("--firehose-url", firehose_url),
-        *("--stack-name", STACK_NAME),
-        *("--state-dir", str(state)),
-    )
-    pipe.wait_until(status.exists, READY_SECONDS)
-    return pipe
-
-
-def deploy(environment: dict[str, str], folder: Path, report: Callable[[str], None]) -> None:
+def deploy(environment: dict[str, str], folder: Path, report: Report) -> None:
     """Bootstrap the emulator's account and deploy the stack into it, with the real CDK."""
     log = folder / "cdk.log"
     account = f"aws://{environment['CDK_DEFAULT_ACCOUNT']}/{environment['CDK_DEFAULT_REGION']}"
@@ -111,7 +148,24 @@ def deploy(environment: dict[str, str], folder: Path, report: Callable[[str], No
     cdk(["deploy", "--require-approval", "never", *CONTEXT, *output], environment, log)
 
 
-def destroy(environment: dict[str, str], folder: Path) -> None:
-    """Destroy the stack, as `cdk destroy` does."""
+def destroy(environment: dict[str, str], folder: Path, report: Report) -> None:
+    """Empty the bucket and destroy the stack, with the real CDK.
+
+    On AWS the stack empties the bucket itself, by a custom resource that the emulator cannot run.
+    """
+    endpoint_url = environment["AWS_ENDPOINT_URL"]
+    session = boto3.Session(
+        CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
+    )
+    stacks = session.client("cloudformation", endpoint_url=endpoint_url)
+    (stack,) = stacks.describe_stacks(StackName=STACK_NAME)["Stacks"]
+    (bucket,) = (
+        output["OutputValue"] for output in stack["Outputs"] if output["OutputKey"] == "BucketName"
+    )
+    report(f"emptying {bucket}")
+    session.resource("s3", endpoint_url=endpoint_url).Bucket(bucket).object_versions.delete()
+    report("cdk destroy")
     output = ["--output", str(folder / "cdk.out")]
     cdk(["destroy", "--force", *CONTEXT, *output], environment, folder / "cdk.log")

@@ -66,6 +66,13 @@ def print_json(document: Any) -> None:
 @click.option(
     "--deletes", type=click.IntRange(0), default=0, help="Of the records, how many to delete."
 )
+@click.option(
+    "--minutes",
+    type=click.IntRange(1),
+    default=30,
+    show_default=True,
+    help="How far back their event times reach.",
+)
 @click.option("--samples", is_flag=True, help="Write the two sample records of the README as well.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Changes a second at most.")
 @json_option
@@ -76,6 +83,7 @@ def seed_command(
     sites: int,
     changes: int,
     deletes: int,
+    minutes: int,
     samples: bool,
     rate: float | None,
     as_json: bool,
@@ -94,6 +102,7 @@ def seed_command(
             sites,
             changes,
             deletes,
+            minutes,
             samples,
             rate,
             progress=lambda made: bar.advance(task, made),

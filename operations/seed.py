@@ -47,15 +47,15 @@ class Seeded:
         return self.inserts + self.changes + self.deletes
 
 
-def synthetic(count: int, sites: int, chance: random.Random) -> list[dict[str, Any]]:
-    """Records of the last half hour, spread over the sites."""
+def synthetic(count: int, sites: int, minutes: int, chance: random.Random) -> list[dict[str, Any]]:
+    """Records of the last minutes, spread over the sites."""
     now = time.time_ns() // 1_000_000
     run = f"{chance.getrandbits(48):012x}"
     return [
         {
             "id": f"{run}-{index}",
             "siteId": f"site-{chance.randrange(sites) + 1}",
-            "createdAtTime": now - chance.randrange(30 * 60_000),
+            "createdAtTime": now - chance.randrange(minutes * 60_000),
             "name": f"{chance.choice(_NAMES)} {index}",
             "valueOne": chance.randrange(1000),
             "valueTwo": chance.randrange(2**40),
@@ -70,6 +70,7 @@ def seed(
     sites: int,
     changes: int = 0,
     deletes: int = 0,
+    minutes: int = 30,
     samples: bool = False,
     rate: float | None = None,
     chance: random.Random | None = None,
@@ -81,7 +82,7 @@ def seed(
     call. Raises OperationError when the API refuses.
     """
     chance = chance or random.Random()  # noqa: S311
-    records = synthetic(count, sites, chance)
+    records = synthetic(count, sites, minutes, chance)
     pace = _Pace(rate, progress)
     for sample in SAMPLES if samples else ():
         api.request("POST", "/records", sample)

@@ -1,0 +1,40 @@
+"""The stack under test: on this machine by default, on an account with `--target aws`."""
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+
+from local.session import STACK_NAME, Options, deployed
+from operations.api import Api
+from operations.stack import Stack
+from tests.end_to_end.deployment import Deployed
+
+
+@pytest.fixture(scope="session")
+def stack_under_test(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
+    if request.config.getoption("--target") == "aws":
+        stack = Stack.named(request.config.getoption("--stack-name"))
+        yield Deployed(stack, Api(stack), boto3.client("firehose"), 300, None)
+        return
+    folder = tmp_path_factory.mktemp("local-run")
+    emulator: str = request.getfixturevalue("emulator")
+    with deployed(emulator, Options(buffer_seconds=1), folder, print) as session:
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in session.environment.items():
+                environment.setenv(name, value)
+            stack = Stack.named(STACK_NAME)
+            under_test = Deployed(stack, Api(stack), boto3.client("firehose"), 30, session)
+            under_test.objects("data/")
+        yield under_test
+
+
+@pytest.fixture
+def deployed_stack(stack_under_test: Deployed, monkeypatch: pytest.MonkeyPatch) -> Deployed:
+    """The stack, with the environment of a client of it."""
+    if stack_under_test.local:
+        for name, value in stack_under_test.local.environment.items():
+            monkeypatch.setenv(name, value)
+    return stack_under_test
