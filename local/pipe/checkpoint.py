@@ -1,5 +1,6 @@
 """How far the pipe is in each shard, kept in a file so that a restart goes on from there."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -53,11 +54,17 @@ class Checkpoint:
     def save(self, shard_id: str, position: Position) -> None:
         """Set a shard's position."""
         self._file.shards[shard_id] = position
-        replace_file(self._path, msgspec.json.encode(self._file))
+        self._write()
 
-    def forget_all_but(self, shard_ids: set[str]) -> None:
-        """Drop the shards that the stream has dropped."""
-        self._file.shards = {k: v for k, v in self._file.shards.items() if k in shard_ids}
+    def keep_only(self, shard_ids: Collection[str]) -> None:
+        """Forget the shards that the stream has dropped."""
+        if dropped := self._file.shards.keys() - set(shard_ids):
+            for shard_id in dropped:
+                del self._file.shards[shard_id]
+            self._write()
+
+    def _write(self) -> None:
+        replace_file(self._path, msgspec.json.encode(self._file))
 
 
 def replace_file(path: Path, content: bytes) -> None:

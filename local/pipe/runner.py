@@ -65,14 +65,15 @@ class Runner:
         self._shards: list[Shard] = []
         self._work: list[tuple[float, int, Steps]] = []
         self._order = itertools.count()
+        self._start(self._discover())
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Run until told to stop, which is asked after each step. Raises SourceGoneError.
 
         A step ends with its batch checkpointed, or with the batch waiting to be tried again; then
-        the batch is read and put again after a restart.
+        the batch is put again when the pipe goes on, be it after a restart.
         """
-        self._start(self._discover())
+        self.status.running = True
         try:
             while not stopping():
                 due, _, steps = self._work[0]
@@ -108,6 +109,7 @@ class Runner:
             if not self._shards:
                 self._begin(shards)
             self._shards = shards
+            self._checkpoint.keep_only([shard.id for shard in shards])
             self._start_ready()
             if not on and all(self._finished(shard.id) for shard in shards):
                 raise SourceGoneError(

@@ -18,6 +18,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
 from local.pipe.checkpoint import Checkpoint
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
@@ -159,9 +160,7 @@ class Table:
         self.client.delete_item(TableName=self.name, Key={"id": {"S": id}})
 
     def turn_stream_off(self) -> None:
-        self.client.update_table(
-            TableName=self.name, StreamSpecification={"StreamEnabled": False}
-        )
+        self.client.update_table(TableName=self.name, StreamSpecification={"StreamEnabled": False})
 
 
 @pytest.fixture
@@ -298,7 +297,6 @@ class MemoryStreams:
 
     def __init__(self) -> None:
         self.shards: list[MemoryShard] = []
-        self.page_size = 1000
         self.page_bytes = 0
         self.expired: set[str] = set()
         self.calls: list[str] = []
@@ -323,14 +321,13 @@ class MemoryStreams:
                 }
             )
 
-    def describe_stream(
-        self, *, StreamArn: str, ExclusiveStartShardId: str | None = None
-    ) -> dict[str, Any]:
+    def describe_stream(self, **request: Any) -> dict[str, Any]:
         ids = [shard.id for shard in self.shards]
-        first = ids.index(ExclusiveStartShardId) + 1 if ExclusiveStartShardId else 0
+        start = request.get("ExclusiveStartShardId")
+        first = ids.index(start) + 1 if start else 0
         page = self.shards[first : first + 1]
         description: dict[str, Any] = {
-            "StreamArn": StreamArn,
+            "StreamArn": request["StreamArn"],
             "StreamStatus": "ENABLED",
             "Shards": [
                 {
@@ -345,27 +342,26 @@ class MemoryStreams:
             description["LastEvaluatedShardId"] = page[-1].id
         return {"StreamDescription": description}
 
-    def get_shard_iterator(
-        self, *, StreamArn: str, ShardId: str, ShardIteratorType: str, SequenceNumber: str = ""
-    ) -> dict[str, Any]:
-        self.calls.append(f"{ShardIteratorType} {ShardId}")
-        shard = next(shard for shard in self.shards if shard.id == ShardId)
+    def get_shard_iterator(self, **request: Any) -> dict[str, Any]:
+        id, start = request["ShardId"], request["ShardIteratorType"]
+        self.calls.append(f"{start} {id}")
+        shard = next(shard for shard in self.shards if shard.id == id)
         numbers = [record["dynamodb"]["SequenceNumber"] for record in shard.records]
-        if ShardIteratorType == "AFTER_SEQUENCE_NUMBER":
-            position = numbers.index(SequenceNumber) + 1
+        if start == "AFTER_SEQUENCE_NUMBER":
+            position = numbers.index(request["SequenceNumber"]) + 1
             if position < shard.trimmed:
                 raise self._error("TrimmedDataAccessException")
         else:
-            position = len(numbers) if ShardIteratorType == "LATEST" else shard.trimmed
-        return {"ShardIterator": f"{ShardId} {position} {len(self.calls)}"}
+            position = len(numbers) if start == "LATEST" else shard.trimmed
+        return {"ShardIterator": f"{id} {position} {len(self.calls)}"}
 
-    def get_records(self, *, ShardIterator: str, Limit: int) -> dict[str, Any]:
-        if ShardIterator in self.expired:
+    def get_records(self, **request: Any) -> dict[str, Any]:
+        if request["ShardIterator"] in self.expired:
             raise self._error("ExpiredIteratorException")
-        id, position, issue = ShardIterator.split()
+        id, position, issue = request["ShardIterator"].split()
         self.calls.append(f"read {id}")
         shard = next(shard for shard in self.shards if shard.id == id)
-        page = shard.records[int(position) :][: min(Limit, self.page_size)]
+        page = shard.records[int(position) :][: request["Limit"]]
         end = int(position) + len(page)
         answer: dict[str, Any] = {
             "Records": page,

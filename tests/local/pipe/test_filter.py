@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from local.pipe.filter import FilterError, compile_filters
 
 EVENT = {

@@ -3,9 +3,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from chalicelib.change import INPUT_TEMPLATE
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chalicelib.change import INPUT_TEMPLATE
 from local.pipe.definition import PipeDefinition
 from local.pipe.template import Template, TemplateError, TransformationFailed
 

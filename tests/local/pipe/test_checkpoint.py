@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from local.pipe.checkpoint import Checkpoint, CheckpointError, Position
+
+STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/2023"
+
+
+def test_positions_outlive_the_process(tmp_path: Path) -> None:
+    first = Checkpoint(tmp_path / "new" / "folder", STREAM)
+    first.save("one", Position("1"))
+    first.save("two", Position())
+    first.save("one", Position("2", finished=True))
+    again = Checkpoint(tmp_path / "new" / "folder", STREAM)
+    assert again.positions == {"one": Position("2", finished=True), "two": Position()}
+
+
+def test_positions_in_another_stream_are_forgotten(tmp_path: Path) -> None:
+    Checkpoint(tmp_path, STREAM).save("one", Position("1"))
+    assert Checkpoint(tmp_path, STREAM + "4").positions == {}
+
+
+def test_shards_the_stream_has_dropped_are_forgotten(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path, STREAM)
+    checkpoint.save("one", Position("1", finished=True))
+    checkpoint.save("two", Position("2"))
+    checkpoint.keep_only({"two", "three"})
+    assert Checkpoint(tmp_path, STREAM).positions == {"two": Position("2")}
+
+
+def test_a_file_that_is_no_checkpoint_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.json").write_text('{"shards": 1}')
+    with pytest.raises(CheckpointError, match=r"checkpoint\.json is no checkpoint.*delete it"):
+        Checkpoint(tmp_path, STREAM)
+
+
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="file"):
+        Checkpoint(tmp_path / "file", STREAM)
+
+
+def test_a_crash_while_saving_leaves_the_old_positions(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path, STREAM)
+    checkpoint.save("one", Position("1"))
+    (tmp_path / "checkpoint.new").write_text('{"half":')
+    assert Checkpoint(tmp_path, STREAM).positions == {"one": Position("1")}

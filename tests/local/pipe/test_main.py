@@ -1,0 +1,243 @@
+"""The command as people start it: a process beside the emulator, on a deployed stack."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from local.deployment import Deployment
+from local.pipe.definition import PipeDefinition
+from local.pipe.status import Status, read_status
+
+ROOT = Path(__file__).parents[3]
+WAIT_SECONDS = 30
+
+TEMPLATE: dict[str, Any] = {
+    "Resources": {
+        "Table": {
+            "Type": "AWS::DynamoDB::Table",
+            "Properties": {
+                "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+                "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                "BillingMode": "PAY_PER_REQUEST",
+                "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
+            },
+        },
+        "Dead": {"Type": "AWS::SQS::Queue"},
+        "Bucket": {"Type": "AWS::S3::Bucket"},
+        "Role": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []}},
+        },
+        "Lake": {
+            "Type": "AWS::KinesisFirehose::DeliveryStream",
+            "Properties": {
+                "DeliveryStreamType": "DirectPut",
+                "ExtendedS3DestinationConfiguration": {
+                    "BucketARN": {"Fn::GetAtt": ["Bucket", "Arn"]},
+                    "RoleARN": {"Fn::GetAtt": ["Role", "Arn"]},
+                },
+            },
+        },
+        "Pipe": {
+            "Type": "AWS::Pipes::Pipe",
+            "Properties": {
+                "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
+                "Source": {"Fn::GetAtt": ["Table", "StreamArn"]},
+                "SourceParameters": {
+                    "DynamoDBStreamParameters": {
+                        "StartingPosition": "TRIM_HORIZON",
+                        "BatchSize": 10,
+                        "MaximumRetryAttempts": 1,
+                        "OnPartialBatchItemFailure": "AUTOMATIC_BISECT",
+                        "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Dead", "Arn"]}},
+                    }
+                },
+                "Target": {
+                    "Fn::Sub": "arn:${AWS::Partition}:firehose:${AWS::Region}:${AWS::AccountId}"
+                    ":deliverystream/${Lake}"
+                },
+                "TargetParameters": {"InputTemplate": '{"dynamodb": <$.dynamodb>}'},
+            },
+        },
+    },
+    "Outputs": {"TableName": {"Value": {"Ref": "Table"}}},
+}
+
+
+@pytest.fixture(scope="module")
+def stack_name(emulator: str, session: boto3.Session) -> Iterator[str]:
+    name = f"pipe-{uuid.uuid4()}"
+    cloudformation = session.client("cloudformation", endpoint_url=emulator)
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(TEMPLATE))
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+    )
+    yield name
+    cloudformation.delete_stack(StackName=name)
+
+
+@pytest.fixture
+def deployment(emulator: str, stack_name: str, session: boto3.Session) -> Deployment:
+    return Deployment.read(emulator, stack_name, session=session)
+
+
+@pytest.fixture
+def put(
+    deployment: Deployment, session: boto3.Session, emulator: str
+) -> Callable[[list[str]], None]:
+    client = session.client("dynamodb", endpoint_url=emulator)
+
+    def write(ids: list[str]) -> None:
+        for each in ids:
+            client.put_item(TableName=deployment.outputs["TableName"], Item={"id": {"S": each}})
+
+    return write
+
+
+class Pipe:
+    """A started pipe."""
+
+    def __init__(self, process: subprocess.Popen[str], state: Path) -> None:
+        self.process = process
+        self.state = state
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not done():
+            assert self.process.poll() is None, self.process.communicate()[1]
+            assert time.monotonic() < deadline, self.status
+            time.sleep(0.01)
+
+    @property
+    def status(self) -> Status | None:
+        return read_status(self.state)
+
+    def end(self, signal_number: signal.Signals) -> tuple[int, str]:
+        self.process.send_signal(signal_number)
+        errors = self.process.communicate(timeout=WAIT_SECONDS)[1]
+        return self.process.returncode, errors
+
+
+@pytest.fixture
+def start(
+    emulator: str, stack_name: str, firehose_server: Any, tmp_path: Path
+) -> Iterator[Callable[..., Pipe]]:
+    with ExitStack() as started:
+
+        def start(**options: str) -> Pipe:
+            values = {
+                "endpoint-url": emulator,
+                "firehose-url": firehose_server.url,
+                "stack-name": stack_name,
+                "state-dir": str(tmp_path / "state"),
+                "poll-seconds": "0.02",
+                **{name.replace("_", "-"): value for name, value in options.items()},
+            }
+            process = started.enter_context(
+                subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-m",
+                        "local.pipe",
+                        *(f"--{name}={value}" for name, value in values.items()),
+                    ],
+                    cwd=ROOT,
+                    env={
+                        **os.environ,
+                        "AWS_ACCESS_KEY_ID": "test",
+                        "AWS_SECRET_ACCESS_KEY": "test",
+                    },
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            started.callback(process.kill)
+            return Pipe(process, tmp_path / "state")
+
+        yield start
+
+
+def test_the_definition_of_a_deployed_pipe_comes_out_whole(deployment: Deployment) -> None:
+    pipe = deployment.one("AWS::Pipes::Pipe")
+    definition = PipeDefinition.parse(
+        pipe.physical_id, deployment.attribute("Pipe", "Arn"), pipe.properties
+    )
+    account = "us-east-1:000000000000"
+    lake, dead = deployment.resources["Lake"], deployment.resources["Dead"]
+    table = deployment.outputs["TableName"]
+    assert definition.arn == f"arn:aws:pipes:{account}:pipe/{pipe.physical_id}"
+    assert definition.source_arn.startswith(f"arn:aws:dynamodb:{account}:table/{table}/stream/")
+    assert definition.target_arn == f"arn:aws:firehose:{account}:deliverystream/{lake.physical_id}"
+    assert definition.dead_letter_arn == (
+        f"arn:aws:sqs:{account}:{dead.physical_id.rpartition('/')[2]}"
+    )
+    assert definition.input_template == '{"dynamodb": <$.dynamodb>}'
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_pipe_in_order_and_a_restart_goes_on(
+    start: Any, put: Any, firehose_server: Any, signal_number: signal.Signals
+) -> None:
+    first = [f"{signal_number.name}-first-{n:02}" for n in range(25)]
+    put(first)
+    pipe = start()
+    pipe.wait(lambda: set(first) <= set(firehose_server.ids()))
+    code, errors = pipe.end(signal_number)
+    assert code == 0, errors
+    assert not pipe.status.running
+    taken = len(firehose_server.taken)
+    second = [f"{signal_number.name}-second-{n:02}" for n in range(5)]
+    put(second)
+    pipe = start()
+    pipe.wait(lambda: len(firehose_server.taken) == taken + 5)
+    assert pipe.end(signal_number)[0] == 0
+    assert firehose_server.ids()[taken:] == second
+    assert firehose_server.ids()[-30:] == first + second
+
+
+def test_a_killed_pipe_loses_nothing_and_repeats_one_batch_at_most(
+    start: Any, put: Any, firehose_server: Any
+) -> None:
+    ids = [f"killed-{n:03}" for n in range(200)]
+    put(ids)
+    kill_after = iter((30, 90, 140))
+
+    for count in kill_after:
+        pipe = start()
+        pipe.wait(lambda least=count: len(firehose_server.taken) >= least)
+        pipe.end(signal.SIGKILL)
+    pipe = start()
+    pipe.wait(lambda: firehose_server.ids()[-1:] == ids[-1:])
+    assert pipe.end(signal.SIGTERM)[0] == 0
+    delivered = [each for each in firehose_server.ids() if each.startswith("killed")]
+    assert list(dict.fromkeys(delivered)) == ids
+    assert len(delivered) - len(ids) <= 3 * 10
+
+
+def test_an_unknown_stack_is_named_without_a_traceback(start: Any) -> None:
+    pipe = start(stack_name="nowhere")
+    errors = pipe.process.communicate(timeout=WAIT_SECONDS)[1]
+    assert pipe.process.returncode == 1
+    assert "Stack nowhere cannot be read" in errors
+    assert "Traceback" not in errors
+
+
+def test_an_emulator_that_does_not_answer_is_named_without_a_traceback(
+    start: Any, closed_endpoint: str
+) -> None:
+    pipe = start(endpoint_url=closed_endpoint)
+    errors = pipe.process.communicate(timeout=WAIT_SECONDS)[1]
+    assert pipe.process.returncode == 1
+    assert f"The emulator at {closed_endpoint} does not answer" in errors
+    assert "Traceback" not in errors
