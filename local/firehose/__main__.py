@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 from collections.abc import Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.firehose import config
 from local.firehose.config import ConfigError, StreamConfig
-from local.firehose.ledger import JournalError
+from local.firehose.ledger import Journal, JournalError
 from local.firehose.server import Emulator, Server
 from local.firehose.stream import Intervals
 
@@ -48,6 +49,7 @@ HOST = "127.0.0.1"
 )
 @click.option(
     "--journal",
+    "path",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File that keeps acknowledged records, so that they survive a kill of the server.",
 )
@@ -65,7 +67,7 @@ def main(
     names: tuple[str, ...],
     buffer_seconds: float,
     processor_seconds: float,
-    journal: Path | None,
+    path: Path | None,
     grace_seconds: float,
 ) -> None:
     """Stand in for Amazon Data Firehose, for delivery streams deployed to an AWS emulator.
@@ -77,21 +79,23 @@ def main(
     emulator = Emulator(endpoint_url, region)
     configs = deployed(emulator, names)
     intervals = Intervals(buffer_seconds, processor_seconds)
-    server = Server(emulator, configs, intervals, journal=journal, grace_seconds=grace_seconds)
     listener = listen(port)
+    try:
+        journal = Journal(path) if path else None
+    except JournalError as error:
+        raise click.ClickException(str(error)) from error
+    server = Server(emulator, configs, intervals, journal=journal, grace_seconds=grace_seconds)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.stop())
     for stream in configs:
         click.echo(introduction(stream, intervals))
-    if journal is None:
+    if not path:
         click.echo("No --journal: records in the buffers are lost if the server is killed.")
     click.echo(f"Firehose listens at http://{HOST}:{listener.getsockname()[1]}")
-    try:
+    with closing(journal) if journal else nullcontext():
         left = asyncio.run(server.run(listener))
-    except JournalError as error:
-        raise click.ClickException(str(error)) from error
     if left:
-        kept = f"They are kept in {journal}." if journal else "They are lost."
+        kept = f"They are kept in {path}." if path else "They are lost."
         raise click.ClickException(
             f"{left} records could not be delivered in {grace_seconds:g} s. {kept}"
         )

@@ -5,9 +5,6 @@ import socket
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
@@ -37,17 +34,21 @@ TICK_SECONDS = 0.05
 _FUNCTION_SECONDS_MAX = 300
 
 
-@dataclass(frozen=True, slots=True)
 class Emulator:
     """Clients of the AWS emulator, with its dummy credentials: never a person's own."""
 
-    endpoint_url: str
-    region: str
+    def __init__(self, endpoint_url: str, region: str) -> None:
+        self.endpoint_url = endpoint_url
+        self._session = boto3.Session(
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - the emulator takes any
+            region_name=region,
+        )
 
     def firehose(self) -> "FirehoseClient":
         """For the deployed streams' configuration."""
         config = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
-        return self._session().client("firehose", endpoint_url=self.endpoint_url, config=config)
+        return self._session.client("firehose", endpoint_url=self.endpoint_url, config=config)
 
     def functions(self) -> "LambdaClient":
         """For invocations, each tried once and given all the time a function may take."""
@@ -57,7 +58,7 @@ class Emulator:
             retries={"total_max_attempts": 1},
             max_pool_connections=CONCURRENT_INVOCATIONS,
         )
-        return self._session().client("lambda", endpoint_url=self.endpoint_url, config=config)
+        return self._session.client("lambda", endpoint_url=self.endpoint_url, config=config)
 
     def objects(self) -> "S3Client":
         """For the streams' objects, each put tried once."""
@@ -68,14 +69,7 @@ class Emulator:
             max_pool_connections=CONCURRENT_UPLOADS,
             s3={"addressing_style": "path"},
         )
-        return self._session().client("s3", endpoint_url=self.endpoint_url, config=config)
-
-    def _session(self) -> boto3.Session:
-        return boto3.Session(
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the emulator takes any
-            region_name=self.region,
-        )
+        return self._session.client("s3", endpoint_url=self.endpoint_url, config=config)
 
 
 class Server:
@@ -87,7 +81,7 @@ class Server:
         configs: Sequence[StreamConfig],
         intervals: Intervals,
         *,
-        journal: Path | None = None,
+        journal: Journal | None = None,
         clock: Clock | None = None,
         grace_seconds: float = 30,
     ) -> None:
@@ -107,10 +101,7 @@ class Server:
             self._http.should_exit = True
 
     async def run(self, listener: socket.socket) -> int:
-        """Serve until stopped. Returns how many records could not be delivered in the end.
-
-        Raises JournalError when the journal cannot be used.
-        """
+        """Serve until stopped. Returns how many records could not be delivered in the end."""
         with ExitStack() as stack:
             journal = (
                 stack.enter_context(closing(Journal(self._journal))) if self._journal else None
@@ -128,6 +119,7 @@ class Server:
                     ws="none",
                     log_config=None,
                     log_level="warning",
+                    timeout_keep_alive=60,
                     timeout_graceful_shutdown=5,
                 )
             )
@@ -143,7 +135,6 @@ class Server:
 
     def _streams(
         self,
-        journal: Journal | None,
         invocations: ThreadPoolExecutor,
         uploads: ThreadPoolExecutor,
     ) -> list[DeliveryStream]:
@@ -155,7 +146,7 @@ class Server:
                 processor=Processor(config, functions, self._clock, self._stopping.wait),
                 objects=Objects(config, objects),
                 # A stream created anew does not inherit the records of a deleted namesake.
-                ledger=Ledger(f"{config.arn} {config.created}", self._clock, journal),
+                ledger=Ledger(f"{config.arn} {config.created}", self._clock, self._journal),
                 clock=self._clock,
                 invocations=invocations,
                 uploads=uploads,

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -116,18 +116,24 @@ class DeliveryStream:
 
     def status(self) -> dict[str, Any]:
         """What the stream has done and holds, with its deployed buffering and the local one."""
-        deployed = self.config.buffering, self.config.processor.buffering
+        counters = self.counters
+        buffering, processing = self.config.buffering, self.config.processor.buffering
         return {
-            **asdict(self.counters),
+            "received": counters.received,
+            "delivered": counters.delivered,
+            "dropped": counters.dropped,
+            "quarantined": counters.quarantined,
+            "objects": counters.objects,
+            "errorObjects": counters.error_objects,
             "buffered": self._ledger.unsettled,
             "oldestBufferedAgeMs": self._ledger.oldest_age_ms,
             "activePartitions": len(self._partitions),
             "bufferIntervalInSeconds": {
-                "deployed": deployed[0].seconds,
+                "deployed": buffering.seconds,
                 "local": self.intervals.buffer_seconds,
             },
             "processorBufferIntervalInSeconds": {
-                "deployed": deployed[1].seconds,
+                "deployed": processing.seconds,
                 "local": self.intervals.processor_seconds,
             },
         }

@@ -63,8 +63,13 @@ def deploy(emulator: str, function: Function) -> Callable[..., Deployed]:
     return create
 
 
+@pytest.fixture(scope="session")
+def backend(emulator: str) -> Emulator:
+    return Emulator(emulator, "us-east-1")
+
+
 @pytest.fixture
-def run(emulator: str) -> Iterator[Callable[..., Running]]:
+def run(emulator: str, backend: Emulator) -> Iterator[Callable[..., Running]]:
     """Run the server in a thread, on a clock that stands still, until the test ends."""
     started: list[tuple[Server, threading.Thread]] = []
 
@@ -74,7 +79,7 @@ def run(emulator: str) -> Iterator[Callable[..., Running]]:
         )["DeliveryStreamDescription"]
         clock = SetClock()
         server = Server(
-            Emulator(emulator, "us-east-1"),
+            backend,
             [config.read(described)],
             Intervals(buffer_seconds, processor_seconds),
             clock=clock,

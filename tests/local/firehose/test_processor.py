@@ -1,6 +1,18 @@
 """The transform's contract, as seen from the two ends: boto3's puts, and the objects in S3."""
 
-from tests.local.firehose.stand import asks, ok
+import base64
+import json
+import uuid
+
+import msgspec
+import pytest
+
+from local.firehose.ledger import Record
+from local.firehose.processor import PAYLOAD_BYTES_MAX, Batch, Event, EventRecord
+from tests.local.firehose.stand import START_MS, asks, client, ok, poll
+
+NEIGHBOUR = asks(ok("neighbour\n", site="n"))
+DELIVERED_NEIGHBOUR = {"data/site=n/": "neighbour\n"}
 
 
 def test_ok_records_reach_their_partitions_in_order(deploy, run):
@@ -9,3 +21,214 @@ def test_ok_records_reach_their_partitions_in_order(deploy, run):
     running.settle()
     assert running.stream.data() == {"data/site=a/": "a1\na2\n", "data/site=b/": "b1\n"}
     assert running.stream.errors() == []
+
+
+def test_the_event_has_exactly_the_documented_fields(deploy, run, function):
+    running = run(deploy(), processor_seconds=1)
+    record = asks(ok("a\n", site="a"))
+    (first,) = running.put(record)
+    running.clock.advance(0.25)
+    (second,) = running.put(NEIGHBOUR)
+    running.settle()
+    (event,) = function.events(running.stream)
+    assert uuid.UUID(event.pop("invocationId"))
+    assert event == {
+        "deliveryStreamArn": running.stream.arn,
+        "region": "us-east-1",
+        "records": [
+            {
+                "recordId": first,
+                "approximateArrivalTimestamp": START_MS,
+                "data": base64.b64encode(record).decode(),
+            },
+            {
+                "recordId": second,
+                "approximateArrivalTimestamp": START_MS + 250,
+                "data": base64.b64encode(NEIGHBOUR).decode(),
+            },
+        ],
+    }
+
+
+def test_an_error_document_has_exactly_the_observed_fields(deploy, run, function):
+    running = run(deploy())
+    record = asks({"result": "ProcessingFailed", "data": "eA=="})
+    running.put(record)
+    running.settle()
+    (document,) = running.stream.errors()
+    assert document.pop("attemptEndingTimestamp") >= START_MS
+    assert document.pop("errorMessage")
+    assert document == {
+        "attemptsMade": 1,
+        "arrivalTimestamp": START_MS,
+        "errorCode": "Lambda.ProcessingFailedStatus",
+        "rawData": base64.b64encode(record).decode(),
+        "lambdaARN": f"{function.arn}:$LATEST",
+    }
+
+
+def test_error_documents_are_one_a_line_under_the_evaluated_error_prefix(deploy, run):
+    running = run(deploy())
+    running.put(*[asks({"result": "ProcessingFailed"})] * 3)
+    running.settle()
+    (key,) = running.stream.object_keys()
+    assert key.startswith(f"errors/processing-failed/2023/11/15/{running.stream.name}-1-")
+    text = running.stream.read(key).decode()
+    assert text.endswith("\n")
+    assert len([json.loads(line) for line in text.splitlines()]) == 3
+
+
+def test_a_dropped_record_leaves_nothing(deploy, run):
+    running = run(deploy())
+    running.put(asks({"result": "Dropped"}), asks({"result": "Dropped", "data": "eA=="}))
+    running.settle()
+    assert running.stream.object_keys() == []
+    assert running.status()["dropped"] == 2
+
+
+@pytest.mark.parametrize(
+    ("record", "code"),
+    [
+        pytest.param(asks(), "Lambda.MissingRecordId", id="missing"),
+        pytest.param(
+            asks({"result": "ProcessingFailed"}), "Lambda.ProcessingFailedStatus", id="failed"
+        ),
+        pytest.param(
+            asks(ok("1", site="a"), ok("2", site="a")), "Lambda.DuplicatedRecordId", id="twice"
+        ),
+        pytest.param(
+            asks({**ok("", site="a"), "data": None}), "Lambda.InvalidReturnFormat", id="null data"
+        ),
+        pytest.param(asks({"result": "Ok"}), "Lambda.InvalidReturnFormat", id="no data"),
+        pytest.param(
+            asks({**ok("x", site="a"), "recordId": "1"}), "Lambda.MissingRecordId", id="id"
+        ),
+    ],
+)
+def test_a_broken_result_fails_its_record_alone_and_is_not_retried(
+    deploy, run, function, record, code
+):
+    running = run(deploy(), processor_seconds=1)
+    running.put(record, NEIGHBOUR)
+    running.settle()
+    (document,) = running.stream.errors()
+    assert document["errorCode"] == code
+    assert document["attemptsMade"] == 1
+    assert base64.b64decode(document["rawData"]) == record
+    assert running.stream.data() == DELIVERED_NEIGHBOUR
+    assert len(function.events(running.stream)) == 1
+
+
+@pytest.mark.parametrize(
+    ("record", "code", "attempts"),
+    [
+        pytest.param(
+            asks({"result": "Ok", "data": "no base64!"}), "Lambda.FunctionError", 1, id="base64"
+        ),
+        pytest.param(
+            asks({"result": "Fine", "data": "eA=="}), "Lambda.FunctionError", 1, id="result"
+        ),
+        pytest.param(
+            asks(function="return text"), "Lambda.JsonProcessingException", 1, id="not an object"
+        ),
+        pytest.param(
+            asks(function="return no records"), "Lambda.MissingRecordId", 1, id="no records"
+        ),
+        pytest.param(asks(function="return 7 MB"), "Lambda.FunctionError", 2, id="over 6 MB"),
+        pytest.param(asks(function="raise"), "Lambda.FunctionError", 2, id="exception"),
+        pytest.param(asks(function="time out"), "Lambda.FunctionError", 2, id="timeout"),
+    ],
+)
+def test_a_broken_response_fails_the_whole_batch_and_function_errors_are_retried(
+    deploy, run, function, record, code, attempts
+):
+    running = run(deploy(), processor_seconds=1)
+    running.put(record, NEIGHBOUR)
+    running.settle()
+    documents = running.stream.errors()
+    assert [base64.b64decode(document["rawData"]) for document in documents] == [record, NEIGHBOUR]
+    assert {document["errorCode"] for document in documents} == {code}
+    assert {document["attemptsMade"] for document in documents} == {attempts}
+    assert len(function.events(running.stream)) == attempts
+    assert running.stream.data() == {}
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_failing_function_is_called_once_more_than_the_retries(deploy, run, function, retries):
+    running = run(deploy({"NumberOfRetries": str(retries)}))
+    running.put(asks(function="raise"))
+    running.settle()
+    assert len(function.events(running.stream)) == 1 + retries
+    assert running.stream.errors()[0]["attemptsMade"] == 1 + retries
+
+
+def test_each_attempt_has_a_new_invocation_id_and_the_same_records(deploy, run, function):
+    running = run(deploy())
+    running.put(asks(ok("a\n", site="a"), function="raise once"))
+    running.settle()
+    first, second = function.events(running.stream)
+    assert first.pop("invocationId") != second.pop("invocationId")
+    assert first == second
+    assert running.stream.data() == {"data/site=a/": "a\n"}
+
+
+def test_a_missing_function_fails_the_batch_at_once(deploy, run):
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:gone"
+    running = run(deploy({"LambdaArn": arn}))
+    running.put(NEIGHBOUR)
+    running.settle()
+    (document,) = running.stream.errors()
+    assert document["errorCode"] == "Lambda.ResourceNotFound"
+    assert document["attemptsMade"] == 1
+    assert document["lambdaARN"] == f"{arn}:$LATEST"
+
+
+def test_throttling_is_retried(deploy, run, function, emulator):
+    functions = client("lambda", emulator)
+    running = run(deploy({"NumberOfRetries": "1"}))
+    functions.put_function_concurrency(FunctionName=function.arn, ReservedConcurrentExecutions=0)
+    try:
+        running.put(NEIGHBOUR)
+        running.settle()
+    finally:
+        functions.delete_function_concurrency(FunctionName=function.arn)
+    (document,) = running.stream.errors()
+    assert document["errorCode"] == "Lambda.InvokeLimitExceeded"
+    assert document["attemptsMade"] == 2
+
+
+def test_a_batch_goes_to_the_function_when_its_interval_is_over(deploy, run, function):
+    running = run(deploy(), processor_seconds=10, buffer_seconds=0)
+    running.put(NEIGHBOUR)
+    running.clock.advance(9.999)
+    running.put(NEIGHBOUR)
+    assert function.events(running.stream) == []
+    running.clock.advance(0.001)
+    poll(lambda: running.status()["delivered"] == 2)
+    (event,) = function.events(running.stream)
+    assert len(event["records"]) == 2
+
+
+def test_a_batch_goes_to_the_function_when_its_size_is_reached(deploy, run, function):
+    running = run(deploy({"BufferSizeInMBs": "0.2"}), processor_seconds=1000, buffer_seconds=0)
+    large = asks(ok("large\n", site="a"), padding="x" * 150_000)
+    running.put(large, large)
+    poll(lambda: running.status()["delivered"] == 1)
+    (event,) = function.events(running.stream)
+    assert len(event["records"]) == 1
+
+
+@pytest.mark.parametrize("size", [0, 1, 200, 1_024_000])
+def test_an_event_never_passes_6_mb(size):
+    batch = Batch(size_bytes=1 << 40)
+    record = Record(START_MS * 1_000_000, START_MS, b"x" * size)
+    while batch.has_room(record):
+        batch.add(record)
+    event = Event(
+        invocation_id=str(uuid.uuid4()),
+        delivery_stream_arn=f"arn:aws:firehose:us-east-1:000000000000:deliverystream/{'s' * 64}",
+        region="ap-southeast-99",
+        records=[EventRecord(item.id, item.arrived, item.data) for item in batch.records],
+    )
+    assert len(msgspec.json.encode(event)) <= PAYLOAD_BYTES_MAX
+    assert len(batch.records) >= 4
