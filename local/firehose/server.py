@@ -102,13 +102,11 @@ class Server:
 
     async def run(self, listener: socket.socket) -> int:
         """Serve until stopped. Returns how many records could not be delivered in the end."""
-        with ExitStack() as stack:
-            journal = (
-                stack.enter_context(closing(Journal(self._journal))) if self._journal else None
-            )
-            invocations = stack.enter_context(ThreadPoolExecutor(CONCURRENT_INVOCATIONS))
-            uploads = stack.enter_context(ThreadPoolExecutor(CONCURRENT_UPLOADS))
-            streams = self._streams(journal, invocations, uploads)
+        with (
+            ThreadPoolExecutor(CONCURRENT_INVOCATIONS) as invocations,
+            ThreadPoolExecutor(CONCURRENT_UPLOADS) as uploads,
+        ):
+            streams = self._streams(invocations, uploads)
             for stream in streams:
                 stream.resume()
             firehose = Firehose({stream.config.name: stream for stream in streams})
