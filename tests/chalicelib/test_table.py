@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import msgspec
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
@@ -144,6 +144,8 @@ def test_a_mistake_in_a_request_is_no_problem_of_the_sender(
 ) -> None:
     with pytest.raises(ClientError, match="ValidationException"):
         Table(dynamodb, make_table("another")).put(Record(id="a", siteId="1"))
+    with pytest.raises(ParamValidationError):
+        Table(dynamodb, "").get("a")
 
 
 def test_a_missing_table_is_named_with_the_remedy(dynamodb: "DynamoDBClient") -> None:

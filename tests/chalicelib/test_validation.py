@@ -243,6 +243,7 @@ def test_a_body_of_nothing_but_unknown_fields_is_answered_in_bounds() -> None:
     assert len(batch) < BATCH_BYTES_MAX
     with pytest.raises(Invalid) as raised:
         RECORDS.batch(batch)
+    assert len(raised.value.errors) == 30_001
     assert len(raised.value.response().body) < 2_000_000
 
 
