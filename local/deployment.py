@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import msgspec
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 
@@ -137,8 +138,9 @@ class Deployment:
         The template is the deployed one after its transforms, or the given file.
         """
         session = session or boto3.Session()
-        cloudformation = session.client("cloudformation", endpoint_url=endpoint_url)
-        dynamodb = session.client("dynamodb", endpoint_url=endpoint_url)
+        config = Config(retries={"total_max_attempts": 1})
+        cloudformation = session.client("cloudformation", endpoint_url=endpoint_url, config=config)
+        dynamodb = session.client("dynamodb", endpoint_url=endpoint_url, config=config)
         try:
             stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
             pages = cloudformation.get_paginator("list_stack_resources").paginate(
