@@ -6,7 +6,7 @@ import sys
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from infrastructure.runtime import PackagingError
+from infrastructure.packaging import PackagingError
 from infrastructure.settings import DeploymentSettings, SettingsError
 from infrastructure.stack import Sluice
 

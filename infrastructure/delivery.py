@@ -79,6 +79,8 @@ class Delivery(Construct):
                 ],
             ),
         )
+        # So that on the way down the stream is gone before the bucket is emptied.
+        self.stream.node.add_dependency(bucket)
         self._acknowledge(bucket)
 
     def _acknowledge(self, bucket: s3.Bucket) -> None:

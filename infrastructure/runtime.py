@@ -1,32 +1,19 @@
 """The Chalice application: the API's function and the transform, each with its own role and log."""
 
-import contextlib
-import platform
-import shutil
-import tempfile
-import zipfile
-from pathlib import Path
-
 from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from chalice.cdk import Chalice
 from constructs import Construct
 
 from infrastructure.encryption import KEY_USE
 from infrastructure.logs import Log
-from infrastructure.settings import DeploymentSettings, Target
-
-PROJECT = Path(__file__).resolve().parent.parent
+from infrastructure.packaging import packaged
+from infrastructure.settings import DeploymentSettings
 
 API_HANDLER = "APIHandler"
 TRANSFORM = "Transform"
 REST_API = "RestAPI"
-
-
-class PackagingError(RuntimeError):
-    """The package of the functions could not be built whole."""
 
 
 class Runtime(Construct):
@@ -70,7 +57,7 @@ class Runtime(Construct):
         self.transform_log = Log(self, "TransformLog", settings=settings, key=key)
         self.transform_role = _function_role(self, "TransformRole", self.transform_log)
 
-        self._app = _packaged(self, settings, self.api_role)
+        self._app = packaged(self, target=settings.target, role=self.api_role)
         self._configure(API_HANDLER, self.api_role, self.api_log, {"TABLE_NAME": table.table_name})
         self._configure(
             TRANSFORM,
@@ -120,56 +107,3 @@ def _function_role(
             )
         },
     )
-
-
-def _packaged(scope: Construct, settings: DeploymentSettings, role: iam.IRole) -> Chalice:
-    """The application, packaged by Chalice.
-
-    Chalice zips whatever it finds under `chalicelib` and leaves its output in the working
-    directory, so it is given a copy of the sources alone, in a folder that goes away: a stray
-    `.pyc` is no change of the functions.
-    """
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        source = Path(folder, "source")
-        shutil.copytree(
-            PROJECT / "chalicelib",
-            source / "chalicelib",
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
-        for name in ("app.py", "requirements.txt", ".chalice/config.json"):
-            (source / name).parent.mkdir(exist_ok=True)
-            shutil.copy(PROJECT / name, source / name)
-        app = Chalice(
-            scope,
-            "Chalice",
-            source_dir=str(source),
-            stage_config={
-                "lambda_architecture": _architecture(settings.target),
-                # One role is required for all functions; each is then given its own.
-                "manage_iam_role": False,
-                "iam_role_arn": role.role_arn,
-            },
-        )
-        (package,) = Path(folder).glob("chalice.out/*/deployment.zip")
-        _check_package(package)
-    return app
-
-
-def _architecture(target: Target) -> str:
-    if target == "aws":
-        return "arm64"
-    # The emulator runs the functions in a Python of this machine.
-    return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
-
-
-def _check_package(package: Path) -> None:
-    """Chalice only warns of a requirement it cannot get for the functions' platform."""
-    with zipfile.ZipFile(package) as archive:
-        packed = {name.split("/")[0] for name in archive.namelist()}
-    for line in (PROJECT / "requirements.txt").read_text().splitlines():
-        if (name := line.split("==")[0].strip()) not in packed:
-            raise PackagingError(
-                f"{name} is missing from the functions' package, because pip found no wheel of "
-                f"{line!r} for their platform. Check the connection to the package index, or pin a "
-                "version in requirements.txt that has one."
-            )

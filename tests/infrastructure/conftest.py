@@ -34,25 +34,28 @@ DEPLOYMENTS = {
 class Cdk:
     """The CDK's command line, without an account, credentials or a region."""
 
-    def __call__(self, *arguments: str, program: str = "") -> subprocess.CompletedProcess[str]:
+    def __call__(
+        self, *arguments: str, program: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         assert CDK.exists(), f"The CDK is not installed: run `npm ci` in {INFRASTRUCTURE}"
         declared = json.loads((INFRASTRUCTURE / "cdk.json").read_text())["app"]
         app = declared.replace("../.venv/bin/python", sys.executable)
         if program:
             app = app.replace("-m infrastructure", program)
-        ours = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "CDK_"))}
-        environment = {
-            **ours,
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "CDK_"))}
+        whole = {
+            **inherited,
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "CDK_DISABLE_VERSION_CHECK": "1",
             "CDK_DISABLE_CLI_TELEMETRY": "true",
+            **environment,
         }
         return subprocess.run(
             [CDK, "--no-notices", "--app", app, *arguments],
             cwd=INFRASTRUCTURE,
-            env=environment,
+            env=whole,
             capture_output=True,
             text=True,
             timeout=120,
@@ -80,6 +83,10 @@ class Deployment:
         properties = self.all()[path]["Properties"]
         assert isinstance(properties, dict)
         return properties
+
+    def made_after(self, path: str) -> set[str]:
+        """The resources that must exist before this one, and go after it."""
+        return {self._path(logical_id) for logical_id in self.all()[path].get("DependsOn", [])}
 
     def output(self, name: str) -> str:
         """The value of an output."""

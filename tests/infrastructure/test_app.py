@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 BREACH = """
 from aws_cdk import App, Stack, aws_s3
 from infrastructure.__main__ import checked
@@ -31,3 +33,19 @@ def test_a_breach_of_the_awssolutions_rules_fails_the_synthesis(cdk: Any, tmp_pa
     run = cdk("synth", "--quiet", "--output", str(tmp_path / "out"), program=str(program))
     assert run.returncode != 0
     assert "AwsSolutions-S1" in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    "index",
+    [{"PIP_NO_INDEX": "1"}, {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_RETRIES": "0"}],
+    ids=["no index", "an index that does not answer"],
+)
+def test_a_package_without_its_requirements_is_never_deployed(
+    cdk: Any, tmp_path: Path, index: dict[str, str]
+):
+    run = cdk("synth", "--quiet", "--output", str(tmp_path), PIP_FIND_LINKS="", **index)
+    assert run.returncode != 0
+    assert "The functions' package cannot be built" in run.stderr
+    assert "msgspec" in run.stderr
+    assert "Check the connection to the package index" in run.stderr
+    assert "Traceback" not in run.stderr

@@ -117,3 +117,8 @@ def test_the_role_uses_the_key_for_this_bucket_through_s3_alone(dev: Any):
 def test_the_stream_is_made_once_its_role_has_all_its_rights(deployments: Any, kind: str):
     policies = deployments[kind].all("AWS::IAM::Policy")
     assert not policies, "a policy apart from its role may come after what works under the role"
+
+
+def test_the_stream_is_gone_before_the_bucket_is_emptied(dev: Any):
+    (emptying,) = dev.all("Custom::S3AutoDeleteObjects")
+    assert emptying in dev.made_after(STREAM)

@@ -1,0 +1,80 @@
+"""The package that both functions run from, built by Chalice."""
+
+import contextlib
+import platform
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+from aws_cdk import aws_iam as iam
+from chalice.cdk import Chalice
+from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
+from constructs import Construct
+
+from infrastructure.settings import Target
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class PackagingError(RuntimeError):
+    """A requirement of the functions is not to be had; the message says which."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The functions' package cannot be built: {reason}\n"
+            "Check the connection to the package index, and that requirements.txt pins a version "
+            "that has a wheel for the functions' platform."
+        )
+
+
+def packaged(scope: Construct, *, target: Target, role: iam.IRole) -> Chalice:
+    """The application, packaged by Chalice. Raises PackagingError if a requirement is missing.
+
+    Chalice zips whatever it finds under `chalicelib` and leaves its output in the working
+    directory, so it is given a copy of the sources alone, in a folder that goes away: a stray
+    `.pyc` is no change of the functions.
+    """
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        source = Path(folder, "source")
+        shutil.copytree(
+            PROJECT / "chalicelib",
+            source / "chalicelib",
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+        for name in ("app.py", "requirements.txt", ".chalice/config.json"):
+            (source / name).parent.mkdir(exist_ok=True)
+            shutil.copy(PROJECT / name, source / name)
+        try:
+            app = Chalice(
+                scope,
+                "Chalice",
+                source_dir=str(source),
+                stage_config={
+                    "lambda_architecture": _architecture(target),
+                    # Chalice demands one role for all functions; each is then given its own.
+                    "manage_iam_role": False,
+                    "iam_role_arn": role.role_arn,
+                },
+            )
+        except (NoSuchPackageError, PackageDownloadError) as error:
+            raise PackagingError(str(error).strip()) from error
+        (package,) = Path(folder).glob("chalice.out/*/deployment.zip")
+        _check_package(package)
+    return app
+
+
+def _architecture(target: Target) -> str:
+    if target == "aws":
+        return "arm64"
+    # The emulator runs the functions in a Python of this machine.
+    return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+
+
+def _check_package(package: Path) -> None:
+    """Chalice only warns of a requirement it cannot get for the functions' platform."""
+    with zipfile.ZipFile(package) as archive:
+        packed = {name.split("/")[0] for name in archive.namelist()}
+    for line in (PROJECT / "requirements.txt").read_text().splitlines():
+        if line.split("==")[0].strip() not in packed:
+            raise PackagingError(f"Found no wheel of {line} for the functions' platform.")
