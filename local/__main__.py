@@ -14,7 +14,7 @@ from rich.console import Console
 from local.cdk import ROOT
 from local.demo import demonstrate
 from local.processes import LOOPBACK, LocalRunError, Process, listening, require_free
-from local.session import STACK_NAME, STATE, Options, Session, running
+from local.session import STACK_NAME, STATE, TABLE_NAME, Options, Session, running
 
 console = Console(soft_wrap=True, highlight=False)
 
@@ -90,11 +90,13 @@ def dev(port: int, firehose_port: int, api_port: int, buffer_seconds: float) -> 
         api = Process(
             "chalice local",
             [
-                *(sys.executable, "-m", "chalice.cli", "local", "--no-autoreload"),
+                *(str(Path(sys.executable).with_name("chalice")), "--project-dir", str(ROOT)),
+                # A stage of its own: the default one names the default ports.
+                *("local", "--stage", "local", "--no-autoreload"),
                 *("--host", LOOPBACK, "--port", str(api_port)),
             ],
             session.folder / "api.log",
-            {**session.environment, "PYTHONPATH": str(ROOT)},
+            {**session.environment, "TABLE_NAME": TABLE_NAME},
         )
         try:
             api.wait_until(lambda: listening(api_port), 30)

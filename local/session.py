@@ -13,6 +13,8 @@ from local.emulator import CREDENTIALS, client_environment, emulator
 from local.processes import LOOPBACK, Process, free_port, listening, require_free
 
 STACK_NAME = "Sluice-local"
+TABLE_NAME = "sluice-local-records"
+"""Fixed for local stacks, so that a plain `chalice local` finds the table."""
 STATE = ROOT / ".local"
 CONTEXT = ["-c", "target=local", "-c", "stage=local"]
 READY_SECONDS = 60.0

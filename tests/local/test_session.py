@@ -1,0 +1,171 @@
+"""The commands of the local run, as a person types them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import pytest
+import urllib3
+from botocore.exceptions import ClientError
+
+from local.cdk import ROOT, cdk
+from local.emulator import CREDENTIALS, client_environment
+from local.emulator import emulator as run_emulator
+from local.processes import LocalRunError, free_port, listening
+from local.session import deploy, destroy
+
+
+def left_behind(endpoint_url: str) -> list[str]:
+    """What an account holds that a deployment of ours could have made."""
+    session = boto3.Session("test", "test", region_name="us-east-1")
+
+    def client(name: str):  # type: ignore[no-untyped-def]
+        return session.client(name, endpoint_url=endpoint_url)
+
+    found = [
+        *client("dynamodb").list_tables()["TableNames"],
+        *(bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]),
+        *client("firehose").list_delivery_streams()["DeliveryStreamNames"],
+        *(pipe["Name"] for pipe in client("pipes").list_pipes()["Pipes"]),
+        *(function["FunctionName"] for function in client("lambda").list_functions()["Functions"]),
+        *(role["RoleName"] for role in client("iam").list_roles()["Roles"]),
+        *client("sqs").list_queues().get("QueueUrls", []),
+        *(api["name"] for api in client("apigateway").get_rest_apis()["items"]),
+        *(group["logGroupName"] for group in client("logs").describe_log_groups()["logGroups"]),
+        *(stack["StackName"] for stack in client("cloudformation").describe_stacks()["Stacks"]),
+    ]
+    for key in client("kms").list_keys()["Keys"]:
+        state = client("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyState"]
+        if state != "PendingDeletion":
+            found.append(f"key {key['KeyId']} {state}")
+    return [name for name in found if "cdk-hnb659fds" not in name and name != "CDKToolkit"]
+
+
+def test_destroy_leaves_nothing_behind(tmp_path: Path) -> None:
+    with run_emulator(free_port(), tmp_path / "emulator") as endpoint_url:
+        environment = client_environment(endpoint_url)
+        before = left_behind(endpoint_url)
+        deploy(environment, tmp_path, print)
+        made = set(left_behind(endpoint_url)) - set(before)
+        assert len(made) > 10
+        s3 = boto3.Session(
+            CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
+        ).client("s3", endpoint_url=endpoint_url)
+        (bucket,) = (each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"] in made)
+        for body in (b"one version", b"another version"):
+            s3.put_object(Bucket=bucket, Key="data/x", Body=body)
+        s3.delete_object(Bucket=bucket, Key="data/x")
+        destroy(environment, tmp_path, print)
+        assert sorted(set(left_behind(endpoint_url)) - set(before)) == []
+        with pytest.raises(ClientError, match=r"NoSuchBucket|Not Found"):
+            s3.head_bucket(Bucket=bucket)
+
+
+@contextmanager
+def started(*arguments: str, mark: str = "") -> Iterator[subprocess.Popen[str]]:
+    """A command of the local run as a terminal starts it; interrupted at the end if need be."""
+    command = [sys.executable, "-m", "local", *arguments]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "SLUICE_TEST_RUN": mark}
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as run:
+        try:
+            yield run
+        finally:
+            if run.poll() is None:
+                os.killpg(run.pid, signal.SIGINT)
+                run.communicate(timeout=60)
+
+
+def read_until(run: subprocess.Popen[str], text: str) -> str:
+    assert run.stdout
+    seen = ""
+    while text not in seen:
+        line = run.stdout.readline()
+        assert line, seen
+        seen += line
+    return seen
+
+
+@pytest.mark.parametrize("step", ["cdk bootstrap", "seeding"])
+def test_an_interrupt_in_the_middle_leaves_nothing_running(step: str) -> None:
+    mark = uuid.uuid4().hex
+    with started("demo", mark=mark) as run:
+        read_until(run, step)
+        assert processes_of_run(mark)
+        os.killpg(run.pid, signal.SIGINT)
+        rest, _ = run.communicate(timeout=60)
+        assert run.returncode == 130
+        assert "nothing is left running" in rest
+        assert "Traceback" not in rest
+        assert processes_of_run(mark) == []
+
+
+def processes_of_run(mark: str) -> list[str]:
+    """Command lines of living processes that inherited the run's mark in their environment."""
+    variable = f"SLUICE_TEST_RUN={mark}".encode()
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit() and variable in (folder / "environ").read_bytes().split(b"\0"):
+                found.append((folder / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
+
+
+def test_a_port_in_use_stops_dev_with_a_message() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        run = subprocess.run(
+            [sys.executable, "-m", "local", "dev", "--port", str(port), "--api-port", "0"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert run.returncode == 1
+    assert f"port {port} on 127.0.0.1 is in use" in run.stdout
+    assert "--port" in run.stdout
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_a_deployment_that_fails_shows_why(tmp_path: Path, emulator: str) -> None:
+    environment = client_environment(emulator)
+    with pytest.raises(LocalRunError, match=r"(?s)cdk synth.*failed.*buffer_seconds"):
+        cdk(
+            ["synth", "-c", "buffer_seconds=7", "--output", str(tmp_path / "cdk.out")],
+            environment,
+            tmp_path / "cdk.log",
+        )
+
+
+def test_dev_serves_the_api_until_it_is_interrupted() -> None:
+    ports = {name: free_port() for name in ("--port", "--firehose-port", "--api-port")}
+    with started("dev", *(f"{name}={port}" for name, port in ports.items())) as run:
+        read_until(run, "Ctrl-C stops it")
+        answer = urllib3.request(
+            "POST",
+            f"http://127.0.0.1:{ports['--api-port']}/records",
+            json={"siteId": "2", "valueOne": 7},
+        )
+        assert answer.status == 201
+        assert answer.json()["valueOne"] == 7
+        os.killpg(run.pid, signal.SIGINT)
+        run.communicate(timeout=60)
+        assert run.returncode == 130
+    assert not any(listening(port) for port in ports.values())
