@@ -25,6 +25,10 @@ as "" unless a service made the change."""
 CHANGE_TYPES = ("INSERT", "MODIFY", "REMOVE")
 """The kinds of change a stream reports. All of them belong into the lake: deletes are data."""
 
+SNAPSHOT = "SNAPSHOT"
+"""The change type of an item as a backfill found it in the table. Its sequence is the time of
+reading in epoch milliseconds: below every sequence of a stream, which has 21 digits or more."""
+
 SEQUENCE_DIGITS = 40
 """Digits of the longest sequence number
 (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html)."""
@@ -34,7 +38,7 @@ TTL_PRINCIPAL = "dynamodb.amazonaws.com"
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html)."""
 
 CHANGE_FIELDS = {
-    "changeType": "INSERT, MODIFY or REMOVE; a REMOVE carries the last image of the item.",
+    "changeType": "INSERT, MODIFY, REMOVE (with the item's last image), or SNAPSHOT (a backfill's).",
     "changeSequence": "Order of a key's versions; zero-padded, so that text order is numeric order.",
     "changedAt": "When the table changed, epoch milliseconds, to the second.",
     "eventId": "Unique for each change; two lines with the same one are duplicates.",
@@ -103,9 +107,12 @@ def line(change: Change) -> bytes:
     return _encode(document) + b"\n"
 
 
-def change_reader(record_type: type[Struct] = Record) -> Callable[[bytes], Change]:
+def change_reader(
+    record_type: type[Struct] = Record, keep_undeclared: bool = True
+) -> Callable[[bytes], Change]:
     """A function that reads a pipe's record (JSON) into a Change. It raises ChangeError alone.
 
+    Attributes the record type does not declare go into `extra`, unless `keep_undeclared` is false.
     Building it raises TypeError when the record type cannot stand in the lake.
     """
     readers = struct_readers(record_type)
@@ -131,7 +138,8 @@ def change_reader(record_type: type[Struct] = Record) -> Callable[[bytes], Chang
                     fields[name] = value(decode(raw))
                 except ValueError as broken:
                     raise ChangeError(f"{name} {broken}") from None
-        return fields, _encode(attributes).decode() if attributes else None
+        extra = _encode(attributes).decode() if attributes and keep_undeclared else None
+        return fields, extra
 
     def read_any_image(image: Raw) -> tuple[dict[str, Any], str | None]:
         try:
@@ -146,7 +154,7 @@ def change_reader(record_type: type[Struct] = Record) -> Callable[[bytes], Chang
             stream = record.dynamodb
             expired = False
             match record.eventName:
-                case "INSERT" | "MODIFY":
+                case "INSERT" | "MODIFY" | "SNAPSHOT":
                     image = stream.NewImage
                 case "REMOVE":
                     image = stream.OldImage

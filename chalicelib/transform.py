@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from chalicelib.change import CHANGE_TYPES, ChangeError, change_reader, line
+from chalicelib.change import CHANGE_TYPES, SNAPSHOT, ChangeError, change_reader, line
 from chalicelib.environment import variable
 from chalicelib.logs import log
 from chalicelib.partitions import PartitionError, partitioner
@@ -28,14 +28,16 @@ Event = Mapping[str, Any]
 def transformer(
     layout: Sequence[str] = LAYOUT,
     change_types: Collection[str] = CHANGE_TYPES,
+    keep_undeclared: bool = True,
     record_type: type[Struct] = Record,
 ) -> Callable[[Event], dict[str, list[Answer]]]:
     """A function that answers a Firehose event: every recordId once, in order.
 
     A change whose type is not among `change_types` is Dropped: the pipe filters those out, but a
-    replay does not pass the pipe.
+    replay does not pass the pipe. A SNAPSHOT is never dropped.
     """
-    read = change_reader(record_type)
+    read = change_reader(record_type, keep_undeclared)
+    kept = {*change_types, SNAPSHOT}
     partition_keys = partitioner(layout)
 
     def answer(record_id: str, data: str) -> Answer:
@@ -45,7 +47,7 @@ def transformer(
             return failed(record_id, "data is not base64")
         try:
             change = read(payload)
-            if change.type not in change_types:
+            if change.type not in kept:
                 return {"recordId": record_id, "result": "Dropped", "data": ""}
             keys = partition_keys(change.fields)
         except (ChangeError, PartitionError) as broken:
@@ -76,8 +78,12 @@ def transformer(
 
 @cache
 def deployed_transformer() -> Callable[[Event], dict[str, list[Answer]]]:
-    """The transformer as the stack configured it, through LAYOUT and CHANGE_TYPES."""
-    return transformer(variable("LAYOUT").split("/"), variable("CHANGE_TYPES").split(","))
+    """The transformer as the stack configured it, through its environment."""
+    return transformer(
+        layout=variable("LAYOUT").split("/"),
+        change_types=variable("CHANGE_TYPES").split(","),
+        keep_undeclared=variable("UNDECLARED") == "keep",
+    )
 
 
 def failed(record_id: str, reason: str) -> Answer:

@@ -66,6 +66,7 @@ class Runtime(Construct):
             {
                 "LAYOUT": "/".join(settings.layout),
                 "CHANGE_TYPES": ",".join(settings.change_types),
+                "UNDECLARED": settings.undeclared,
             },
         )
         # Without it, SAM adds a second stage named "Stage"

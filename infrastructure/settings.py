@@ -9,7 +9,7 @@ from chalicelib.partitions import layout_errors
 from chalicelib.schema import LAYOUT
 
 Target = Literal["aws", "local"]
-Deletes = Literal["keep", "drop"]
+KeepOrDrop = Literal["keep", "drop"]
 
 LOG_RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
@@ -40,8 +40,11 @@ class DeploymentSettings:
     layout: tuple[str, ...] = LAYOUT
     """The partition levels, outermost first."""
 
-    deletes: Deletes = "keep"
+    deletes: KeepOrDrop = "keep"
     """Whether the deletion of a record becomes a line of the lake."""
+
+    undeclared: KeepOrDrop = "keep"
+    """Whether attributes the schema does not declare are kept in the line's `extra`."""
 
     buffer_seconds: int = 60
     """How long Firehose gathers a partition's lines before it writes an object."""
@@ -160,7 +163,8 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "stage": _stage,
     "target": _choice(get_args(Target)),
     "layout": _layout,
-    "deletes": _choice(get_args(Deletes)),
+    "deletes": _choice(get_args(KeepOrDrop)),
+    "undeclared": _choice(get_args(KeepOrDrop)),
     "buffer_seconds": _whole_number(60, 900, "Firehose's bounds with dynamic partitioning"),
     "buffer_megabytes": _whole_number(64, 128, "Firehose's bounds with dynamic partitioning"),
     "error_days": _whole_number(1, 3650, _EXPIRY),

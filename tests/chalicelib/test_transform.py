@@ -125,6 +125,19 @@ def test_undeclared_attributes_are_kept_exactly_as_text() -> None:
     assert json.loads(line["extra"]) == {"weight": {"N": "1.00000000000000000000000000000000001"}}
 
 
+def test_undeclared_attributes_can_be_dropped_by_setting() -> None:
+    answer = only(change(image={"weight": {"N": "1"}}), keep_undeclared=False)
+    assert answer["result"] == "Ok"
+    assert "extra" not in lake_line(answer)
+
+
+def test_a_snapshot_is_kept_whatever_changes_are_and_sorts_below_the_stream() -> None:
+    snapshot = change(eventName="SNAPSHOT", stream={"SequenceNumber": "1700076552000"})
+    first = lake_line(only(snapshot, change_types=("INSERT",)))
+    assert first["changeType"] == "SNAPSHOT"
+    assert first["changeSequence"] < lake_line(only(change()))["changeSequence"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

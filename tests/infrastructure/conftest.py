@@ -20,6 +20,7 @@ DEPLOYMENTS = {
     "prod": {
         "stage": "prod",
         "deletes": "drop",
+        "undeclared": "drop",
         "layout": "year/siteId",
         "buffer_seconds": "900",
         "buffer_megabytes": "64",

@@ -62,10 +62,12 @@ def test_the_transform_is_told_layout_and_change_types(dev: Any, prod: Any):
     assert dev["Transform"]["Environment"]["Variables"] == {
         "LAYOUT": "siteId/year/month/day/hour/minute",
         "CHANGE_TYPES": "INSERT,MODIFY,REMOVE",
+        "UNDECLARED": "keep",
     }
     assert prod["Transform"]["Environment"]["Variables"] == {
         "LAYOUT": "year/siteId",
         "CHANGE_TYPES": "INSERT,MODIFY",
+        "UNDECLARED": "drop",
     }
 
 
