@@ -9,12 +9,48 @@ from functools import cached_property
 from urllib.parse import urlsplit
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ReadTimeoutError,
+)
 from mypy_boto3_s3 import S3Client
 
 
 class OperationError(Exception):
     """Why an operation cannot be done, and the remedy, in words for a person."""
+
+
+_CREDENTIALS = "; set AWS credentials, for example with `aws sso login` and AWS_PROFILE"
+_REMEDIES = {
+    "ExpiredToken": "; the credentials have expired, get new ones",
+    "ExpiredTokenException": "; the credentials have expired, get new ones",
+    "RequestExpired": "; the credentials have expired, or this machine's clock is wrong",
+    "InvalidClientTokenId": _CREDENTIALS,
+    "UnrecognizedClientException": _CREDENTIALS,
+}
+
+
+def told(error: Exception) -> str:
+    """One line on why an operation failed, for an error of ours or of botocore's."""
+    match error:
+        case ClientError():
+            details = error.response["Error"]
+            code = details.get("Code", "an unknown error")
+            message = " ".join(details.get("Message", "").split())
+            reason = f"AWS refused {error.operation_name} with {code}: {message}"
+            return reason.rstrip(": .") + _REMEDIES.get(code, "")
+        case NoCredentialsError() | PartialCredentialsError():
+            return f"no AWS credentials are found{_CREDENTIALS}"
+        case NoRegionError():
+            return "no AWS region is set; set AWS_REGION"
+        case EndpointConnectionError() | ConnectTimeoutError() | ReadTimeoutError():
+            return f"AWS cannot be reached: {error}"
+    return " ".join(str(error).split())
 
 
 @dataclass(frozen=True)
@@ -26,17 +62,15 @@ class Stack:
 
     @classmethod
     def named(cls, name: str) -> "Stack":
-        """Look a stack up. Raises OperationError when it cannot be found or asked for."""
+        """Look a stack up. Raises OperationError when there is none, and what botocore raises."""
         try:
             answer = boto3.client("cloudformation").describe_stacks(StackName=name)
         except ClientError as refused:
+            if refused.response["Error"].get("Code") != "ValidationError":
+                raise
             raise OperationError(
                 f"the stack {name} cannot be read: {refused.response['Error'].get('Message')}; "
                 "name another one with --stack-name"
-            ) from None
-        except BotoCoreError as unreachable:
-            raise OperationError(
-                f"AWS cannot be asked for the stack {name}: {unreachable}"
             ) from None
         outputs = answer["Stacks"][0].get("Outputs", [])
         return cls(name, {each["OutputKey"]: each["OutputValue"] for each in outputs})

@@ -1,0 +1,9 @@
+"""The commands of `sluice`: options in, tables or JSON out. What they do stands in the modules.
+
+A command is a module of this package; importing it adds it to the group.
+"""
+
+from operations.cli import seed, tree
+from operations.cli.command import sluice
+
+__all__ = ["seed", "sluice", "tree"]

@@ -1,0 +1,91 @@
+"""What all commands share: the group that turns errors into one line, its consoles and options."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from operations.stack import OperationError, told
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+INTERRUPTED = 130
+"""The exit status of a command that Ctrl-C ended, as shells have it."""
+
+
+class _Commands(click.Group):
+    """Turns an operation's error into one line on standard error and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (OperationError, ClientError, BotoCoreError) as refused:
+            err.print(f"[red]error:[/red] {escape(told(refused))}", highlight=False)
+            sys.exit(1)
+        except KeyboardInterrupt as stop:
+            err.print(": ".join(filter(None, ["interrupted", str(stop)])), highlight=False)
+            sys.exit(INTERRUPTED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--stack-name",
+    envvar="SLUICE_STACK",
+    default="Sluice-dev",
+    show_default=True,
+    help="The deployed stack to work on.",
+)
+@click.pass_context
+def sluice(ctx: click.Context, stack_name: str) -> None:
+    """Look into a Sluice stack and keep it running, on AWS or on this machine.
+
+    AWS_ENDPOINT_URL decides which of the two it is.
+    """
+    ctx.obj = stack_name
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(msgspec.json.encode(document).decode())
+
+
+class _Rate(ProgressColumn):
+    """Steps a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.0f}/s" if task.speed else "")
+
+
+def progress_bar(label: str) -> Progress:
+    """A bar on standard error with count, rate and time left; it leaves nothing behind."""
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    return Progress(*columns, console=err, transient=True)
+
+
+@contextmanager
+def interruptible(hint: str) -> Iterator[None]:
+    """Let Ctrl-C end the command with a hint, such as how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(hint) from None
