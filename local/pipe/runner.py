@@ -123,7 +123,7 @@ class Runner:
         log.info("Pipe %s follows %s", self._definition.name, self._stream.arn)
         if self._definition.starting_position == "LATEST" and not self._checkpoint.positions:
             for shard in shards:
-                self._checkpoint.save(shard.id, Position(finished=shard.closed))
+                self._checkpoint.save(shard.id, Position())
 
     def _finished(self, shard_id: str) -> bool:
         position = self._checkpoint.positions.get(shard_id)

@@ -52,11 +52,10 @@ class SourceGoneError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One shard of the stream. Nothing more is written to a closed one."""
+    """One shard of the stream, and the one it continues."""
 
     id: str
     parent_id: str | None
-    closed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +83,7 @@ class Stream:
                 answer = self._client.describe_stream(**request)
             description = answer["StreamDescription"]
             shards += [
-                Shard(
-                    shard["ShardId"],
-                    shard.get("ParentShardId"),
-                    "EndingSequenceNumber" in shard.get("SequenceNumberRange", {}),
-                )
+                Shard(shard["ShardId"], shard.get("ParentShardId"))
                 for shard in description["Shards"]
             ]
             if not (last := description.get("LastEvaluatedShardId")):

@@ -332,7 +332,6 @@ class MemoryStreams:
             "Shards": [
                 {
                     "ShardId": shard.id,
-                    "SequenceNumberRange": {"EndingSequenceNumber": "9"} if shard.closed else {},
                     **({"ParentShardId": shard.parent} if shard.parent else {}),
                 }
                 for shard in page

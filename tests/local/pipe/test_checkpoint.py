@@ -41,6 +41,15 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         Checkpoint(tmp_path / "file", STREAM)
 
 
+def test_a_reader_finds_the_old_positions_or_the_new_and_never_a_part(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path, STREAM)
+    checkpoint.save("one", Position("1"))
+    old = (tmp_path / "checkpoint.json").read_bytes()
+    with (tmp_path / "checkpoint.json").open("rb") as reader:
+        checkpoint.save("two", Position("2"))
+        assert reader.read() == old
+
+
 def test_a_crash_while_saving_leaves_the_old_positions(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path, STREAM)
     checkpoint.save("one", Position("1"))

@@ -84,6 +84,17 @@ def test_the_batching_window_gathers_until_it_is_over_or_the_batch_is_full(
     assert firehose_server.ids() == ["a", "b", "c", "d"]
 
 
+def test_what_the_window_still_gathers_is_read_again_after_a_restart(
+    make_runner: Any, run_until: RunUntil, table: Any, firehose_server: Any
+) -> None:
+    table.put("a", "b")
+    runner = make_runner(table.stream_arn, batching_window_seconds=300)
+    run_until(runner, lambda: runner.status.read == 2)
+    assert (runner.status.in_hand, firehose_server.batches) == (2, [])
+    run_until(make_runner(table.stream_arn), lambda: len(firehose_server.taken) == 2)
+    assert firehose_server.ids() == ["a", "b"]
+
+
 def test_filtered_records_are_dealt_with_and_move_the_checkpoint(
     make_runner: Any, run_until: RunUntil, table: Any, firehose_server: Any
 ) -> None:
