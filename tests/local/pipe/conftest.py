@@ -299,6 +299,8 @@ class MemoryStreams:
         self.shards: list[MemoryShard] = []
         self.page_bytes = 0
         self.expired: set[str] = set()
+        self.throttled = 0
+        """Reads to refuse before the next is answered."""
         self.calls: list[str] = []
         self._made = 0
 
@@ -355,6 +357,9 @@ class MemoryStreams:
         return {"ShardIterator": f"{id} {position} {len(self.calls)}"}
 
     def get_records(self, **request: Any) -> dict[str, Any]:
+        if self.throttled:
+            self.throttled -= 1
+            raise self._error("ProvisionedThroughputExceededException")
         if request["ShardIterator"] in self.expired:
             raise self._error("ExpiredIteratorException")
         id, position, issue = request["ShardIterator"].split()

@@ -291,6 +291,16 @@ def test_a_stream_that_does_not_answer_is_tried_again(
     assert runner.status.shards == {}
 
 
+def test_a_throttled_read_is_tried_again_with_growing_pauses(
+    make_runner: Any, run_until: RunUntil, memory_streams: Any, firehose_server: Any, clock: Any
+) -> None:
+    memory_streams.write(memory_streams.shard("one"), "a")
+    memory_streams.throttled = 2
+    started = clock.now()
+    run_until(make_runner(ARN, client=memory_streams), lambda: len(firehose_server.taken) == 1)
+    assert clock.now() - started == pytest.approx(1 + 2)
+
+
 def test_a_stream_turned_off_ends_the_pipe_once_all_is_delivered(
     make_runner: Any, run_until: RunUntil, table: Any, firehose_server: Any
 ) -> None:
