@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
 from local.firehose import errors
@@ -183,7 +183,7 @@ class Processor:
             payload = response["Payload"].read()
         except ClientError as error:
             raise _refusal(error) from error
-        except HTTPClientError as error:
+        except BotoCoreError as error:
             raise _InvocationError(errors.REQUEST_TIMED_OUT, retryable=True) from error
         if "FunctionError" in response:
             raise _InvocationError(errors.FUNCTION_ERROR, retryable=True)

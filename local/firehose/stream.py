@@ -26,6 +26,7 @@ ACTIVE_PARTITIONS_MAX = 500
 
 S3_BACKOFF_SECONDS = 0.5
 S3_BACKOFF_SECONDS_MAX = 30.0
+"""Pause after S3 refused an object: doubled each time up to this, until the server stops."""
 
 _log = logging.getLogger(__name__)
 

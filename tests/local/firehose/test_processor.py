@@ -3,13 +3,26 @@
 import base64
 import json
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import msgspec
 import pytest
 
+from local.firehose import config
 from local.firehose.ledger import Record
-from local.firehose.processor import PAYLOAD_BYTES_MAX, Batch, Event, EventRecord
-from tests.local.firehose.stand import START_MS, asks, client, ok, poll
+from local.firehose.processor import (
+    PAYLOAD_BYTES_MAX,
+    Answer,
+    Batch,
+    Event,
+    EventRecord,
+    Processor,
+)
+from local.firehose.server import Emulator
+from tests.local.firehose.stand import START_MS, Deployed, SetClock, asks, client, ok, poll
 
 NEIGHBOUR = asks(ok("neighbour\n", site="n"))
 DELIVERED_NEIGHBOUR = {"data/site=n/": "neighbour\n"}
@@ -197,6 +210,71 @@ def test_throttling_is_retried(deploy, run, function, emulator):
     assert document["attemptsMade"] == 2
 
 
+@pytest.fixture
+def refusing_lambda() -> Iterator[Callable[[int, str], str]]:
+    """Starts a Lambda endpoint that refuses every invocation with a status and an error code."""
+    with ExitStack() as servers:
+
+        def start(status: int, code: str) -> str:
+            class Refusal(BaseHTTPRequestHandler):
+                def do_POST(self) -> None:
+                    self.rfile.read(int(self.headers["Content-Length"]))
+                    self.send_response(status)
+                    self.send_header("x-amzn-ErrorType", code)
+                    self.end_headers()
+                    self.wfile.write(b"{}")
+
+                def log_message(self, format: str, *args: object) -> None:
+                    """Keep the tests' output clean."""
+
+            server = servers.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Refusal))
+            thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+            thread.start()
+            servers.callback(thread.join)
+            servers.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_port}"
+
+        yield start
+
+
+def attempt(emulator: str, stream: Deployed, lambda_endpoint: str) -> tuple[Answer, list[float]]:
+    """The answer for one record, and the pauses made between attempts."""
+    described = client("firehose", emulator).describe_delivery_stream(
+        DeliveryStreamName=stream.name
+    )["DeliveryStreamDescription"]
+    functions = Emulator(lambda_endpoint, "us-east-1").functions()
+    pauses: list[float] = []
+    processor = Processor(config.read(described), functions, SetClock(), pauses.append)
+    answer = processor.transform([Record(1, START_MS, NEIGHBOUR)])
+    functions.close()
+    return answer, pauses
+
+
+def test_an_unreachable_function_is_tried_again_after_growing_pauses(
+    emulator, deploy, closed_endpoint
+):
+    answer, pauses = attempt(emulator, deploy({"NumberOfRetries": "3"}), closed_endpoint)
+    assert [failure.code for _, failure in answer.failed] == ["Lambda.FunctionRequestTimedOut"]
+    assert answer.attempts == 4
+    assert pauses == [0.5, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reported", "attempts"),
+    [
+        (403, "AccessDeniedException", "Lambda.InvokeAccessDenied", 1),
+        (400, "InvalidRuntimeException", "Lambda.InternalServerError", 1),
+        (500, "ServiceException", "Lambda.InternalServerError", 2),
+    ],
+)
+def test_a_refused_invocation_is_retried_only_when_the_service_failed(
+    emulator, deploy, refusing_lambda, status, code, reported, attempts
+):
+    answer, _ = attempt(emulator, deploy(), refusing_lambda(status, code))
+    assert [failure.code for _, failure in answer.failed] == [reported]
+    assert answer.attempts == attempts
+
+
 def test_a_batch_goes_to_the_function_when_its_interval_is_over(deploy, run, function):
     running = run(deploy(), processor_seconds=10, buffer_seconds=0)
     running.put(NEIGHBOUR)
@@ -222,7 +300,7 @@ def test_a_batch_goes_to_the_function_when_its_size_is_reached(deploy, run, func
 def test_an_event_never_passes_6_mb(size):
     batch = Batch(size_bytes=1 << 40)
     record = Record(START_MS * 1_000_000, START_MS, b"x" * size)
-    while batch.has_room(record):
+    while batch.has_room(record) and len(batch.records) < 100_000:
         batch.add(record)
     event = Event(
         invocation_id=str(uuid.uuid4()),
