@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import boto3
@@ -103,10 +104,25 @@ class Server:
     async def run(self, listener: socket.socket) -> int:
         """Serve until stopped. Returns how many records could not be delivered in the end."""
         with (
+            closing(self._emulator.functions()) as functions,
+            closing(self._emulator.objects()) as objects,
             ThreadPoolExecutor(CONCURRENT_INVOCATIONS) as invocations,
             ThreadPoolExecutor(CONCURRENT_UPLOADS) as uploads,
         ):
-            streams = self._streams(invocations, uploads)
+            streams = [
+                DeliveryStream(
+                    config,
+                    self._intervals,
+                    processor=Processor(config, functions, self._clock, self._stopping.wait),
+                    objects=Objects(config, objects),
+                    # A stream created anew does not inherit the records of a deleted namesake.
+                    ledger=Ledger(f"{config.arn} {config.created}", self._clock, self._journal),
+                    clock=self._clock,
+                    invocations=invocations,
+                    uploads=uploads,
+                )
+                for config in self._configs
+            ]
             for stream in streams:
                 stream.resume()
             firehose = Firehose({stream.config.name: stream for stream in streams})
@@ -130,27 +146,6 @@ class Server:
             return sum(
                 await asyncio.gather(*(stream.close(self._grace_seconds) for stream in streams))
             )
-
-    def _streams(
-        self,
-        invocations: ThreadPoolExecutor,
-        uploads: ThreadPoolExecutor,
-    ) -> list[DeliveryStream]:
-        functions, objects = self._emulator.functions(), self._emulator.objects()
-        return [
-            DeliveryStream(
-                config,
-                self._intervals,
-                processor=Processor(config, functions, self._clock, self._stopping.wait),
-                objects=Objects(config, objects),
-                # A stream created anew does not inherit the records of a deleted namesake.
-                ledger=Ledger(f"{config.arn} {config.created}", self._clock, self._journal),
-                clock=self._clock,
-                invocations=invocations,
-                uploads=uploads,
-            )
-            for config in self._configs
-        ]
 
 
 async def _tick(streams: Iterable[DeliveryStream]) -> None:
