@@ -31,14 +31,15 @@ $(NODE_READY): $(READY) infrastructure/package-lock.json
 	@cd infrastructure && npm ci --silent --no-audit --no-fund
 	@touch $@
 
+# ARGS passes options on: make demo ARGS="--buffer-seconds 10"
 demo: setup ## Run the whole pipeline on this machine and show what comes out.
-	@$(BIN)/python -m local demo
+	@$(BIN)/python -m local demo $(ARGS)
 
 dev: setup ## Keep the pipeline running on this machine, with the API on port 8000.
-	@$(BIN)/python -m local dev
+	@$(BIN)/python -m local dev $(ARGS)
 
 test: setup ## Run the tests.
-	@$(BIN)/pytest --cov --cov-report=term
+	@$(BIN)/pytest --cov --cov-report=term $(ARGS)
 
 lint: setup ## Lint, types, and documents that derive from the code.
 	@$(BIN)/ruff check .
@@ -54,8 +55,12 @@ docs: setup ## Write the documents that derive from the code.
 deploy: setup ## Deploy to AWS (STAGE=dev).
 	@cd infrastructure && npx cdk deploy -c stage=$(STAGE)
 
-destroy: setup ## Destroy what `make deploy` made (STAGE=dev).
+destroy: setup ## Destroy what `make deploy` made (STAGE=dev), or with TARGET=local what `make dev` did.
+ifeq ($(TARGET),local)
+	@$(BIN)/python -m local destroy $(ARGS)
+else
 	@cd infrastructure && npx cdk destroy -c stage=$(STAGE)
+endif
 
 clean: ## Remove everything that was installed or built.
 	rm -rf $(VENV) infrastructure/node_modules infrastructure/cdk.out chalice.out .local .coverage \

@@ -38,8 +38,8 @@ TTL_PRINCIPAL = "dynamodb.amazonaws.com"
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html)."""
 
 CHANGE_FIELDS = {
-    "changeType": "INSERT, MODIFY, REMOVE (with the item's last image), or SNAPSHOT (a backfill's).",
-    "changeSequence": "Order of a key's versions; zero-padded, so that text order is numeric order.",
+    "changeType": "INSERT, MODIFY, REMOVE with the item's last image, or SNAPSHOT by a backfill.",
+    "changeSequence": "Orders a key's versions; zero-padded, so that text order is numeric order.",
     "changedAt": "When the table changed, epoch milliseconds, to the second.",
     "eventId": "Unique for each change; two lines with the same one are duplicates.",
     "expired": "true on a REMOVE made by time to live; absent otherwise.",

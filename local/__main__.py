@@ -13,8 +13,17 @@ from rich.console import Console
 
 from local.cdk import ROOT
 from local.demo import demonstrate
+from local.emulator import client_environment
 from local.processes import LOOPBACK, LocalRunError, Process, listening, require_free
-from local.session import STACK_NAME, STATE, TABLE_NAME, Options, Session, running
+from local.session import (
+    STACK_NAME,
+    STATE,
+    TABLE_NAME,
+    Options,
+    Session,
+    running,
+)
+from local.session import destroy as destroy_stack
 
 console = Console(soft_wrap=True, highlight=False)
 
@@ -107,6 +116,19 @@ def dev(port: int, firehose_port: int, api_port: int, buffer_seconds: float) -> 
             api.stop()
 
 
+@main.command()
+@click.option("--port", default=4566, show_default=True, help="Port of the running emulator.")
+def destroy(port: int) -> None:
+    """Destroy the stack that `dev` keeps running: empty its bucket, then `cdk destroy`."""
+    environment = client_environment(f"http://{LOOPBACK}:{port}")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            destroy_stack(environment, Path(folder), lambda step: console.print(f"· {step}"))
+    except LocalRunError as failure:
+        console.print(f"[red]error:[/red] {failure}")
+        sys.exit(1)
+
+
 def _welcome(session: Session, api_port: int) -> str:
     return f"""
 [bold]{STACK_NAME} is running.[/bold] Ctrl-C stops it and forgets its data.
@@ -115,6 +137,9 @@ def _welcome(session: Session, api_port: int) -> str:
   AWS       AWS_ENDPOINT_URL={session.endpoint_url}  (any credentials)
   Firehose  AWS_ENDPOINT_URL_FIREHOSE={session.firehose_url}
   Logs      {session.folder}
+
+Firehose's buffering, here and as deployed:
+{session.buffering()}
 
 In another terminal:
 

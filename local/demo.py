@@ -35,6 +35,7 @@ def sluice(session: Session, *arguments: str, capture: bool = True) -> str:
 
 def demonstrate(session: Session, console: Console, report: Callable[[str], None]) -> bool:
     """Seed, wait for delivery, show the lake. True when as many changes came out as went in."""
+    console.print(f"  Firehose's buffering, here and as deployed:\n{session.buffering()}")
     report("seeding records through the API")
     amounts = ("--count", "300", "--changes", "60", "--deletes", "30")
     spread = ("--sites", "5", "--minutes", "3", "--samples")

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.cdk import ROOT, cdk
 from local.emulator import CREDENTIALS, client_environment, emulator
-from local.processes import LOOPBACK, Process, free_port, listening, require_free
+from local.processes import LOOPBACK, LocalRunError, Process, free_port, listening, require_free
 
 STACK_NAME = "Sluice-local"
 TABLE_NAME = "sluice-local-records"
@@ -68,6 +69,11 @@ class Session:
         )
         process.wait_until(lambda: listening(self.firehose_port), READY_SECONDS)
         return process
+
+    def buffering(self) -> str:
+        """The local Firehose's buffering beside the deployed one, in its own words."""
+        lines = self.processes["firehose"].log.read_text().splitlines()
+        return "\n".join(line for line in lines if "(deployed:" in line)
 
     def start_pipe(self) -> Process:
         """Start the local pipe and wait until it follows the stream, from its checkpoint if any."""
@@ -162,7 +168,10 @@ def destroy(environment: dict[str, str], folder: Path, report: Report) -> None:
         region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
     )
     stacks = session.client("cloudformation", endpoint_url=endpoint_url)
-    (stack,) = stacks.describe_stacks(StackName=STACK_NAME)["Stacks"]
+    try:
+        (stack,) = stacks.describe_stacks(StackName=STACK_NAME)["Stacks"]
+    except (BotoCoreError, ClientError) as refused:
+        raise LocalRunError(f"no {STACK_NAME} at {endpoint_url}: {refused}") from None
     (bucket,) = (
         output["OutputValue"] for output in stack["Outputs"] if output["OutputKey"] == "BucketName"
     )

@@ -1,6 +1,9 @@
 from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from chalicelib.partitions import (
     PREFIX_LENGTH_MAX,
     PartitionError,
@@ -11,8 +14,6 @@ from chalicelib.partitions import (
     path,
 )
 from chalicelib.schema import EPOCH_MS_MAX, LAYOUT
-from hypothesis import given
-from hypothesis import strategies as st
 
 SAMPLE = {"siteId": "2", "createdAtTime": 1700076551926}
 

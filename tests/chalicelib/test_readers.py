@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 import msgspec
 import pytest
-from chalicelib.attributes import attribute, item, number, plain
-from chalicelib.readers import image_type, nullable, read_image, reader, struct_readers
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct, UnsetType
+
+from chalicelib.attributes import attribute, item, number, plain
+from chalicelib.readers import image_type, nullable, read_image, reader, struct_readers
 
 
 class Address(Struct):
@@ -34,7 +35,11 @@ def read(schema_type: Any, attribute_value: Any) -> Any:
         (str | None, {"S": "a"}, "a"),
         (list[int | None], {"L": [{"N": "1"}, {"NULL": True}]}, [1, None]),
         (dict[str, Decimal], {"M": {"a": {"N": "1.50"}}}, {"a": Decimal("1.50")}),
-        (Address, {"M": {"street": {"S": "Elm"}, "floor": {"N": "2"}}}, {"street": "Elm", "floor": 2}),
+        (
+            Address,
+            {"M": {"street": {"S": "Elm"}, "floor": {"N": "2"}}},
+            {"street": "Elm", "floor": 2},
+        ),
         (Address, {"M": {"street": {"S": "Elm"}}}, {"street": "Elm"}),
         (set[str], {"SS": ["b", "a"]}, ["a", "b"]),
         (frozenset[Decimal], {"NS": ["10", "9.5"]}, [Decimal("9.5"), 10]),
@@ -46,7 +51,7 @@ def test_every_attribute_type_is_read(schema_type: Any, attribute_value: Any, va
 
 
 @pytest.mark.parametrize("schema_type", [float, Any, str | int, tuple[int, str], set[bool]])
-def test_a_type_that_no_attribute_holds_exactly_is_refused_with_the_schema(schema_type: Any) -> None:
+def test_a_type_no_attribute_holds_exactly_is_refused_with_the_schema(schema_type: Any) -> None:
     with pytest.raises(TypeError):
         reader(msgspec.inspect.type_info(schema_type))
 
@@ -69,7 +74,7 @@ def test_an_image_with_an_undeclared_attribute_is_refused() -> None:
 
 def test_a_broken_value_is_named_by_its_field() -> None:
     image = msgspec.json.decode(b'{"floor": {"N": "two"}}', type=image_type(Address))
-    with pytest.raises(ValueError, match="^floor is not a number"):
+    with pytest.raises(ValueError, match=r"^floor is not a number"):
         read_image(image, struct_readers(Address))
 
 
@@ -83,7 +88,10 @@ def test_a_value_dynamodb_has_no_exact_type_for_is_refused(value: Any) -> None:
         attribute(value)
 
 
-@pytest.mark.parametrize("text", ["", "x", "1_0", " 1", "NaN", "Infinity", "1e999", "\u0661", "1" * 500])
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "1_0", " 1", "NaN", "Infinity", "1e999", "\u0661", "1" * 500],
+)
 def test_text_that_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="number"):
         number(text)

@@ -40,9 +40,11 @@ print(json.dumps({
 
 
 def test_a_field_added_to_the_schema_arrives_everywhere(tmp_path: Path) -> None:
-    for folder in ("chalicelib", "docs"):
+    for folder in ("chalicelib", "docs", "infrastructure"):
         shutil.copytree(
-            ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__")
+            ROOT / folder,
+            tmp_path / folder,
+            ignore=shutil.ignore_patterns("__pycache__", "node_modules", "cdk.out"),
         )
     schema = tmp_path / "chalicelib" / "schema.py"
     field = '    colour: Annotated[str, Meta(description="Its colour.")] | UnsetType = UNSET\n'

@@ -3,6 +3,7 @@ from base64 import b64decode, b64encode
 from typing import Any
 
 import pytest
+
 from chalicelib.change import INPUT_TEMPLATE
 from chalicelib.partitions import path
 from chalicelib.transform import RESPONSE_BYTES_MAX, transformer
