@@ -6,6 +6,7 @@ The same code serves AWS and the local run: botocore's `AWS_ENDPOINT_URL` variab
 import os
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import boto3
@@ -18,7 +19,14 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ReadTimeoutError,
 )
-from mypy_boto3_s3 import S3Client
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+    from mypy_boto3_firehose import FirehoseClient
+    from mypy_boto3_pipes import EventBridgePipesClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 
 
 class OperationError(Exception):
@@ -83,9 +91,47 @@ class Stack:
             raise OperationError(f"the stack {self.name} has no output {key}") from None
 
     @cached_property
-    def s3(self) -> S3Client:
+    def s3(self) -> "S3Client":
         """The client of the lake's bucket."""
         return boto3.client("s3")
+
+    @cached_property
+    def firehose(self) -> "FirehoseClient":
+        """The client of the delivery stream.
+
+        Raises OperationError where it would be an emulator's own Firehose, which loses records.
+        """
+        if self.emulated and "AWS_ENDPOINT_URL_FIREHOSE" not in os.environ:
+            raise OperationError(
+                "AWS_ENDPOINT_URL names an emulator, whose own Firehose loses records; set "
+                "AWS_ENDPOINT_URL_FIREHOSE too, to the local Firehose that `make dev` prints"
+            )
+        return boto3.client("firehose")
+
+    @cached_property
+    def sqs(self) -> "SQSClient":
+        """The client of the dead-letter queue."""
+        return boto3.client("sqs")
+
+    @cached_property
+    def streams(self) -> "DynamoDBStreamsClient":
+        """The client of the table's stream."""
+        return boto3.client("dynamodbstreams")
+
+    @cached_property
+    def pipes(self) -> "EventBridgePipesClient":
+        """The client of the pipe."""
+        return boto3.client("pipes")
+
+    @cached_property
+    def cloudwatch(self) -> "CloudWatchClient":
+        """The client of metrics and alarms."""
+        return boto3.client("cloudwatch")
+
+    @property
+    def emulated(self) -> bool:
+        """Whether this is a stack on an emulator of AWS."""
+        return "AWS_ENDPOINT_URL" in os.environ
 
     @property
     def bucket(self) -> str:
