@@ -4,12 +4,17 @@ Callers pass identifiers and reasons, never a payload.
 """
 
 import sys
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 import msgspec
 
+Level = Literal["INFO", "WARN", "ERROR"]
+"""Levels as Lambda spells them; it takes any other for INFO, and so a line without a timestamp
+(https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html)."""
 
-def log(level: str, message: str, **fields: Any) -> None:
+
+def log(level: Level, message: str, **fields: Any) -> None:
     """Write one log line. Fields must be JSON-ready."""
-    document = {"level": level, "message": message, **fields}
+    document = {"timestamp": datetime.now(UTC), "level": level, "message": message, **fields}
     sys.stdout.write(msgspec.json.encode(document).decode() + "\n")

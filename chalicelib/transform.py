@@ -15,6 +15,7 @@ from msgspec import Struct
 from chalicelib.change import CHANGE_TYPES, SNAPSHOT, ChangeError, change_reader, line
 from chalicelib.environment import variable
 from chalicelib.logs import log
+from chalicelib.metrics import measured
 from chalicelib.partitions import PartitionError, partitioner
 from chalicelib.schema import LAYOUT, Record
 
@@ -78,17 +79,18 @@ def transformer(
 
 @cache
 def deployed_transformer() -> Callable[[Event], dict[str, list[Answer]]]:
-    """The transformer as the stack configured it, through its environment."""
-    return transformer(
+    """The transformer as the stack configured it, through its environment, and measured."""
+    configured = transformer(
         layout=variable("LAYOUT").split("/"),
         change_types=variable("CHANGE_TYPES").split(","),
         keep_undeclared=variable("UNDECLARED") == "keep",
     )
+    return measured(configured, variable("AWS_LAMBDA_FUNCTION_NAME"))
 
 
 def failed(record_id: str, reason: str) -> Answer:
     """The answer for a record that cannot be transformed; the reason is logged."""
-    log("WARNING", "record failed", recordId=record_id, reason=reason)
+    log("WARN", "record failed", recordId=record_id, reason=reason)
     return {"recordId": record_id, "result": "ProcessingFailed", "data": ""}
 
 

@@ -1,0 +1,68 @@
+"""The metrics of a batch, as CloudWatch reads them from the function's log."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from chalicelib.metrics import measured
+from chalicelib.transform import transformer
+
+Transform = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+def answering(*results: str) -> Transform:
+    return lambda _: {"records": [{"recordId": "1", "result": result} for result in results]}
+
+
+def metrics(line: str) -> dict[str, Any]:
+    """The metrics a line gives, read by the rules of the embedded metric format."""
+    root = json.loads(line)
+    (directive,) = root["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["FunctionName"]]
+    assert {each["Unit"] for each in directive["Metrics"]} == {"Count"}
+    return {
+        "namespace": directive["Namespace"],
+        "function": root["FunctionName"],
+        **{each["Name"]: root[each["Name"]] for each in directive["Metrics"]},
+    }
+
+
+def test_a_batch_tells_in_one_line_how_many_records_had_which_result(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    measured(answering("Ok", "Dropped", "Ok", "ProcessingFailed", "Ok"), "a-function")({})
+    (line,) = capsys.readouterr().out.splitlines()
+    assert metrics(line) == {
+        "namespace": "Sluice",
+        "function": "a-function",
+        "RecordsOk": 3,
+        "RecordsDropped": 1,
+        "RecordsFailed": 1,
+    }
+
+
+def test_a_result_that_no_record_had_counts_as_zero(capsys: pytest.CaptureFixture[str]) -> None:
+    measured(answering("Ok"), "a-function")({})
+    found = metrics(capsys.readouterr().out)
+    assert (found["RecordsDropped"], found["RecordsFailed"]) == (0, 0)
+
+
+def test_metrics_are_of_the_moment_in_milliseconds(capsys: pytest.CaptureFixture[str]) -> None:
+    before = int(time.time() * 1000)
+    measured(answering("Ok"), "a-function")({})
+    told = json.loads(capsys.readouterr().out)["_aws"]["Timestamp"]
+    assert before <= told <= int(time.time() * 1000) + 1
+
+
+def test_the_transforms_own_answers_are_counted_and_passed_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    event = {"records": [{"recordId": "1", "data": "bm90IGEgY2hhbmdl"}]}
+    response = measured(transformer(), "a-function")(event)
+    assert response == transformer()(event)
+    lines = capsys.readouterr().out.splitlines()
+    (counted,) = [line for line in lines if "_aws" in json.loads(line)]
+    assert metrics(counted)["RecordsFailed"] == 1
