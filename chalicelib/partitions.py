@@ -19,6 +19,8 @@ from chalicelib.schema import EPOCH_MS_MAX, EVENT_TIME, LAYOUT, Record
 
 DATA_PREFIX = "data/"
 ERROR_PREFIX = "errors/"
+REPLAYED_PREFIX = "errors-replayed/"
+"""Where error objects go once all of their records were put again."""
 
 TIME_FORMATS = {
     "year": "{:04d}",

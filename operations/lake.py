@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
 from operations.stack import Stack
@@ -19,12 +20,27 @@ class Partition:
     """Bytes as stored, compressed."""
 
 
-def keys(stack: Stack, prefix: str) -> Iterator[tuple[str, int]]:
-    """The keys below a prefix, with their sizes in bytes, in the order of S3's listing."""
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as a listing tells it."""
+
+    key: str
+    size: int
+    """Bytes as stored, compressed."""
+    modified: datetime
+
+
+def objects(stack: Stack, prefix: str) -> Iterator[Stored]:
+    """The objects below a prefix, in the order of S3's listing."""
     pages = stack.s3.get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=prefix)
     for page in pages:
         for each in page.get("Contents", []):
-            yield each["Key"], each["Size"]
+            yield Stored(each["Key"], each["Size"], each["LastModified"])
+
+
+def keys(stack: Stack, prefix: str) -> Iterator[tuple[str, int]]:
+    """The keys below a prefix, with their sizes in bytes, in the order of S3's listing."""
+    return ((each.key, each.size) for each in objects(stack, prefix))
 
 
 def lines(stack: Stack, key: str) -> list[bytes]:

@@ -1,7 +1,8 @@
 """What all commands share: the group that turns errors into one line, its consoles and options."""
 
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,10 +71,15 @@ def print_json(document: Any) -> None:
 
 
 class _Rate(ProgressColumn):
-    """Steps a second."""
+    """Records a second, of a task that counts its records, or steps a second."""
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.0f}/s" if task.speed else "")
+        if not task.elapsed or not task.completed:
+            return Text("")
+        if "records" not in task.fields:
+            return Text(f"{task.completed / task.elapsed:.0f}/s")
+        records = task.fields["records"]
+        return Text(f"{records} records, {records / task.elapsed:.0f}/s")
 
 
 def progress_bar(label: str) -> Progress:
@@ -82,10 +88,31 @@ def progress_bar(label: str) -> Progress:
     return Progress(*columns, console=err, transient=True)
 
 
+def shown(text: str) -> str:
+    """Text from outside, safe for a terminal."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
 @contextmanager
-def interruptible(hint: str) -> Iterator[None]:
-    """Let Ctrl-C end the command with a hint, such as how to go on."""
+def stoppable(hint: str) -> Iterator[Callable[[], None]]:
+    """Ctrl-C ends the command, with a hint, where what this yields is called; a second one at once.
+
+    So a step that must not be torn apart is not.
+    """
+    asked = False
+
+    def ask(_signal: int, _frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt(hint)
+        asked = True
+
+    def check() -> None:
+        if asked:
+            raise KeyboardInterrupt(hint)
+
+    former = signal.signal(signal.SIGINT, ask)
     try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(hint) from None
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, former)

@@ -5,7 +5,6 @@ import msgspec
 
 from operations.api import Api
 from operations.cli.command import (
-    interruptible,
     json_option,
     out,
     print_json,
@@ -54,7 +53,7 @@ def seed_command(
         raise OperationError("--changes and --deletes together must not exceed --count")
     api = Api(Stack.named(stack_name))
     total = count + changes + deletes + (2 if samples else 0)
-    with interruptible("records may be left written"), progress_bar("seeding") as bar:
+    with progress_bar("seeding") as bar:
         task = bar.add_task("", total=total)
         seeded = seed(
             api,

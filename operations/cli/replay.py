@@ -1,0 +1,76 @@
+"""`sluice replay`."""
+
+import sys
+from datetime import datetime
+
+import click
+import msgspec
+
+from operations.cli.command import (
+    err,
+    json_option,
+    out,
+    print_json,
+    progress_bar,
+    sluice,
+    stoppable,
+)
+from operations.cli.selection import selection_options
+from operations.failed import Selection
+from operations.replay import Replayed, replay
+from operations.stack import Stack
+
+HINT = "what was accepted is noted; run it again to go on"
+
+
+@sluice.command("replay")
+@selection_options
+@click.option("--dry-run", is_flag=True, help="Count what would be put, and change nothing.")
+@json_option
+@click.pass_obj
+def replay_command(
+    stack_name: str,
+    error_code: str | None,
+    since: datetime | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Put the records in quarantine through Firehose again, once their cause is mended.
+
+    An error object moves to errors-replayed/ when its last record was accepted. Run again, the
+    command puts nothing twice. Exits 1 when a chosen record cannot be put.
+    """
+    stack = Stack.named(stack_name)
+    replayed = Replayed()
+    try:
+        with stoppable(HINT) as check, progress_bar("error objects") as bar:
+            task = bar.add_task("", total=None)
+
+            def step(done: float, total: int) -> None:
+                bar.update(task, completed=done, total=total)
+                bar.update(task, records=replayed.accepted)
+                check()
+
+            replay(stack, Selection(error_code, since), replayed, dry_run, step)
+    finally:
+        if as_json:
+            print_json({"dryRun": dry_run, **msgspec.to_builtins(replayed)})
+        else:
+            _print(replayed, dry_run)
+    if replayed.obstacles:
+        sys.exit(1)
+
+
+def _print(replayed: Replayed, dry_run: bool) -> None:
+    if dry_run:
+        told = f"{replayed.accepted} records of {replayed.objects} error objects would be put"
+    else:
+        told = (
+            f"{replayed.accepted} records put through Firehose again; {replayed.moved} of "
+            f"{replayed.objects} error objects moved to errors-replayed/"
+        )
+    if replayed.not_chosen:
+        told += f"; {replayed.not_chosen} records not chosen"
+    out.print(told, highlight=False)
+    for reason, count in replayed.obstacles.items():
+        err.print(f"{count} records stay in quarantine, each because {reason}", highlight=False)

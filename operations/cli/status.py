@@ -1,0 +1,33 @@
+"""`sluice status`."""
+
+import sys
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from operations.cli.command import json_option, out, print_json, shown, sluice
+from operations.stack import Stack
+from operations.status import status
+
+
+@sluice.command("status")
+@click.option("--check", is_flag=True, help="Exit 1 when a part needs a person.")
+@json_option
+@click.pass_obj
+def status_command(stack_name: str, check: bool, as_json: bool) -> None:
+    """Tell how each part of the stack fares, and which needs a person.
+
+    Reads every error object, and lists the lake's objects as far as they are few.
+    """
+    findings = status(Stack.named(stack_name))
+    if as_json:
+        print_json({"stack": stack_name, "findings": findings})
+    else:
+        table = Table.grid(padding=(0, 2))
+        for each in findings:
+            mark = Text("!", style="bold red") if each.needs_person else Text("·", style="green")
+            table.add_row(mark, each.part, Text(shown(each.summary)))
+        out.print(table)
+    if check and any(each.needs_person for each in findings):
+        sys.exit(1)
