@@ -37,11 +37,11 @@ class Pointer(Struct, frozen=True, rename="camel"):
     approximate_arrival_of_first_record: str = ""
 
 
-class _Context(Struct):
+class _Context(Struct, frozen=True):
     condition: str = ""
 
 
-class _Body(Struct, rename={"pointer": "DDBStreamBatchInfo"}):
+class _Body(Struct, frozen=True, rename={"pointer": "DDBStreamBatchInfo"}):
     pointer: Pointer
     context: _Context = _Context()
 
