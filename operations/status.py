@@ -16,6 +16,7 @@ from operations.failed import error_objects, failed_at
 from operations.lake import lines, objects
 from operations.progress import Progress
 from operations.stack import OperationError, Stack, told
+from operations.wording import age, counted
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
@@ -59,15 +60,6 @@ def status(stack: Stack, now: datetime | None = None) -> list[Finding]:
     return [_asked(part, probe) for part, probe in probes.items()]
 
 
-def age(then: datetime, now: datetime) -> str:
-    """How long ago something was, in words."""
-    seconds = max(0, round((now - then).total_seconds()))
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"
-
-
 def _asked(part: str, probe: Callable[[], Finding]) -> Finding:
     try:
         return probe()
@@ -107,7 +99,7 @@ def _dead_letters(stack: Stack, now: datetime) -> Finding:
         depth = letters.count()
     queue = stack.output("DeadLetterQueueUrl").rpartition("/")[2]
     oldest = _metric(stack, "AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", queue, now)
-    summary = f"{depth} messages"
+    summary = counted(depth, "message")
     if depth and oldest is not None:
         summary += f", the oldest sent {age(now - timedelta(seconds=oldest), now)}"
     elif depth:
@@ -167,7 +159,7 @@ def _errors(stack: Stack, now: datetime) -> Finding:
     ]
     newest = _moment(max(waiting, default=None))
     facts = {"objects": len(stored), "records": len(waiting), "newestAt": newest}
-    summary = f"{len(waiting)} records in {len(stored)} objects"
+    summary = f"{counted(len(waiting), 'record')} in {counted(len(stored), 'object')}"
     if newest is not None:
         summary += f", the newest failed {age(newest, now)}; `sluice failed` lists them"
     return Finding("errors", summary, bool(stored), facts)

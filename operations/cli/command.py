@@ -83,14 +83,9 @@ class _Rate(ProgressColumn):
 
 
 def progress_bar(label: str) -> Progress:
-    """A bar on standard error with count, rate and time left; it leaves nothing behind."""
+    """A bar on a terminal's standard error with count, rate and time left; it leaves no trace."""
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    return Progress(*columns, console=err, transient=True)
-
-
-def shown(text: str) -> str:
-    """Text from outside, safe for a terminal."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
 
 
 @contextmanager

@@ -9,10 +9,11 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from operations.cli.command import json_option, out, print_json, progress_bar, shown, sluice
+from operations.cli.command import json_option, out, print_json, progress_bar, sluice
 from operations.cli.selection import selection_options
 from operations.failed import Failure, Selection, failures
 from operations.stack import Stack
+from operations.wording import counted, shown
 
 
 @sluice.command("failed")
@@ -59,7 +60,7 @@ def failed_command(
         _print(each, payload)
     left = max(0, len(found) - limit)
     out.print(
-        f"{len(found)} records in quarantine" + (f", {left} not listed" if left else ""),
+        f"{counted(len(found), 'record')} in quarantine" + (f", {left} not listed" if left else ""),
         highlight=False,
     )
 

@@ -17,6 +17,7 @@ from operations.cli.command import (
 from operations.dead_letters import DeadLetters
 from operations.redrive import Redriven, redrive
 from operations.stack import Stack
+from operations.wording import counted
 
 HINT = "messages that were not done stay in the queue; run it again to go on"
 
@@ -64,16 +65,17 @@ def redrive_command(stack_name: str, dry_run: bool, as_json: bool) -> None:
 
 
 def _print(redriven: Redriven, dry_run: bool) -> None:
-    done = f"{redriven.accepted} changes would be put"
-    if not dry_run:
-        done = (
-            f"{redriven.removed} of them removed; {redriven.accepted} changes put through Firehose"
-        )
-    out.print(f"{redriven.messages} messages read; {done}", highlight=False)
-    for count, what in (
-        (redriven.aged_out, "changes have aged out of the stream"),
-        (redriven.too_large, "changes are too large for Firehose"),
-        (redriven.unreadable, "messages point at no changes"),
+    changes = counted(redriven.accepted, "change")
+    done = (
+        f"{changes} would be put"
+        if dry_run
+        else f"{changes} put through Firehose, {counted(redriven.removed, 'message')} removed"
+    )
+    out.print(f"{counted(redriven.messages, 'message')} read: {done}", highlight=False)
+    for count, noun, what in (
+        (redriven.aged_out, "change", "aged out of the stream"),
+        (redriven.too_large, "change", "too large for Firehose"),
+        (redriven.unreadable, "message", "without a pointer to changes"),
     ):
         if count:
-            out.print(f"{count} {what}", highlight=False)
+            out.print(f"{counted(count, noun)} {what}", highlight=False)

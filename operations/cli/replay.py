@@ -19,6 +19,7 @@ from operations.cli.selection import selection_options
 from operations.failed import Selection
 from operations.replay import Replayed, replay
 from operations.stack import Stack
+from operations.wording import counted
 
 HINT = "what was accepted is noted; run it again to go on"
 
@@ -62,15 +63,16 @@ def replay_command(
 
 
 def _print(replayed: Replayed, dry_run: bool) -> None:
+    objects = counted(replayed.objects, "error object")
     if dry_run:
-        told = f"{replayed.accepted} records of {replayed.objects} error objects would be put"
+        told = f"{counted(replayed.accepted, 'record')} of {objects} would be put"
     else:
         told = (
-            f"{replayed.accepted} records put through Firehose again; {replayed.moved} of "
-            f"{replayed.objects} error objects moved to errors-replayed/"
+            f"{counted(replayed.accepted, 'record')} put through Firehose again; "
+            f"{replayed.moved} of {objects} moved to errors-replayed/"
         )
     if replayed.not_chosen:
-        told += f"; {replayed.not_chosen} records not chosen"
+        told += f"; {counted(replayed.not_chosen, 'record')} not chosen"
     out.print(told, highlight=False)
     for reason, count in replayed.obstacles.items():
-        err.print(f"{count} records stay in quarantine, each because {reason}", highlight=False)
+        err.print(f"{counted(count, 'record')} cannot be put: {reason}", highlight=False)

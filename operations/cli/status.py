@@ -6,9 +6,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from operations.cli.command import json_option, out, print_json, shown, sluice
+from operations.cli.command import json_option, out, print_json, sluice
 from operations.stack import Stack
 from operations.status import status
+from operations.wording import shown
 
 
 @sluice.command("status")
