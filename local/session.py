@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.cdk import ROOT, cdk
 from local.emulator import CREDENTIALS, client_environment, emulator
+from local.pipe.delivery import BACKOFF_SECONDS_MAX
 from local.processes import LOOPBACK, LocalRunError, Process, free_port, listening, require_free
 
 STACK_NAME = "Sluice-local"
@@ -41,6 +42,8 @@ class Session:
     buffer_seconds: float
     folder: Path
     """Logs and state of this run."""
+    pipe_backoff_seconds: float = BACKOFF_SECONDS_MAX
+    """The longest pause before the local pipe puts a refused batch again."""
     processes: dict[str, Process] = field(default_factory=dict)
 
     @property
@@ -85,6 +88,7 @@ class Session:
             *("--firehose-url", self.firehose_url),
             *("--stack-name", STACK_NAME),
             *("--state-dir", str(state)),
+            *("--backoff-seconds", str(self.pipe_backoff_seconds)),
         )
         process.wait_until(status.exists, READY_SECONDS)
         return process

@@ -15,6 +15,7 @@ from local.pipe.checkpoint import Checkpoint, CheckpointError
 from local.pipe.clock import SystemClock
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import DefinitionError, PipeDefinition
+from local.pipe.delivery import BACKOFF_SECONDS_MAX, exponential_backoff
 from local.pipe.filter import FilterError
 from local.pipe.runner import Pace, Runner
 from local.pipe.source import SourceGoneError, Stream
@@ -62,6 +63,13 @@ class Signals:
     help="Pause between reads of a shard; AWS pauses 0.25.",
 )
 @click.option(
+    "--backoff-seconds",
+    type=click.FloatRange(min=0.1),
+    default=BACKOFF_SECONDS_MAX,
+    show_default=True,
+    help="Longest pause before a refused batch is put again; AWS documents none.",
+)
+@click.option(
     "--template",
     "template_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -74,6 +82,7 @@ def main(
     stack_name: str,
     state_dir: Path,
     poll_seconds: float,
+    backoff_seconds: float,
     template_file: Path | None,
     region: str,
 ) -> None:
@@ -105,7 +114,7 @@ def main(
             Checkpoint(state_dir, definition.source_arn),
             StatusFile(state_dir),
             SystemClock(),
-            Pace(poll_seconds=poll_seconds),
+            Pace(poll_seconds=poll_seconds, backoff=exponential_backoff(backoff_seconds)),
         )
         runner.run(lambda: signals.received)
     except (

@@ -27,10 +27,13 @@ Backoff = Callable[[int], float]
 STREAM_RETENTION_SECONDS = 24 * 60 * 60
 """Without any other limit a record is retried until the stream drops it."""
 
+BACKOFF_SECONDS_MAX = 10.0
+"""The longest wait, unless another is asked for; AWS does not document its own."""
 
-def exponential_backoff(attempt: int) -> float:
-    """0.2 seconds, doubled with each attempt up to 10."""
-    return float(min(0.1 * 2 ** min(attempt, 10), 10))
+
+def exponential_backoff(longest: float = BACKOFF_SECONDS_MAX) -> Backoff:
+    """0.2 seconds, doubled with each attempt up to the longest wait."""
+    return lambda attempt: min(0.1 * 2.0 ** min(attempt, 10), longest)
 
 
 class Delivery:

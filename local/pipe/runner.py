@@ -8,7 +8,7 @@ import heapq
 import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from local.pipe.change import Change
@@ -32,7 +32,7 @@ class Pace:
 
     poll_seconds: float = 0.25
     discovery_seconds: float = 2.0
-    backoff: Backoff = exponential_backoff
+    backoff: Backoff = field(default_factory=exponential_backoff)
 
 
 class Runner:

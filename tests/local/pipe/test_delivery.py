@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from local.pipe.change import Change
 from local.pipe.dead_letter import DeadLetterQueue
-from local.pipe.delivery import Delivery, exponential_backoff
+from local.pipe.delivery import Backoff, Delivery, exponential_backoff
 from local.pipe.status import Status
 from local.pipe.target import DeliveryStream, batch_length
 
@@ -276,6 +276,12 @@ def test_a_batch_holds_to_the_smallest_limit(
     assert batch_length(sizes, batch_size) == expected
 
 
-def test_back_off_grows_up_to_ten_seconds() -> None:
-    pauses = [exponential_backoff(attempt) for attempt in (1, 2, 3, 7, 8, 10_000)]
-    assert pauses == [0.2, 0.4, 0.8, 10, 10, 10]
+@pytest.mark.parametrize(
+    ("backoff", "pauses"),
+    [
+        (exponential_backoff(), [0.2, 0.4, 0.8, 10, 10, 10]),
+        (exponential_backoff(0.5), [0.2, 0.4, 0.5, 0.5, 0.5, 0.5]),
+    ],
+)
+def test_back_off_grows_up_to_the_longest_pause(backoff: Backoff, pauses: list[float]) -> None:
+    assert [backoff(attempt) for attempt in (1, 2, 3, 7, 8, 10_000)] == pauses
