@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from chalicelib.readers import image_type, nullable, read_image, struct_readers
+from chalicelib.readers import image_reader, image_type, nullable, struct_readers
 from chalicelib.schema import EPOCH_MS_MAX, Record
 
 INPUT_TEMPLATE = (
@@ -76,97 +76,74 @@ class StreamRecord(Struct):
     userIdentity: Identity | str = ""
 
 
-class Change(Struct):
-    """A change, typed: the record's fields by name, and the change's own."""
-
-    type: str
-    sequence: str
-    changed_at: int
-    event_id: str
-    expired: bool
-    fields: dict[str, Any]
-    extra: str | None = None
-
-
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def line(change: Change) -> bytes:
-    """The change's line of the lake: one JSON object, ended by a newline."""
-    document = {
-        **change.fields,
-        "changeType": change.type,
-        "changeSequence": change.sequence,
-        "changedAt": change.changed_at,
-        "eventId": change.event_id,
-    }
-    if change.expired:
-        document["expired"] = True
-    if change.extra is not None:
-        document["extra"] = change.extra
-    return _encode(document) + b"\n"
+def line_type(record_type: type[Struct]) -> type[Struct]:
+    """The type of a line: the record's fields, then the change's. Absent ones are UNSET.
+
+    Raises TypeError when the two have a name in common.
+    """
+    names = record_type.__struct_fields__
+    if taken := sorted(CHANGE_FIELDS.keys() & set(names)):
+        raise TypeError(
+            f"a record's field must not be named {', '.join(taken)}: a line has it already"
+        )
+    fields = [(name, Any, UNSET) for name in (*names, *CHANGE_FIELDS)]
+    return msgspec.defstruct("Line", fields, gc=False)
+
+
+def encode_line(line: Struct) -> bytes:
+    """A line as it stands in the lake: one JSON object, ended by a newline."""
+    return _encode(line) + b"\n"
 
 
 def change_reader(
     record_type: type[Struct] = Record, keep_undeclared: bool = True
-) -> Callable[[bytes], Change]:
-    """A function that reads a pipe's record (JSON) into a Change. It raises ChangeError alone.
+) -> Callable[[bytes], Any]:
+    """A function that reads a pipe's record (JSON) into a `line_type`. It raises ChangeError alone.
 
     Attributes the record type does not declare go into `extra`, unless `keep_undeclared` is false.
     Building it raises TypeError when the record type cannot stand in the lake.
     """
-    readers = struct_readers(record_type)
-    if taken := sorted(readers.keys() & CHANGE_FIELDS.keys()):
-        raise TypeError(
-            f"a record's field must not be named {', '.join(taken)}: a line has it already"
-        )
+    line = line_type(record_type)
+    read_image = image_reader(record_type)
     decode_record = msgspec.json.Decoder(StreamRecord).decode
     decode_image = msgspec.json.Decoder(image_type(record_type)).decode
     decode_attributes = msgspec.json.Decoder(dict[str, Raw]).decode
     nullable_fields = {
         name: (msgspec.json.Decoder(each.wire).decode, each.value)
-        for name, each in ((name, nullable(strict)) for name, strict in readers.items())
+        for name, each in (
+            (name, nullable(strict)) for name, strict in struct_readers(record_type).items()
+        )
     }
 
-    def read_mixed_image(image: Raw) -> tuple[dict[str, Any], str | None]:
+    def read_mixed_image(image: Raw) -> tuple[list[Any], str | UnsetType]:
         """An image with undeclared attributes, or with declared ones that are NULL."""
         attributes = decode_attributes(image)
-        fields: dict[str, Any] = {}
+        values: list[Any] = []
         for name, (decode, value) in nullable_fields.items():
-            if (raw := attributes.pop(name, None)) is not None:
-                try:
-                    fields[name] = value(decode(raw))
-                except ValueError as broken:
-                    raise ChangeError(f"{name} {broken}") from None
-        extra = _encode(attributes).decode() if attributes and keep_undeclared else None
-        return fields, extra
+            raw = attributes.pop(name, UNSET)
+            try:
+                values.append(raw if raw is UNSET else value(decode(raw)))
+            except ValueError as broken:
+                raise ChangeError(f"{name} {broken}") from None
+        extra = _encode(attributes).decode() if attributes and keep_undeclared else UNSET
+        return values, extra
 
-    def read_any_image(image: Raw) -> tuple[dict[str, Any], str | None]:
+    def read_any_image(image: Raw) -> tuple[list[Any], str | UnsetType]:
         try:
-            plain_image = decode_image(image)
+            declared = decode_image(image)
         except msgspec.ValidationError:
             return read_mixed_image(image)
-        return read_image(plain_image, readers), None
+        return read_image(declared), UNSET
 
-    def read(data: bytes) -> Change:
+    def read(data: bytes) -> Struct:
         try:
             record = decode_record(data)
             stream = record.dynamodb
-            expired = False
-            match record.eventName:
-                case "INSERT" | "MODIFY" | "SNAPSHOT":
-                    image = stream.NewImage
-                case "REMOVE":
-                    image = stream.OldImage
-                    identity = record.userIdentity
-                    expired = (
-                        isinstance(identity, Identity) and identity.principalId == TTL_PRINCIPAL
-                    )
-                case _:
-                    raise ChangeError(f"eventName is none of {', '.join(CHANGE_TYPES)}")
-            if image is UNSET:
-                raise ChangeError(f"a {record.eventName} has no image; the stream must carry both")
-            fields, extra = read_any_image(image)
+            image, expired = chosen_image(record)
+            values, extra = read_any_image(image)
         except ChangeError:
             raise
         except UnicodeDecodeError:
@@ -179,14 +156,36 @@ def change_reader(
         changed_at = stream.ApproximateCreationDateTime * 1000
         if not 0 <= changed_at <= EPOCH_MS_MAX:
             raise ChangeError("ApproximateCreationDateTime is not in the years 1970-9999")
-        return Change(
-            type=record.eventName,
-            sequence=sequence.zfill(SEQUENCE_DIGITS),
-            changed_at=round(changed_at),
-            event_id=record.eventID,
-            expired=expired,
-            fields=fields,
-            extra=extra,
+        return line(
+            *values,
+            record.eventName,
+            sequence.zfill(SEQUENCE_DIGITS),
+            round(changed_at),
+            record.eventID,
+            expired,
+            extra,
         )
 
     return read
+
+
+def chosen_image(record: StreamRecord) -> tuple[Raw, bool | UnsetType]:
+    """The image that a change's line shows, and True beside it when time to live deleted the item.
+
+    Raises ChangeError for an unknown kind of change, and for one without its image.
+    """
+    stream = record.dynamodb
+    expired: bool | UnsetType = UNSET
+    match record.eventName:
+        case "INSERT" | "MODIFY" | "SNAPSHOT":
+            image = stream.NewImage
+        case "REMOVE":
+            image = stream.OldImage
+            identity = record.userIdentity
+            if isinstance(identity, Identity) and identity.principalId == TTL_PRINCIPAL:
+                expired = True
+        case _:
+            raise ChangeError(f"eventName is none of {', '.join((*CHANGE_TYPES, SNAPSHOT))}")
+    if image is UNSET:
+        raise ChangeError(f"a {record.eventName} has no image; the stream must carry both")
+    return image, expired

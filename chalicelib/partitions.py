@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.inspect import Metadata, StrType
 
 from chalicelib.readers import struct_fields
@@ -48,12 +48,12 @@ class PartitionError(ValueError):
 
 
 @lru_cache(maxsize=8192)
-def encode_value(field: str, text: str | None) -> str:
+def encode_value(field: str, text: str | UnsetType | None) -> str:
     """The partition value of a field's text.
 
     Raises PartitionError for a missing, an empty, or an over-long one.
     """
-    if text is None:
+    if text is None or text is UNSET:
         raise PartitionError(field, "is missing")
     if not text:
         raise PartitionError(field, "must not be empty")
@@ -67,37 +67,45 @@ def encode_value(field: str, text: str | None) -> str:
     return value
 
 
-@lru_cache(maxsize=8192)
-def _time_values(minute: int) -> dict[str, str]:
-    moment = datetime.fromtimestamp(minute * 60, UTC)
-    return {level: form.format(getattr(moment, level)) for level, form in TIME_FORMATS.items()}
+def event_time(record: Any) -> int:
+    """A record's event time, epoch milliseconds.
 
-
-def time_values(epoch_ms: int | None) -> dict[str, str]:
-    """The values of all time levels.
-
-    Raises PartitionError for a missing time, and for one outside the years 1970-9999.
+    Raises PartitionError for a missing one, and for one outside the years 1970-9999.
     """
-    if epoch_ms is None:
+    epoch_ms = getattr(record, EVENT_TIME)
+    if epoch_ms is None or epoch_ms is UNSET:
         raise PartitionError(EVENT_TIME, "is missing")
     if not 0 <= epoch_ms <= EPOCH_MS_MAX:
         raise PartitionError(EVENT_TIME, "must lie in the years 1970-9999, in epoch milliseconds")
-    return _time_values(epoch_ms // 60_000)
+    return int(epoch_ms)
 
 
-def partitioner(layout: Sequence[str] = LAYOUT) -> Callable[[Mapping[str, Any]], dict[str, str]]:
-    """A function from a record's fields to its partition keys: the layout's levels, in order.
+_MINUTES = tuple(TIME_FORMATS["minute"].format(minute) for minute in range(60))
 
-    The function raises PartitionError for a field that is missing or names no partition.
+
+def partitioner(layout: Sequence[str] = LAYOUT) -> Callable[[Any], dict[str, str]]:
+    """A function from a record to its partition keys: the layout's levels, in order.
+
+    The record has its fields as attributes, None or UNSET where absent. The function raises
+    PartitionError for a field that is missing or names no partition.
     """
-    timed = any(level in TIME_FORMATS for level in layout)
+    fields = [level for level in layout if level not in TIME_FORMATS]
+    times = [level for level in layout if level in TIME_FORMATS]
+    in_order = [*fields, *times] == list(layout)
 
-    def keys(record: Mapping[str, Any]) -> dict[str, str]:
-        times = time_values(record.get(EVENT_TIME)) if timed else {}
-        return {
-            level: times[level] if level in times else encode_value(level, record.get(level))
-            for level in layout
-        }
+    @lru_cache(maxsize=8192)
+    def values_of_hour(hours: int) -> dict[str, str]:
+        moment = datetime.fromtimestamp(hours * 3600, UTC)
+        return {level: TIME_FORMATS[level].format(getattr(moment, level)) for level in times}
+
+    def keys(record: Any) -> dict[str, str]:
+        values = {name: encode_value(name, getattr(record, name)) for name in fields}
+        if times:
+            hours, ms = divmod(event_time(record), 3_600_000)
+            values.update(values_of_hour(hours))
+            if "minute" in values:
+                values["minute"] = _MINUTES[ms // 60_000]
+        return values if in_order else {level: values[level] for level in layout}
 
     return keys
 

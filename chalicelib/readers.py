@@ -4,6 +4,7 @@ The map from schema types is total and raises on any other when a schema is read
 record arrives.
 """
 
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from operator import attrgetter
@@ -14,6 +15,9 @@ from msgspec import UNSET, Struct, UnsetType, inspect
 
 from chalicelib.attributes import number
 
+DIGITS_OF_MOST = 19
+"""Below it a whole number is read the short way: it has neither sign nor exponent."""
+
 
 class Reader(NamedTuple):
     """How a value is read from its attribute value."""
@@ -22,6 +26,12 @@ class Reader(NamedTuple):
     """What msgspec decodes: one member, named by DynamoDB's attribute type."""
     value: Callable[[Any], Any]
     """From the decoded wire to the value. Raises ValueError with the rule that is broken."""
+
+
+class NumberWire(Struct, forbid_unknown_fields=True, gc=False):
+    """A number as DynamoDB spells it: in text, so that it stays exact."""
+
+    N: str
 
 
 def reader(info: inspect.Type) -> Reader:
@@ -42,7 +52,7 @@ def reader(info: inspect.Type) -> Reader:
         case inspect.BytesType():
             return _reader("B", bytes)
         case inspect.IntType() | inspect.DecimalType():
-            return _reader("N", str, _number_reader(info))
+            return Reader(NumberWire, _number_reader(info))
         case inspect.SetType(item_type=element) | inspect.FrozenSetType(item_type=element):
             return _set(element)
         case inspect.ListType(item_type=element):
@@ -56,8 +66,16 @@ def reader(info: inspect.Type) -> Reader:
                 lambda each: {name: value(one) for name, one in each.items()},
             )
         case inspect.StructType(cls=cls):
-            readers = struct_readers(cls)
-            return _reader("M", image_type(cls), lambda image: read_image(image, readers))
+            names, read = cls.__struct_fields__, image_reader(cls)
+            return _reader(
+                "M",
+                image_type(cls),
+                lambda image: {
+                    name: value
+                    for name, value in zip(names, read(image), strict=True)
+                    if value is not UNSET
+                },
+            )
     raise TypeError(f"no DynamoDB attribute holds a field of the type {info}")
 
 
@@ -108,21 +126,27 @@ def image_type(record_type: type[Struct]) -> type[Struct]:
     )
 
 
-def read_image(image: Struct, readers: dict[str, Reader]) -> dict[str, Any]:
-    """The values of an image's present fields. Raises ValueError naming the field and the rule."""
-    values: dict[str, Any] = {}
-    for name, (_, value) in readers.items():
-        wire = getattr(image, name)
-        if wire is not UNSET:
+def image_reader(record_type: type[Struct]) -> Callable[[Struct], list[Any]]:
+    """A function from a decoded `image_type` to the fields' values in order, UNSET where absent.
+
+    It raises ValueError naming the field and the rule.
+    """
+    fields = [(name, value) for name, (_, value) in struct_readers(record_type).items()]
+
+    def read(image: Struct) -> list[Any]:
+        values = []
+        for (name, value), wire in zip(fields, msgspec.structs.astuple(image), strict=True):
             try:
-                values[name] = value(wire)
+                values.append(wire if wire is UNSET else value(wire))
             except ValueError as broken:
                 raise ValueError(f"{name} {broken}") from None
-    return values
+        return values
+
+    return read
 
 
 def _reader(kind: str, content: Any, convert: Callable[[Any], Any] | None = None) -> Reader:
-    wire = msgspec.defstruct(kind, [(kind, content)], forbid_unknown_fields=True)
+    wire = msgspec.defstruct(kind, [(kind, content)], forbid_unknown_fields=True, gc=False)
     inner = attrgetter(kind)
     return Reader(wire, inner if convert is None else lambda each: convert(inner(each)))
 
@@ -134,18 +158,26 @@ def _union(types: tuple[inspect.Type, ...]) -> Reader:
     return nullable(reader(others[0]))
 
 
-def _number_reader(info: inspect.IntType | inspect.DecimalType) -> Callable[[str], int | Decimal]:
+def _number_reader(
+    info: inspect.IntType | inspect.DecimalType,
+) -> Callable[[NumberWire], int | Decimal]:
     if isinstance(info, inspect.DecimalType):
-        return lambda text: Decimal(number(text))
-    low, high = info.ge, info.le
+        return lambda wire: Decimal(number(wire.N))
+    low = -math.inf if info.ge is None else info.ge
+    high = math.inf if info.le is None else info.le
 
-    def integer(text: str) -> int:
-        value = number(text)
-        if value != int(value):
-            raise ValueError("is not a whole number")
-        if (low is not None and value < low) or (high is not None and value > high):
-            raise ValueError(f"is outside {low} to {high}")
-        return int(value)
+    def integer(wire: NumberWire) -> int:
+        text = wire.N
+        if len(text) < DIGITS_OF_MOST and text.isdecimal() and text.isascii():
+            value = int(text)
+        else:
+            exact = number(text)
+            value = int(exact)
+            if value != exact:
+                raise ValueError("is not a whole number")
+        if low <= value <= high:
+            return value
+        raise ValueError(f"is outside {low} to {high}")
 
     return integer
 
@@ -161,5 +193,7 @@ def _set(element: inspect.Type) -> Reader:
             return _reader("BS", list[bytes], sorted)
         case inspect.IntType() | inspect.DecimalType():
             number_of = _number_reader(element)
-            return _reader("NS", list[str], lambda texts: sorted(map(number_of, texts)))
+            return _reader(
+                "NS", list[str], lambda texts: sorted(number_of(NumberWire(text)) for text in texts)
+            )
     raise TypeError(f"no DynamoDB set has members of the type {element}")

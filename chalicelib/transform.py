@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from chalicelib.change import CHANGE_TYPES, SNAPSHOT, ChangeError, change_reader, line
+from chalicelib.change import CHANGE_TYPES, SNAPSHOT, ChangeError, change_reader, encode_line
 from chalicelib.environment import variable
 from chalicelib.logs import log
 from chalicelib.metrics import measured
@@ -47,32 +47,38 @@ def transformer(
         except ValueError:
             return failed(record_id, "data is not base64")
         try:
-            change = read(payload)
-            if change.type not in kept:
+            line = read(payload)
+            if line.changeType not in kept:
                 return {"recordId": record_id, "result": "Dropped", "data": ""}
-            keys = partition_keys(change.fields)
+            keys = partition_keys(line)
         except (ChangeError, PartitionError) as broken:
             return failed(record_id, str(broken))
         return {
             "recordId": record_id,
             "result": "Ok",
-            "data": b64encode(line(change)).decode("ascii"),
+            "data": b64encode(encode_line(line)).decode("ascii"),
             "metadata": {"partitionKeys": keys},
         }
 
     def transform(event: Event) -> dict[str, list[Answer]]:
-        data: dict[str, str] = {}
-        torn: set[str] = set()
-        for record in event["records"]:
-            if data.setdefault(record["recordId"], record["data"]) != record["data"]:
-                torn.add(record["recordId"])
-        answers = [
-            failed(record_id, "recordId came twice with different data")
-            if record_id in torn
-            else answer(record_id, each)
-            for record_id, each in data.items()
-        ]
+        records = event["records"]
+        if len({record["recordId"] for record in records}) == len(records):
+            answers = [answer(record["recordId"], record["data"]) for record in records]
+        else:
+            answers = answers_of_repeated(records)
         return {"records": within_limit(answers)}
+
+    def answers_of_repeated(records: Sequence[Event]) -> list[Answer]:
+        """One answer a recordId; ProcessingFailed where its data differ, so that none is lost."""
+        data: dict[str, set[str]] = {}
+        for record in records:
+            data.setdefault(record["recordId"], set()).add(record["data"])
+        return [
+            answer(record_id, *versions)
+            if len(versions) == 1
+            else failed(record_id, "recordId came twice with different data")
+            for record_id, versions in data.items()
+        ]
 
     return transform
 
@@ -97,6 +103,8 @@ def failed(record_id: str, reason: str) -> Answer:
 _ENTRY = len('{"recordId": "", "result": "ProcessingFailed", "data": ""}, ')
 _METADATA = len(', "metadata": {"partitionKeys": {}}')
 _KEY = len('"": "", ')
+_REST_MAX = 1_500
+"""More than an answer can take beside recordId and data: its keys make a prefix of 512 at most."""
 
 
 def _size(answer: Answer) -> int:
@@ -114,6 +122,9 @@ def within_limit(answers: list[Answer]) -> list[Answer]:
     The stream's buffer is chosen so that this does not happen; without it, one response over the
     limit would fail every record of its batch, again at every retry.
     """
+    texts = sum([len(answer["recordId"]) + len(answer["data"]) for answer in answers])
+    if texts + len(answers) * _REST_MAX <= RESPONSE_BYTES_MAX:
+        return answers
     excess = sum(map(_size, answers)) - RESPONSE_BYTES_MAX
     for index in range(len(answers) - 1, -1, -1):
         if excess <= 0:

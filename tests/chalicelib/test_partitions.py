@@ -1,8 +1,10 @@
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from chalicelib.partitions import (
     PREFIX_LENGTH_MAX,
@@ -13,9 +15,15 @@ from chalicelib.partitions import (
     partitioner,
     path,
 )
-from chalicelib.schema import EPOCH_MS_MAX, LAYOUT
+from chalicelib.schema import EPOCH_MS_MAX, LAYOUT, Record
 
-SAMPLE = {"siteId": "2", "createdAtTime": 1700076551926}
+SAMPLE = Record(siteId="2", createdAtTime=1700076551926)
+
+
+def record(**fields: object) -> SimpleNamespace:
+    """What a change may hold, which need not be a valid record."""
+    return SimpleNamespace(**{"siteId": UNSET, "createdAtTime": UNSET, **fields})
+
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 
@@ -26,37 +34,37 @@ def test_the_sample_record_lies_in_its_minute_in_utc() -> None:
 
 
 def test_time_levels_are_zero_padded() -> None:
-    keys = partitioner()({"siteId": "2", "createdAtTime": 0})
+    keys = partitioner()(record(siteId="2", createdAtTime=0))
     assert path(keys) == "data/siteId=2/year=1970/month=01/day=01/hour=00/minute=00/"
 
 
 def test_a_record_has_exactly_the_keys_of_the_layout_in_its_order() -> None:
     assert list(partitioner(["year", "siteId"])(SAMPLE)) == ["year", "siteId"]
-    assert list(partitioner(["siteId"])({"siteId": "2"})) == ["siteId"]
+    assert list(partitioner(["siteId"])(record(siteId="2"))) == ["siteId"]
 
 
 @pytest.mark.parametrize(
-    ("record", "reason"),
+    ("broken", "reason"),
     [
-        ({"siteId": "", "createdAtTime": 0}, "siteId must not be empty"),
-        ({"createdAtTime": 0}, "siteId is missing"),
-        ({"siteId": None, "createdAtTime": 0}, "siteId is missing"),
-        ({"siteId": "x" * 257, "createdAtTime": 0}, "siteId must have at most 256 characters"),
-        ({"siteId": "\N{BAR CHART}" * 22, "createdAtTime": 0}, "and has 264"),
-        ({"siteId": "2"}, "createdAtTime is missing"),
-        ({"siteId": "2", "createdAtTime": -1}, "createdAtTime must lie in the years 1970-9999"),
-        ({"siteId": "2", "createdAtTime": EPOCH_MS_MAX + 1}, "must lie in the years 1970-9999"),
+        (record(siteId="", createdAtTime=0), "siteId must not be empty"),
+        (record(createdAtTime=0), "siteId is missing"),
+        (record(siteId=None, createdAtTime=0), "siteId is missing"),
+        (record(siteId="x" * 257, createdAtTime=0), "siteId must have at most 256 characters"),
+        (record(siteId="\N{BAR CHART}" * 22, createdAtTime=0), "and has 264"),
+        (record(siteId="2"), "createdAtTime is missing"),
+        (record(siteId="2", createdAtTime=-1), "createdAtTime must lie in the years 1970-9999"),
+        (record(siteId="2", createdAtTime=EPOCH_MS_MAX + 1), "must lie in the years 1970-9999"),
     ],
 )
-def test_a_value_that_names_no_partition_is_refused(record: dict[str, object], reason: str) -> None:
+def test_a_value_that_names_no_partition_is_refused(broken: SimpleNamespace, reason: str) -> None:
     with pytest.raises(PartitionError, match=reason):
-        partitioner()(record)
+        partitioner()(broken)
 
 
 @given(texts, st.integers(0, EPOCH_MS_MAX))
 def test_any_site_either_is_refused_or_stays_one_level_that_reads_back(site: str, ms: int) -> None:
     try:
-        folder = path(partitioner()({"siteId": site, "createdAtTime": ms}))
+        folder = path(partitioner()(record(siteId=site, createdAtTime=ms)))
     except PartitionError:
         return
     assert len(folder) <= PREFIX_LENGTH_MAX
@@ -70,8 +78,8 @@ def test_any_site_either_is_refused_or_stays_one_level_that_reads_back(site: str
 def test_text_order_of_the_paths_is_the_order_of_time(times: list[int]) -> None:
     first, second = sorted(times)
     keys = partitioner()
-    assert path(keys({"siteId": "2", "createdAtTime": first})) <= path(
-        keys({"siteId": "2", "createdAtTime": second})
+    assert path(keys(record(siteId="2", createdAtTime=first))) <= path(
+        keys(record(siteId="2", createdAtTime=second))
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct, UnsetType
 
 from chalicelib.attributes import attribute, item, number, plain
-from chalicelib.readers import image_type, nullable, read_image, reader, struct_readers
+from chalicelib.readers import image_reader, image_type, nullable, reader
 
 
 class Address(Struct):
@@ -75,7 +75,7 @@ def test_an_image_with_an_undeclared_attribute_is_refused() -> None:
 def test_a_broken_value_is_named_by_its_field() -> None:
     image = msgspec.json.decode(b'{"floor": {"N": "two"}}', type=image_type(Address))
     with pytest.raises(ValueError, match=r"^floor is not a number"):
-        read_image(image, struct_readers(Address))
+        image_reader(Address)(image)
 
 
 def test_a_record_becomes_an_item_without_its_absent_fields() -> None:

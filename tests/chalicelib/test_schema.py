@@ -11,8 +11,9 @@ ROOT = Path(__file__).parents[2]
 
 PROBE = """
 import json
+from msgspec import UNSET
 from chalicelib.attributes import item
-from chalicelib.change import change_reader, line
+from chalicelib.change import change_reader, encode_line
 from chalicelib.problems import Invalid
 from chalicelib.schema import Record
 from chalicelib.validation import Validator
@@ -24,16 +25,16 @@ try:
 except Invalid as invalid:
     errors = [error.pointer for error in invalid.errors]
 attributes = item(record)
-change = change_reader()(json.dumps({
+line = change_reader()(json.dumps({
     "eventID": "e", "eventName": "INSERT", "userIdentity": "",
     "dynamodb": {"SequenceNumber": "1", "ApproximateCreationDateTime": 1, "NewImage": attributes},
 }).encode())
 print(json.dumps({
     "item": attributes["colour"],
     "errors": errors,
-    "decoded": change.fields["colour"],
-    "extra": change.extra,
-    "line": json.loads(line(change))["colour"],
+    "decoded": line.colour,
+    "extra": line.extra is not UNSET,
+    "line": json.loads(encode_line(line))["colour"],
     "docs": record_table(),
 }))
 """
@@ -67,6 +68,6 @@ def test_a_field_added_to_the_schema_arrives_everywhere(tmp_path: Path) -> None:
     assert seen["item"] == {"S": "red"}
     assert seen["errors"] == ["#/colour"]
     assert seen["decoded"] == "red"
-    assert seen["extra"] is None
+    assert seen["extra"] is False
     assert seen["line"] == "red"
     assert "| `colour` | text | no | Its colour. |" in seen["docs"]
