@@ -19,9 +19,6 @@ HIDDEN_SECONDS = 600
 """How long a message stays invisible to others while it is worked on."""
 
 _RECEIVED_AT_ONCE = 10
-_WAIT_SECONDS = 1
-"""With a wait, SQS asks all of its servers and not some of them."""
-
 Sequence = Annotated[str, Meta(pattern="^[0-9]{1,40}$")]
 
 
@@ -67,9 +64,14 @@ def read_message(id: str, receipt: str, body: str) -> DeadLetter:
 
 
 class DeadLetters:
-    """The queue of one stack, as a context: in its end, messages not removed are visible again."""
+    """The queue of one stack, as a context: in its end, messages not removed are visible again.
 
-    def __init__(self, stack: Stack) -> None:
+    With a wait, which is for new messages when there are none, SQS asks all of its servers and not
+    some of them.
+    """
+
+    def __init__(self, stack: Stack, wait_seconds: int = 1) -> None:
+        self._wait_seconds = wait_seconds
         self._client = stack.sqs
         self._url = stack.output("DeadLetterQueueUrl")
         self._held: dict[str, DeadLetter] = {}
@@ -104,7 +106,7 @@ class DeadLetters:
                 QueueUrl=self._url,
                 MaxNumberOfMessages=_RECEIVED_AT_ONCE,
                 VisibilityTimeout=HIDDEN_SECONDS,
-                WaitTimeSeconds=_WAIT_SECONDS,
+                WaitTimeSeconds=self._wait_seconds,
             )
             received = [
                 read_message(each["MessageId"], each["ReceiptHandle"], each["Body"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from operations.stack import OperationError
+from operations.wording import counted
 
 if TYPE_CHECKING:
     from mypy_boto3_firehose import FirehoseClient
@@ -74,8 +75,8 @@ class DeliveryStream:
                 return
             waiting = refused
         raise RefusedError(
-            f"the delivery stream {self._name} refused {len(waiting)} records {ATTEMPTS} times: "
-            f"{reason}; try again later"
+            f"the delivery stream {self._name} refused {counted(len(waiting), 'record')} "
+            f"{ATTEMPTS} times: {reason}; try again later"
         )
 
     def _once(self, payloads: Sequence[bytes]) -> tuple[list[int], str]:

@@ -5,6 +5,7 @@ redrive that ends before that leaves it in the queue, and its changes are put ag
 which share eventId and changeSequence.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -42,13 +43,14 @@ def redrive(
     report: Report,
     dry_run: bool = False,
     step: Callable[[], None] = lambda: None,
+    pause: Callable[[float], None] = time.sleep,
 ) -> None:
     """Put the changes of every dead letter, and count in `redriven`.
 
     `step` is called after each message, and may raise to stop. Raises RefusedError when Firehose
     keeps refusing.
     """
-    stream = DeliveryStream(stack.firehose, stack.output("StreamName"))
+    stream = DeliveryStream(stack.firehose, stack.output("StreamName"), pause)
     for letter in letters.messages():
         redriven.messages += 1
         if letter.pointer is None:

@@ -7,6 +7,7 @@ anywhere goes on there when it is run again. What it cannot know is an answer th
 to note: those records, one batch at most, are put twice.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -45,13 +46,14 @@ def replay(
     replayed: Replayed,
     dry_run: bool = False,
     step: Step = lambda _done, _total: None,
+    pause: Callable[[float], None] = time.sleep,
 ) -> None:
     """Put the chosen records that wait in quarantine, and count in `replayed`.
 
     Between two calls of `step` everything accepted is noted, so that it may raise to stop. Raises
     RefusedError when Firehose keeps refusing. One replay of a stack may run at a time.
     """
-    stream = DeliveryStream(stack.firehose, stack.output("StreamName"))
+    stream = DeliveryStream(stack.firehose, stack.output("StreamName"), pause)
     progress = Progress(stack)
     stored = list(objects(stack, ERROR_PREFIX))
     if not dry_run:
