@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check lint docs deploy destroy clean
+.PHONY: help setup demo dev test check lint docs bench deploy destroy clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -51,6 +51,10 @@ check: lint test ## All that must hold before a commit.
 
 docs: setup ## Write the documents that derive from the code.
 	@$(BIN)/python -m docs.generate
+
+bench: setup ## Measure against peers (installs them first).
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@$(BIN)/python -m benchmarks.transform
 
 deploy: setup ## Deploy to AWS (STAGE=dev).
 	@cd infrastructure && npx cdk deploy -c stage=$(STAGE)

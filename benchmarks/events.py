@@ -1,0 +1,106 @@
+"""Firehose events of the shapes the transform meets, as the bytes the runtime receives."""
+
+import json
+import random
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import Any
+
+MINUTE_MS = 60_000
+MONTH_MS = 30 * 24 * 60 * MINUTE_MS
+REQUEST_BYTES_MAX = 6_000_000
+BUFFER_BYTES = 1024 * 1024
+"""What the deployed stream hands over at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A kind of batch."""
+
+    item_bytes: int
+    batch: int
+    """Records; 0 for as many as fill the stream's buffer."""
+    poison: float = 0.0
+    """The share of records that are not JSON."""
+    spread_ms: int = MINUTE_MS
+    """The stretch of event times."""
+
+    @property
+    def name(self) -> str:
+        """A row's title."""
+        size = f"{self.item_bytes} B" if self.item_bytes < 1000 else f"{self.item_bytes // 1000} KB"
+        batch = f"{self.batch:,}" if self.batch else "full buffer"
+        spread = "1 minute" if self.spread_ms == MINUTE_MS else "30 days"
+        return f"{size} x {batch}, {self.poison:.0%} poison, {spread}"
+
+
+def shapes() -> list[Shape]:
+    """Every shape whose request a Lambda invocation accepts."""
+    every = [
+        Shape(size, batch, poison, spread)
+        for size in (150, 1_000, 20_000)
+        for batch in (1, 500, 5_000, 0)
+        for poison in (0.0, 0.05)
+        for spread in (MINUTE_MS, MONTH_MS)
+    ]
+    return [
+        shape
+        for shape in every
+        if shape.batch * (shape.item_bytes + 600) * 4 / 3 < REQUEST_BYTES_MAX
+        and (shape.batch != 1 or shape == Shape(shape.item_bytes, 1))
+    ]
+
+
+def change(index: int, shape: Shape, chance: random.Random) -> bytes:
+    """A stream record as the pipe's template spells it."""
+    moment = 1_700_076_551_926 + chance.randrange(shape.spread_ms)
+    text = "".join(chance.choices("abcdefghij klmnopqrstuvwxyz", k=max(shape.item_bytes - 120, 8)))
+    image = {
+        "id": {"S": f"{index:08x}-f00d"},
+        "siteId": {"S": f"site-{index % 20}"},
+        "createdAtTime": {"N": str(moment)},
+        "name": {"S": text},
+        "valueOne": {"N": str(chance.randrange(1000))},
+        "valueTwo": {"N": str(chance.randrange(2**50))},
+    }
+    stream = {
+        "ApproximateCreationDateTime": 1_700_076_552,
+        "Keys": {"id": image["id"]},
+        "NewImage": image,
+        "SequenceNumber": f"44215845000000000{index:011d}",
+        "SizeBytes": shape.item_bytes,
+        "StreamViewType": "NEW_AND_OLD_IMAGES",
+    }
+    document = {
+        "eventID": f"{chance.getrandbits(128):032x}",
+        "eventName": "INSERT",
+        "dynamodb": stream,
+        "userIdentity": "",
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def event(shape: Shape) -> tuple[bytes, int]:
+    """The bytes of an event of that shape, and how many records it has."""
+    chance = random.Random(7)  # noqa: S311
+    records: list[dict[str, Any]] = []
+    size = 0
+    while len(records) < shape.batch or (not shape.batch and size < BUFFER_BYTES):
+        data = change(len(records), shape, chance)
+        if chance.random() < shape.poison:
+            data = data[:-1]
+        size += len(data)
+        records.append(
+            {
+                "recordId": f"4954698668313554428650745793632162567570{len(records):016d}",
+                "approximateArrivalTimestamp": 1_700_076_552_000,
+                "data": b64encode(data).decode(),
+            }
+        )
+    document = {
+        "invocationId": "5b6b8c7e-4a3b-4d6b-9a68-0a6d4f1c0a11",
+        "deliveryStreamArn": "arn:aws:firehose:us-east-1:000000000000:deliverystream/lake",
+        "region": "us-east-1",
+        "records": records,
+    }
+    return json.dumps(document).encode(), len(records)
