@@ -54,6 +54,9 @@ class PartitionBuffers:
     def __contains__(self, values: Values) -> bool:
         return values in self._partitions
 
+    def __iter__(self) -> Iterator[Partition]:
+        return iter(self._partitions.values())
+
     def add(
         self, values: Values | None, record: Record, data: bytes, now_ms: int
     ) -> Partition | None:
@@ -103,10 +106,13 @@ class Objects:
         key = prefix + self._name(epoch_ms)
         return len(prefix) <= LENGTH_MAX and len(key.encode()) <= KEY_BYTES_MAX
 
+    def folder(self, partition: Partition) -> str:
+        """The prefix of a partition's object."""
+        return self._prefix(partition.values, partition.oldest_ms)
+
     def name(self, partition: Partition) -> str:
         """A new key for a partition's object."""
-        oldest = partition.oldest_ms
-        return self._prefix(partition.values, oldest) + self._name(oldest)
+        return self.folder(partition) + self._name(partition.oldest_ms)
 
     def write(self, partition: Partition, key: str) -> None:
         """Put a partition's data. Raises what boto3 raises; to be repeated with the same key."""

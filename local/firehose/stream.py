@@ -5,10 +5,12 @@ objects run elsewhere.
 """
 
 import asyncio
+import heapq
 import logging
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeGuard
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -28,6 +30,9 @@ S3_BACKOFF_SECONDS = 0.5
 S3_BACKOFF_SECONDS_MAX = 30.0
 """Pause after S3 refused an object: doubled each time up to this, until the server stops."""
 
+BUFFERS_SHOWN_MAX = 12
+"""Open buffers that the status tells one by one."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -41,7 +46,10 @@ class Intervals:
 
 @dataclass(slots=True)
 class Counters:
-    """What became of the records since the server started, and the objects they went to."""
+    """What became of the records since the server started, and the objects they went to.
+
+    `transformed` and `failed` count what the function's invocations came to, before delivery.
+    """
 
     received: int = 0
     delivered: int = 0
@@ -49,6 +57,9 @@ class Counters:
     quarantined: int = 0
     objects: int = 0
     error_objects: int = 0
+    invocations: int = 0
+    transformed: int = 0
+    failed: int = 0
 
 
 class DeliveryStream:
@@ -129,6 +140,11 @@ class DeliveryStream:
             "buffered": self._ledger.unsettled,
             "oldestBufferedAgeMs": self._ledger.oldest_age_ms,
             "activePartitions": len(self._partitions),
+            "invocations": counters.invocations,
+            "transformed": counters.transformed,
+            "failed": counters.failed,
+            "waitingForProcessor": len(self._batch.records),
+            "buffers": self._open_buffers(),
             "bufferIntervalInSeconds": {
                 "deployed": buffering.seconds,
                 "local": self.intervals.buffer_seconds,
@@ -138,6 +154,24 @@ class DeliveryStream:
                 "local": self.intervals.processor_seconds,
             },
         }
+
+    def _open_buffers(self) -> list[dict[str, Any]]:
+        """The open buffers that are delivered next."""
+        now, interval = self._clock.now_ms(), round(self.intervals.buffer_seconds * 1000)
+        buffers = heapq.nsmallest(
+            BUFFERS_SHOWN_MAX,
+            chain(self._partitions, self._failures),
+            key=lambda partition: partition.opened_ms,
+        )
+        return [
+            {
+                "prefix": self._objects.folder(partition),
+                "records": len(partition.sequences),
+                "bytes": partition.size_bytes,
+                "dueInMs": max(0, partition.opened_ms + interval - now),
+            }
+            for partition in buffers
+        ]
 
     def _new_batch(self) -> Batch:
         return Batch(self.config.processor.buffering.size_bytes)
@@ -171,6 +205,9 @@ class DeliveryStream:
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._invocations, self._processor.transform, records)
         now = self._clock.now_ms()
+        self.counters.invocations += answer.attempts
+        self.counters.transformed += len(answer.accepted)
+        self.counters.failed += len(answer.failed)
         self._ledger.settle([record.sequence for record in answer.dropped])
         self.counters.dropped += len(answer.dropped)
         for record, failure in answer.failed:

@@ -191,6 +191,11 @@ def test_the_status_tells_what_became_of_the_records(deploy, run):
         "buffered": 0,
         "oldestBufferedAgeMs": 0,
         "activePartitions": 0,
+        "invocations": 1,
+        "transformed": 1,
+        "failed": 1,
+        "waitingForProcessor": 0,
+        "buffers": [],
         "bufferIntervalInSeconds": {"deployed": 60, "local": 10},
         "processorBufferIntervalInSeconds": {"deployed": 60, "local": 0},
     }
