@@ -6,6 +6,7 @@ import sys
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
+from infrastructure import attachment
 from infrastructure.packaging import PackagingError
 from infrastructure.settings import DeploymentSettings, SettingsError
 from infrastructure.stack import Sluice
@@ -24,9 +25,11 @@ def main() -> None:
     app = checked(App())
     try:
         settings = DeploymentSettings.from_context(app.node.get_all_context())
-        Sluice(app, settings=settings)
+        stack = Sluice(app, settings=settings)
     except (SettingsError, PackagingError) as error:
         sys.exit(str(error))
+    if settings.existing_table is not None:
+        attachment.check(settings.existing_table, stack, os.environ)
     app.synth()
 
 

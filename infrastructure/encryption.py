@@ -1,5 +1,7 @@
 """The one customer-managed key: table, stream, queue, bucket and logs are all encrypted with it."""
 
+from typing import Any
+
 from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -20,6 +22,21 @@ KEY_USE = (
 """What a service does with a key on its caller's behalf, each action by its name."""
 
 
+def from_alarms(stack: Stack, settings: DeploymentSettings) -> dict[str, Any]:
+    """The condition that CloudWatch acts for an alarm of this stack."""
+    return {
+        "StringEquals": {"aws:SourceAccount": stack.account},
+        "ArnLike": {
+            "aws:SourceArn": stack.format_arn(
+                service="cloudwatch",
+                resource="alarm",
+                resource_name=f"{settings.stack_name}-*",
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            )
+        },
+    }
+
+
 class Encryption(Construct):
     """The key, rotated every year."""
 
@@ -34,6 +51,7 @@ class Encryption(Construct):
             pending_window=Duration.days(30 if settings.retains_data else 7),
         )
         self._let_logs_use_the_key(settings)
+        self._let_alarms_use_the_key(settings)
 
     def _let_logs_use_the_key(self, settings: DeploymentSettings) -> None:
         # CloudWatch Logs has no role of ours, so the key's own policy must name it
@@ -57,5 +75,17 @@ class Encryption(Construct):
                         ]
                     }
                 },
+            )
+        )
+
+    def _let_alarms_use_the_key(self, settings: DeploymentSettings) -> None:
+        # Without it, alarms fall silent: their topic is encrypted with the key
+        # (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
+        self.key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=["*"],
+                conditions=from_alarms(Stack.of(self), settings),
             )
         )

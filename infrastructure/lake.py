@@ -13,6 +13,9 @@ from infrastructure.acknowledgments import acknowledge
 from infrastructure.logs import Log
 from infrastructure.settings import DeploymentSettings
 
+ERRORS_FILTER = "errors"
+"""The id of the metrics of requests below `errors/`."""
+
 
 class Lake(Construct):
     """The bucket, encrypted, private and versioned."""
@@ -45,6 +48,8 @@ class Lake(Construct):
                     expiration=Duration.days(settings.error_days),
                 ),
             ],
+            # They alone see every kind of failure that Firehose writes, and cost only when it does.
+            metrics=[s3.BucketMetrics(id=ERRORS_FILTER, prefix=ERROR_PREFIX)],
             removal_policy=RemovalPolicy.RETAIN if settings.retains_data else RemovalPolicy.DESTROY,
             # The emulator cannot run the function that empties the bucket.
             auto_delete_objects=not settings.retains_data and settings.target == "aws",

@@ -38,6 +38,7 @@ class Pipe(Construct):
         settings: DeploymentSettings,
         key: kms.IKey,
         source_stream_arn: str,
+        source_key_arn: str | None,
         target: firehose.DeliveryStream,
     ) -> None:
         super().__init__(scope, id)
@@ -69,7 +70,10 @@ class Pipe(Construct):
             inline_policies={
                 "Pipe": iam.PolicyDocument(
                     statements=self._statements(
-                        key=key, source_stream_arn=source_stream_arn, target=target
+                        key=key,
+                        source_stream_arn=source_stream_arn,
+                        source_key_arn=source_key_arn,
+                        target=target,
                     )
                 )
             },
@@ -132,9 +136,14 @@ class Pipe(Construct):
         )
 
     def _statements(
-        self, *, key: kms.IKey, source_stream_arn: str, target: firehose.DeliveryStream
+        self,
+        *,
+        key: kms.IKey,
+        source_stream_arn: str,
+        source_key_arn: str | None,
+        target: firehose.DeliveryStream,
     ) -> list[iam.PolicyStatement]:
-        return [
+        statements = [
             iam.PolicyStatement(
                 actions=[
                     "dynamodb:DescribeStream",
@@ -151,10 +160,16 @@ class Pipe(Construct):
             iam.PolicyStatement(
                 actions=["sqs:SendMessage"], resources=[self.dead_letters.queue_arn]
             ),
-            # To read the table's stream, to send a dead letter, and because Firehose asks it of
-            # whoever puts records into a stream with a customer key
+            # To send a dead letter, and because Firehose asks it of whoever puts records into a
+            # stream with a customer key
             # (https://docs.aws.amazon.com/firehose/latest/dev/encryption.html).
             iam.PolicyStatement(
                 actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn]
             ),
         ]
+        if source_key_arn is not None:
+            # A table's stream is encrypted with the key of its table.
+            statements.append(
+                iam.PolicyStatement(actions=["kms:Decrypt"], resources=[source_key_arn])
+            )
+        return statements

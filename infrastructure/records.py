@@ -13,13 +13,31 @@ from infrastructure.settings import DeploymentSettings
 
 
 class Records(Construct):
-    """The table, with a stream of both images of every change."""
+    """The table, with a stream of both images of every change: of the stack, or an existing one."""
 
     def __init__(
         self, scope: Construct, id: str, *, settings: DeploymentSettings, key: kms.IKey
     ) -> None:
         super().__init__(scope, id)
-        self.table = dynamodb.Table(
+        self.table: dynamodb.ITable
+        self.key_arn: str | None
+        """The customer key that whoever reads or writes the table needs; None without one."""
+        existing = settings.existing_table
+        if existing is None:
+            self.table = self._made(settings, key)
+            self.key_arn = key.key_arn
+        else:
+            self.table = dynamodb.Table.from_table_attributes(
+                self,
+                "Table",
+                table_arn=existing.arn,
+                table_stream_arn=existing.stream_arn,
+            )
+            self.key_arn = existing.key_arn
+        self.stream_arn = cast(str, self.table.table_stream_arn)
+
+    def _made(self, settings: DeploymentSettings, key: kms.IKey) -> dynamodb.Table:
+        table = dynamodb.Table(
             self,
             "Table",
             # `chalice local` knows no stack, so the local table's name is known beforehand.
@@ -35,10 +53,10 @@ class Records(Construct):
             deletion_protection=settings.retains_data,
             removal_policy=RemovalPolicy.RETAIN if settings.retains_data else RemovalPolicy.DESTROY,
         )
-        self.stream_arn = cast(str, self.table.table_stream_arn)
         if not settings.retains_data:
             acknowledge(
-                self.table,
+                table,
                 "AwsSolutions-DDB3",
                 "Only prod keeps its data; every other stage is made to be thrown away.",
             )
+        return table

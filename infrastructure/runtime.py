@@ -27,6 +27,7 @@ class Runtime(Construct):
         settings: DeploymentSettings,
         key: kms.IKey,
         table: dynamodb.ITable,
+        table_key_arn: str | None,
     ) -> None:
         super().__init__(scope, id)
         self.api_log = Log(self, "ApiLog", settings=settings, key=key)
@@ -44,15 +45,7 @@ class Runtime(Construct):
                 ],
                 resources=[table.table_arn],
             ),
-            iam.PolicyStatement(
-                actions=list(KEY_USE),
-                resources=[key.key_arn],
-                conditions={
-                    "StringEquals": {
-                        "kms:ViaService": f"dynamodb.{Stack.of(self).region}.amazonaws.com"
-                    }
-                },
-            ),
+            *self._use_of_the_tables_key(table_key_arn),
         )
         self.transform_log = Log(self, "TransformLog", settings=settings, key=key)
         self.transform_role = _function_role(self, "TransformRole", self.transform_log)
@@ -71,9 +64,31 @@ class Runtime(Construct):
         )
         # Without it, SAM adds a second stage named "Stage"
         # (https://github.com/aws/serverless-application-model/issues/191).
-        self._app.get_resource(REST_API).add_property_override("OpenApiVersion", "2.0")
+        api = self._app.get_resource(REST_API)
+        api.add_property_override("OpenApiVersion", "2.0")
+        # CloudWatch tells APIs apart by their titles alone.
+        self.api_name = settings.stack_name
+        self.api_stage: str = api.stage_name
+        api.add_property_override("DefinitionBody.info.title", self.api_name)
         self.transform = self._app.get_function(TRANSFORM)
-        self.transform_name: str = self._app.get_resource(TRANSFORM).ref
+        transform = self._app.get_resource(TRANSFORM)
+        self.transform_name: str = transform.ref
+        self.transform_timeout_seconds: float = transform.timeout
+
+    def _use_of_the_tables_key(self, key_arn: str | None) -> list[iam.PolicyStatement]:
+        if key_arn is None:
+            return []
+        return [
+            iam.PolicyStatement(
+                actions=list(KEY_USE),
+                resources=[key_arn],
+                conditions={
+                    "StringEquals": {
+                        "kms:ViaService": f"dynamodb.{Stack.of(self).region}.amazonaws.com"
+                    }
+                },
+            )
+        ]
 
     @property
     def api_url(self) -> str:
@@ -87,7 +102,11 @@ class Runtime(Construct):
     ) -> None:
         resource = self._app.get_resource(function)
         resource.add_property_override("Role", role.role_arn)
-        resource.add_property_override("LoggingConfig", {"LogGroup": log.log_group_name})
+        # In JSON, Lambda's own lines are JSON too, and ours are left as they were printed
+        # (https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html).
+        resource.add_property_override(
+            "LoggingConfig", {"LogGroup": log.log_group_name, "LogFormat": "JSON"}
+        )
         for name, value in environment.items():
             self._app.add_environment_variable(name, value, function)
 

@@ -27,6 +27,31 @@ class SettingsError(ValueError):
         self.errors = tuple(errors)
 
 
+@dataclass(frozen=True, slots=True)
+class ExistingTable:
+    """A table that the stack follows and does not own."""
+
+    name: str
+    stream_arn: str
+    key_arn: str | None
+    """The customer key it is encrypted with, if it is."""
+
+    @property
+    def arn(self) -> str:
+        """The ARN of the table itself."""
+        return self.stream_arn.partition("/stream/")[0]
+
+    @property
+    def region(self) -> str:
+        """Where the table is."""
+        return self.stream_arn.split(":")[3]
+
+    @property
+    def account(self) -> str:
+        """Whose the table is."""
+        return self.stream_arn.split(":")[4]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentSettings:
     """One deployment of Sluice. Every field may be given as context: `cdk deploy -c stage=prod`."""
@@ -61,6 +86,18 @@ class DeploymentSettings:
     log_days: int = 30
     """How long logs are kept."""
 
+    alarm_email: str | None = None
+    """Who is mailed when an alarm goes off and when it is over."""
+
+    table_name: str | None = None
+    """An existing table to follow, in place of one that the stack makes and owns."""
+
+    table_stream_arn: str | None = None
+    """The stream of that table; it must carry the new and the old image of each change."""
+
+    table_key_arn: str | None = None
+    """The customer key that the existing table is encrypted with, if it is."""
+
     @property
     def retains_data(self) -> bool:
         """Whether the data outlives the stack."""
@@ -70,6 +107,13 @@ class DeploymentSettings:
     def stack_name(self) -> str:
         """The name of the CloudFormation stack."""
         return f"Sluice-{self.stage}"
+
+    @property
+    def existing_table(self) -> ExistingTable | None:
+        """The table to follow, if the stack makes none."""
+        if self.table_name is None or self.table_stream_arn is None:
+            return None
+        return ExistingTable(self.table_name, self.table_stream_arn, self.table_key_arn)
 
     @property
     def change_types(self) -> tuple[str, ...]:
@@ -83,7 +127,7 @@ class DeploymentSettings:
         The context holds the CDK's own keys too; any other key must be a setting.
         """
         errors = []
-        values = {}
+        values: dict[str, Any] = {}
         for key, value in context.items():
             if key == "cli-telemetry" or set(key) & set(":@/"):
                 continue  # The CDK marks its own keys in this way, all but that one.
@@ -97,6 +141,10 @@ class DeploymentSettings:
                 values[key] = _READERS[key](value)
             except ValueError as error:
                 errors.append(f"{key} is {value!r}, but {error}")
+        if not errors:
+            errors += _table_errors(
+                *(values.get(key) for key in ("table_name", "table_stream_arn", "table_key_arn"))
+            )
         if errors:
             raise SettingsError(errors)
         return cls(**values)
@@ -158,6 +206,39 @@ def _layout(value: Any) -> tuple[str, ...]:
     return levels
 
 
+def _text(pattern: str, rule: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise ValueError(f"must be {rule}.")
+        return value
+
+    return read
+
+
+def _table_errors(name: str | None, stream_arn: str | None, key_arn: str | None) -> list[str]:
+    """What is wrong with the settings of an existing table taken together."""
+    if (name is None) != (stream_arn is None):
+        given, missing = ("table_name", "table_stream_arn")[:: 1 if name else -1]
+        return [
+            f"{given} is given without {missing}, but an existing table is attached by both. "
+            f"Pass `-c {missing}=...` as well; `aws dynamodb describe-table` shows a table's "
+            "LatestStreamArn."
+        ]
+    if key_arn is not None and name is None:
+        return [
+            "table_key_arn is given without an existing table, but it is the key of one. Pass "
+            "`-c table_name=... -c table_stream_arn=...` as well, or leave it out."
+        ]
+    if name is not None and stream_arn is not None and f":table/{name}/stream/" not in stream_arn:
+        return [
+            f"table_stream_arn is {stream_arn!r}, but that is no stream of the table {name}. Pass "
+            "the LatestStreamArn that `aws dynamodb describe-table` shows for it."
+        ]
+    return []
+
+
+_TABLE_NAME = r"[a-zA-Z0-9_.-]{3,255}"
+_ARN = r"arn:aws[a-z-]*:%s:[a-z0-9-]+:[0-9]{12}:%s"
 _EXPIRY = "days until S3 deletes the object"
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "stage": _stage,
@@ -170,4 +251,19 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "error_days": _whole_number(1, 3650, _EXPIRY),
     "old_version_days": _whole_number(1, 3650, _EXPIRY),
     "log_days": _log_days,
+    "alarm_email": _text(
+        r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+", "an e-mail address, such as operator@example.com"
+    ),
+    "table_name": _text(
+        _TABLE_NAME, "the name of a table: 3-255 letters, digits, hyphens, dots or underscores"
+    ),
+    "table_stream_arn": _text(
+        _ARN % ("dynamodb", rf"table/{_TABLE_NAME}/stream/[0-9T:.-]+"),
+        "the ARN of a table's stream, such as "
+        "arn:aws:dynamodb:eu-west-1:111122223333:table/records/stream/2026-01-31T12:00:00.000",
+    ),
+    "table_key_arn": _text(
+        _ARN % ("kms", "key/[a-zA-Z0-9-]+"),
+        "the ARN of a key, such as arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd",
+    ),
 }

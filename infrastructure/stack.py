@@ -3,9 +3,12 @@
 from aws_cdk import CfnOutput, Stack, Tags
 from constructs import Construct
 
+from infrastructure.alarms import Alarms, watches
+from infrastructure.dashboard import Dashboard
 from infrastructure.delivery import Delivery
 from infrastructure.encryption import Encryption
-from infrastructure.lake import Lake
+from infrastructure.lake import ERRORS_FILTER, Lake
+from infrastructure.metrics import Metrics
 from infrastructure.pipe import Pipe
 from infrastructure.records import Records
 from infrastructure.runtime import Runtime
@@ -25,7 +28,14 @@ class Sluice(Stack):
         key = Encryption(self, "Encryption", settings=settings).key
         records = Records(self, "Records", settings=settings, key=key)
         lake = Lake(self, "Lake", settings=settings, key=key)
-        runtime = Runtime(self, "Runtime", settings=settings, key=key, table=records.table)
+        runtime = Runtime(
+            self,
+            "Runtime",
+            settings=settings,
+            key=key,
+            table=records.table,
+            table_key_arn=records.key_arn,
+        )
         delivery = Delivery(
             self,
             "Delivery",
@@ -40,7 +50,33 @@ class Sluice(Stack):
             settings=settings,
             key=key,
             source_stream_arn=records.stream_arn,
+            source_key_arn=records.key_arn,
             target=delivery.stream,
+        )
+        metrics = Metrics(
+            table_name=records.table.table_name,
+            pipe_name=pipe.pipe.ref,
+            dead_letter_queue_name=pipe.dead_letters.queue_name,
+            stream_name=delivery.stream.delivery_stream_name,
+            transform_name=runtime.transform_name,
+            bucket_name=lake.bucket.bucket_name,
+            errors_filter=ERRORS_FILTER,
+            api_name=runtime.api_name,
+            api_stage=runtime.api_stage,
+        )
+        watched = watches(
+            metrics,
+            buffer_seconds=settings.buffer_seconds,
+            timeout_seconds=runtime.transform_timeout_seconds,
+        )
+        alarms = Alarms(self, "Alarms", settings=settings, key=key, watches=watched)
+        dashboard = Dashboard(
+            self,
+            "Dashboard",
+            settings=settings,
+            metrics=metrics,
+            alarms=alarms.alarms,
+            watches=watched,
         )
         Tags.of(self).add("application", "sluice")
         Tags.of(self).add("sluice:stage", settings.stage)
@@ -52,5 +88,7 @@ class Sluice(Stack):
             "PipeName": pipe.pipe.ref,
             "DeadLetterQueueUrl": pipe.dead_letters.queue_url,
             "TransformName": runtime.transform_name,
+            "AlarmTopicArn": alarms.topic.topic_arn,
+            "DashboardName": dashboard.dashboard.dashboard_name,
         }.items():
             CfnOutput(self, name, value=value)

@@ -24,6 +24,7 @@ MAY_IMPORT = {
         "chalicelib.schema",
         "chalicelib.partitions",
         "chalicelib.change",
+        "chalicelib.metrics",
     },
     "local": {"chalicelib"},
     "operations": {"chalicelib"},

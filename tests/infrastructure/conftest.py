@@ -15,6 +15,9 @@ import pytest
 INFRASTRUCTURE = Path(__file__).resolve().parents[2] / "infrastructure"
 CDK = INFRASTRUCTURE / "node_modules/.bin/cdk"
 
+ORDERS = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders"
+ORDERS_KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
 DEPLOYMENTS = {
     "dev": {},
     "prod": {
@@ -27,6 +30,13 @@ DEPLOYMENTS = {
         "error_days": "7",
         "old_version_days": "8",
         "log_days": "3653",
+        "alarm_email": "operator@example.com",
+    },
+    "attached": {
+        "stage": "attached",
+        "table_name": "orders",
+        "table_stream_arn": f"{ORDERS}/stream/2026-01-31T12:00:00.000",
+        "table_key_arn": ORDERS_KEY,
     },
     "local": {"stage": "local", "target": "local"},
 }
@@ -173,6 +183,11 @@ def dev(deployments: dict[str, Deployment]) -> Deployment:
 @pytest.fixture
 def prod(deployments: dict[str, Deployment]) -> Deployment:
     return deployments["prod"]
+
+
+@pytest.fixture
+def attached(deployments: dict[str, Deployment]) -> Deployment:
+    return deployments["attached"]
 
 
 @pytest.fixture

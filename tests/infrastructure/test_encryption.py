@@ -16,13 +16,37 @@ def test_there_is_one_key(dev: Any):
     assert list(dev.all("AWS::KMS::Key")) == [KEY]
 
 
-def test_the_logs_service_may_use_the_key_for_the_groups_of_this_stack_alone(dev: Any):
+def statement_of(deployment: Any, service: str) -> Any:
     (statement,) = [
         statement
-        for statement in dev[KEY]["KeyPolicy"]["Statement"]
-        if "Service" in statement["Principal"]
+        for statement in deployment[KEY]["KeyPolicy"]["Statement"]
+        if statement["Principal"].get("Service") == service
     ]
-    assert statement["Principal"] == {"Service": "logs.${AWS::Region}.amazonaws.com"}
+    return statement
+
+
+def test_no_other_service_may_use_the_key_of_itself(dev: Any):
+    statements = dev[KEY]["KeyPolicy"]["Statement"]
+    services = {s["Principal"]["Service"] for s in statements if "Service" in s["Principal"]}
+    assert services == {"logs.${AWS::Region}.amazonaws.com", "cloudwatch.amazonaws.com"}
+
+
+def test_alarms_of_this_stack_alone_may_use_the_key_to_tell_their_encrypted_topic(dev: Any):
+    statement = statement_of(dev, "cloudwatch.amazonaws.com")
+    assert set(statement["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey"}
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": "${AWS::AccountId}"},
+        "ArnLike": {
+            "aws:SourceArn": (
+                "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}"
+                ":alarm:Sluice-dev-*"
+            )
+        },
+    }
+
+
+def test_the_logs_service_may_use_the_key_for_the_groups_of_this_stack_alone(dev: Any):
+    statement = statement_of(dev, "logs.${AWS::Region}.amazonaws.com")
     assert not any("*" in action for action in statement["Action"])
     groups = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
     assert statement["Condition"] == {

@@ -58,6 +58,10 @@ def test_errors_alone_expire_as_the_settings_say(dev: Any, prod: Any):
     assert "ExpirationInDays" not in rule(dev, "old-versions")
 
 
+def test_requests_below_errors_alone_are_counted(dev: Any):
+    assert dev[BUCKET]["MetricsConfigurations"] == [{"Id": "errors", "Prefix": "errors/"}]
+
+
 def test_a_destroyed_dev_stage_empties_its_bucket(dev: Any):
     (emptying,) = dev.all(EMPTYING).values()
     assert emptying["Properties"]["BucketName"] == "${Lake/Bucket}"

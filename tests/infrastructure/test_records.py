@@ -5,6 +5,7 @@ from typing import Any
 from chalicelib.schema import KEY
 
 TABLE = "Records/Table"
+KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
 def test_the_table_is_keyed_by_the_schemas_key(dev: Any):
@@ -40,3 +41,38 @@ def test_prod_can_restore_any_second_and_refuses_deletion(prod: Any):
 
 def test_dev_can_be_thrown_away(dev: Any):
     assert dev[TABLE]["DeletionProtectionEnabled"] is False
+
+
+def test_an_existing_table_is_not_the_stacks_to_make_change_or_delete(attached: Any):
+    assert not attached.all("AWS::DynamoDB")
+    assert not attached.all("Custom::DynamoDB")
+
+
+def test_the_pipe_follows_the_stream_of_the_existing_table(attached: Any):
+    stream = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/2026-01-31T12:00:00.000"
+    assert attached["Pipe/Pipe"]["Source"] == stream
+    allowed = attached.allowed("Pipe/Role")
+    assert allowed[stream] == {
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
+    }
+    assert allowed[KEY_ARN] == {"kms:Decrypt"}
+
+
+def test_the_api_writes_into_the_existing_table(attached: Any):
+    assert attached["APIHandler"]["Environment"] == {"Variables": {"TABLE_NAME": "orders"}}
+    assert attached.output("TableName") == "orders"
+    allowed = attached.allowed("Runtime/ApiRole")
+    assert "dynamodb:PutItem" in allowed["arn:aws:dynamodb:eu-west-1:111122223333:table/orders"]
+    assert "kms:GenerateDataKey" in allowed[KEY_ARN]
+    assert "${Encryption/Key.Arn}" not in allowed
+
+
+def test_nobody_has_rights_on_more_than_the_existing_table_and_its_stream(attached: Any):
+    for role in attached.all("AWS::IAM::Role"):
+        if role.startswith("Custom::"):
+            continue
+        tables = {name for name in attached.allowed(role) if ":dynamodb:" in name}
+        assert all("table/orders" in name and "*" not in name for name in tables)

@@ -51,7 +51,17 @@ def test_the_api_may_use_the_key_through_dynamodb_alone(dev: Any):
     [("APIHandler", "${Runtime/ApiLog}"), ("Transform", "${Runtime/TransformLog}")],
 )
 def test_each_function_writes_to_its_own_log(dev: Any, function: str, log: str):
-    assert dev[function]["LoggingConfig"] == {"LogGroup": log}
+    assert dev[function]["LoggingConfig"]["LogGroup"] == log
+
+
+@pytest.mark.parametrize("function", ["APIHandler", "Transform"])
+def test_lambda_logs_its_own_lines_as_json_too(dev: Any, function: str):
+    assert dev[function]["LoggingConfig"]["LogFormat"] == "JSON"
+
+
+def test_cloudwatch_can_tell_the_api_of_one_stage_from_that_of_another(dev: Any, prod: Any):
+    for deployment in (dev, prod):
+        assert deployment["RestAPI"]["DefinitionBody"]["info"]["title"] == deployment.name
 
 
 def test_the_api_is_told_its_table(dev: Any):

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from chalicelib.schema import LAYOUT
-from infrastructure.settings import DeploymentSettings, SettingsError
+from infrastructure.settings import DeploymentSettings, ExistingTable, SettingsError
+
+STREAM_ARN = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/2026-01-31T12:00:00.000"
+KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
 def errors(**context: Any) -> tuple[str, ...]:
@@ -41,6 +44,10 @@ def test_every_setting_can_be_given_as_text():
         "error_days": "1",
         "old_version_days": "3650",
         "log_days": "731",
+        "alarm_email": "operator@example.com",
+        "table_name": "orders",
+        "table_stream_arn": STREAM_ARN,
+        "table_key_arn": KEY_ARN,
     }
     assert set(given) == {field.name for field in fields(DeploymentSettings)}
     assert DeploymentSettings.from_context(given) == DeploymentSettings(
@@ -54,6 +61,10 @@ def test_every_setting_can_be_given_as_text():
         error_days=1,
         old_version_days=3650,
         log_days=731,
+        alarm_email="operator@example.com",
+        table_name="orders",
+        table_stream_arn=STREAM_ARN,
+        table_key_arn=KEY_ARN,
     )
 
 
@@ -138,11 +149,68 @@ def test_the_keys_of_the_cdk_are_left_to_it(key: str):
         ("old_version_days", "3651"),
         ("log_days", "2"),
         ("log_days", "forever"),
+        ("alarm_email", "operator"),
+        ("alarm_email", "operator@example"),
+        ("alarm_email", "a@example.com, b@example.com"),
+        ("alarm_email", ""),
+        ("table_name", "no spaces"),
+        ("table_name", "ab"),
+        ("table_name", 7),
+        ("table_stream_arn", STREAM_ARN.partition("/stream/")[0]),
+        ("table_stream_arn", STREAM_ARN.replace("dynamodb", "kinesis")),
+        ("table_stream_arn", STREAM_ARN.replace("111122223333", "")),
+        ("table_key_arn", "alias/orders"),
+        ("table_key_arn", STREAM_ARN),
     ],
 )
 def test_a_value_outside_its_rule_is_refused(setting: str, value: Any):
     (error,) = errors(**{setting: value})
     assert error.startswith(f"{setting} is {value!r}, but ")
+
+
+@pytest.mark.parametrize("prefix", ["aws", "aws-cn", "aws-us-gov"])
+def test_an_existing_table_may_be_in_any_partition(prefix: str):
+    stream_arn = STREAM_ARN.replace("arn:aws:", f"arn:{prefix}:")
+    settings = DeploymentSettings.from_context(
+        {"table_name": "orders", "table_stream_arn": stream_arn}
+    )
+    assert settings.existing_table == ExistingTable("orders", stream_arn, None)
+    assert (
+        settings.existing_table.arn == f"arn:{prefix}:dynamodb:eu-west-1:111122223333:table/orders"
+    )
+    assert settings.existing_table.region == "eu-west-1"
+    assert settings.existing_table.account == "111122223333"
+
+
+def test_without_an_existing_table_the_stack_makes_its_own():
+    assert DeploymentSettings().existing_table is None
+
+
+@pytest.mark.parametrize(
+    ("context", "missing"),
+    [
+        ({"table_name": "orders"}, "table_stream_arn"),
+        ({"table_stream_arn": STREAM_ARN}, "table_name"),
+    ],
+)
+def test_an_existing_table_is_given_by_name_and_stream_or_not_at_all(
+    context: dict[str, str], missing: str
+):
+    (error,) = errors(**context)
+    assert f"is given without {missing}" in error
+    assert f"-c {missing}=" in error
+
+
+def test_a_key_without_an_existing_table_is_refused():
+    (error,) = errors(table_key_arn=KEY_ARN)
+    assert "table_key_arn is given without an existing table" in error
+
+
+@pytest.mark.parametrize("name", ["order", "orders2", "rders"])
+def test_a_stream_of_another_table_is_refused(name: str):
+    (error,) = errors(table_name=name, table_stream_arn=STREAM_ARN)
+    assert f"is no stream of the table {name}" in error
+    assert "LatestStreamArn" in error
 
 
 @pytest.mark.parametrize("stage", ["a", "dev", "team-a-2", "a" * 32])

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-KINDS = ["dev", "prod", "local"]
+KINDS = ["dev", "prod", "attached", "local"]
 
 UNTAGGABLE = {
     "AWS::Lambda::Permission",
     "AWS::Logs::LogStream",
     "AWS::S3::BucketPolicy",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
     "Custom::S3AutoDeleteObjects",
 }
@@ -62,7 +64,7 @@ def test_no_policy_allows_what_could_be_named(deployments: Any, kind: str):
         )
     }
     assert wildcards == named_by_aws | named_by_firehose | (
-        named_by_cdk if kind == "dev" else set()
+        named_by_cdk if kind in ("dev", "attached") else set()
     )
 
 
@@ -105,6 +107,9 @@ def test_the_outputs_name_what_people_and_programs_ask_for(dev: Any):
             "StreamName",
             "PipeName",
             "DeadLetterQueueUrl",
+            "TransformName",
+            "AlarmTopicArn",
+            "DashboardName",
         )
     } == {
         "ApiUrl": "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/api/",
@@ -113,8 +118,10 @@ def test_the_outputs_name_what_people_and_programs_ask_for(dev: Any):
         "StreamName": "${Delivery/Stream}",
         "PipeName": "${Pipe/Pipe}",
         "DeadLetterQueueUrl": "${Pipe/DeadLetters}",
+        "TransformName": "${Transform}",
+        "AlarmTopicArn": "${Alarms/Topic}",
+        "DashboardName": "${Dashboard/Dashboard}",
     }
-    assert dev.output("TransformName") == "${Transform}"
 
 
 def test_nothing_has_a_fixed_name_that_would_stand_in_the_way_of_a_replacement(dev: Any):

@@ -39,6 +39,12 @@ def left_behind(endpoint_url: str) -> list[str]:
         *client("sqs").list_queues().get("QueueUrls", []),
         *(api["name"] for api in client("apigateway").get_rest_apis()["items"]),
         *(group["logGroupName"] for group in client("logs").describe_log_groups()["logGroups"]),
+        *(topic["TopicArn"] for topic in client("sns").list_topics()["Topics"]),
+        *(alarm["AlarmName"] for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]),
+        *(
+            page["DashboardName"]
+            for page in client("cloudwatch").list_dashboards()["DashboardEntries"]
+        ),
         *(stack["StackName"] for stack in client("cloudformation").describe_stacks()["Stacks"]),
     ]
     for key in client("kms").list_keys()["Keys"]:

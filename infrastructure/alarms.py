@@ -1,0 +1,262 @@
+"""The alarms: what is watched, from where on it is wrong, what that means and what mends it.
+
+An alarm goes off at once where records may already have left the way to the lake, or where only a
+mistake can be the cause. Where the next try usually succeeds, it waits until the trouble has lasted
+three periods of five minutes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aws_cdk import Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from infrastructure.encryption import from_alarms
+from infrastructure.metrics import Metrics
+from infrastructure.settings import DeploymentSettings
+
+RUNBOOK = "docs/runbook.md"
+AT_ONCE = 1
+SUSTAINED = 3
+
+TIMEOUT_SHARE = 0.8
+"""The part of its timeout that an invocation may take before it counts as slow."""
+
+KEY_ERRORS = {
+    "KMSKeyAccessDenied": "may not use the stack's key",
+    "KMSKeyDisabled": "finds the stack's key disabled",
+    "KMSKeyInvalidState": "finds the stack's key in a state that forbids its use",
+    "KMSKeyNotFound": "does not find the stack's key",
+}
+"""Firehose's metrics of what can be wrong with the key of its stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """One alarm to be."""
+
+    name: str
+    metric: cloudwatch.Metric
+    meaning: str
+    mends: str
+    """The `sluice` command that mends it, or shows what to mend."""
+    limit: float = 0
+    """The alarm goes off when the metric is above this."""
+    low: bool = False
+    """The alarm goes off when the metric is below its limit instead."""
+    periods: int = AT_ONCE
+    missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING
+    """A part that does nothing mostly says nothing, and then nothing is wrong."""
+
+    @property
+    def description(self) -> str:
+        """What the alarm says of itself."""
+        return (
+            f"{self.meaning} See {RUNBOOK}#{self.name.lower()}; mend it with `sluice {self.mends}`."
+        )
+
+
+def watches(metrics: Metrics, *, buffer_seconds: int, timeout_seconds: float) -> list[Watch]:
+    """Everything that is watched."""
+    return [
+        *_pipe_watches(metrics),
+        *_delivery_watches(metrics, buffer_seconds),
+        *_transform_watches(metrics, timeout_seconds),
+        Watch(
+            name="ApiFailing",
+            metric=metrics.api("5XXError"),
+            meaning="The API answered a request with a status of 500 or above.",
+            mends="status",
+        ),
+    ]
+
+
+def _pipe_watches(metrics: Metrics) -> list[Watch]:
+    return [
+        Watch(
+            name="PipeFailing",
+            metric=metrics.pipe("ExecutionFailed"),
+            periods=SUSTAINED,
+            meaning="The pipe has failed for 15 minutes on end, and changes are waiting behind.",
+            mends="status",
+        ),
+        Watch(
+            name="PipeTargetFailing",
+            metric=metrics.pipe("TargetStageFailed"),
+            periods=SUSTAINED,
+            meaning="Firehose has refused the pipe's batches for 15 minutes on end.",
+            mends="status",
+        ),
+        Watch(
+            name="PipeThrottled",
+            metric=metrics.pipe("ExecutionThrottled"),
+            periods=SUSTAINED,
+            meaning="The pipe has been throttled for 15 minutes on end and falls behind.",
+            mends="status",
+        ),
+        Watch(
+            name="PipeTimingOut",
+            metric=metrics.pipe("ExecutionTimeout"),
+            meaning="A batch of the pipe took the five minutes that it may take.",
+            mends="status",
+        ),
+        Watch(
+            name="DeadLetters",
+            metric=metrics.dead_letters(),
+            # SQS falls silent about a queue that nothing has touched for six hours, even when
+            # messages lie in it.
+            missing=cloudwatch.TreatMissingData.IGNORE,
+            meaning="The pipe gave up on changes. They leave the table's stream 24 hours after "
+            "they were made, and cannot be fetched from then on.",
+            mends="redrive",
+        ),
+    ]
+
+
+def _delivery_watches(metrics: Metrics, buffer_seconds: int) -> list[Watch]:
+    return [
+        Watch(
+            name="DeliveryLate",
+            metric=metrics.delivery("DeliveryToS3.DataFreshness", "Maximum"),
+            # AWS advises 15 minutes; with a long buffer a line may wait one and a half times it.
+            limit=max(900, 2 * buffer_seconds),
+            meaning="A record has waited in Firehose for longer than its buffers explain.",
+            mends="status",
+        ),
+        Watch(
+            name="DeliveryFailing",
+            metric=metrics.delivery("DeliveryToS3.Success", "Average"),
+            limit=1,
+            low=True,
+            periods=SUSTAINED,
+            meaning="Firehose's writes to the bucket have failed for 15 minutes on end; it tries "
+            "for 24 hours and then discards.",
+            mends="status",
+        ),
+        Watch(
+            name="DeliveryThrottled",
+            metric=metrics.delivery("ThrottledRecords"),
+            periods=SUSTAINED,
+            meaning="Firehose has throttled records for 15 minutes on end; the pipe puts them "
+            "again and falls behind.",
+            mends="status",
+        ),
+        Watch(
+            name="TooManyPartitions",
+            metric=metrics.delivery("PartitionCountExceeded", "Maximum"),
+            meaning="More partitions were open at a time than Firehose holds; records of the rest "
+            "went under errors/.",
+            mends="replay",
+        ),
+        *(
+            Watch(
+                name=name.removeprefix("KMS"),
+                metric=metrics.delivery(name),
+                meaning=f"Firehose {trouble}; it waits for 24 hours and then discards.",
+                mends="status",
+            )
+            for name, trouble in KEY_ERRORS.items()
+        ),
+        Watch(
+            name="ErrorObjects",
+            metric=metrics.error_writes(),
+            meaning="Records that could not be delivered were written under errors/.",
+            mends="replay",
+        ),
+    ]
+
+
+def _transform_watches(metrics: Metrics, timeout_seconds: float) -> list[Watch]:
+    return [
+        Watch(
+            name="RecordsFailed",
+            metric=metrics.records("ProcessingFailed"),
+            meaning="The transform could not read records; they go under errors/ as they came.",
+            mends="failed",
+        ),
+        Watch(
+            name="TransformFailing",
+            metric=metrics.transform("Errors"),
+            meaning="The transform raised or ran out of time or memory, which no record should "
+            "make it do; a batch that fails four times goes under errors/.",
+            mends="replay",
+        ),
+        Watch(
+            name="TransformSlow",
+            metric=metrics.transform("Duration", "Maximum"),
+            limit=timeout_seconds * 1000 * TIMEOUT_SHARE,
+            meaning="A batch took the transform more than four fifths of the time it has.",
+            mends="status",
+        ),
+        Watch(
+            name="TransformThrottled",
+            metric=metrics.transform("Throttles"),
+            periods=SUSTAINED,
+            meaning="The transform has been throttled for 15 minutes on end; a batch that is "
+            "throttled four times goes under errors/.",
+            mends="replay",
+        ),
+    ]
+
+
+class Alarms(Construct):
+    """The alarms, named after the stack, and the encrypted topic that each of them tells."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: DeploymentSettings,
+        key: kms.IKey,
+        watches: Sequence[Watch],
+    ) -> None:
+        super().__init__(scope, id)
+        self.topic = self._topic(settings, key)
+        self.alarms = [self._alarm(watch, settings) for watch in watches]
+
+    def _topic(self, settings: DeploymentSettings, key: kms.IKey) -> sns.Topic:
+        topic = sns.Topic(
+            self, "Topic", display_name=settings.stack_name, master_key=key, enforce_ssl=True
+        )
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions=from_alarms(Stack.of(self), settings),
+            )
+        )
+        if settings.alarm_email is not None:
+            sns.Subscription(
+                self,
+                "Email",
+                topic=topic,
+                protocol=sns.SubscriptionProtocol.EMAIL,
+                endpoint=settings.alarm_email,
+            )
+        return topic
+
+    def _alarm(self, watch: Watch, settings: DeploymentSettings) -> cloudwatch.Alarm:
+        alarm = watch.metric.create_alarm(
+            self,
+            watch.name,
+            alarm_name=f"{settings.stack_name}-{watch.name}",
+            alarm_description=watch.description,
+            threshold=watch.limit,
+            comparison_operator=(
+                cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
+                if watch.low
+                else cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
+            ),
+            evaluation_periods=watch.periods,
+            treat_missing_data=watch.missing,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
+        alarm.add_ok_action(actions.SnsAction(self.topic))
+        return alarm

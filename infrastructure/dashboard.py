@@ -1,0 +1,91 @@
+"""The dashboard: the chain as a change travels it, each metric with the limit it is watched by."""
+
+from collections.abc import Sequence
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from infrastructure.alarms import KEY_ERRORS, Watch
+from infrastructure.metrics import Metrics
+from infrastructure.settings import DeploymentSettings
+
+COLUMNS = 24
+"""The width of a dashboard."""
+
+
+def graphs(metrics: Metrics) -> dict[str, list[cloudwatch.Metric]]:
+    """What each graph shows, by title, in the order of travel."""
+    api, pipe, delivery, transform = metrics.api, metrics.pipe, metrics.delivery, metrics.transform
+    return {
+        "API: requests": [api("Count"), api("4XXError"), api("5XXError")],
+        "API: latency": [api("Latency", "p50"), api("Latency", "p99")],
+        "Table: writes": [
+            metrics.table("ConsumedWriteCapacityUnits"),
+            metrics.table("WriteThrottleEvents"),
+        ],
+        "Pipe: changes": [pipe("EventCount")],
+        "Pipe: trouble": [
+            pipe("ExecutionFailed"),
+            pipe("ExecutionPartiallyFailed"),
+            pipe("ExecutionThrottled"),
+            pipe("ExecutionTimeout"),
+            pipe("TargetStageFailed"),
+            pipe("TargetStagePartiallyFailed"),
+        ],
+        "Pipe: dead letters": [metrics.dead_letters()],
+        "Transform: records": [
+            metrics.records("Ok"),
+            metrics.records("Dropped"),
+            metrics.records("ProcessingFailed"),
+        ],
+        "Transform: duration": [transform("Duration", "Maximum")],
+        "Transform: trouble": [transform("Errors"), transform("Throttles")],
+        "Firehose: records": [delivery("IncomingRecords"), delivery("ThrottledRecords")],
+        "Firehose: open partitions": [
+            delivery("PartitionCount", "Maximum"),
+            delivery("ActivePartitionsLimit", "Maximum"),
+        ],
+        "Firehose: key": [delivery(name) for name in KEY_ERRORS],
+        "Lake: age of what waits": [delivery("DeliveryToS3.DataFreshness", "Maximum")],
+        "Lake: objects": [delivery("DeliveryToS3.ObjectCount"), metrics.error_writes()],
+        "Lake: success of writes": [delivery("DeliveryToS3.Success", "Average")],
+    }
+
+
+class Dashboard(Construct):
+    """One page, named after the stack."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: DeploymentSettings,
+        metrics: Metrics,
+        watches: Sequence[Watch],
+        alarms: Sequence[cloudwatch.IAlarm],
+    ) -> None:
+        super().__init__(scope, id)
+        self.dashboard = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=settings.stack_name)
+        self.dashboard.add_widgets(
+            cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=COLUMNS)
+        )
+        self.dashboard.add_widgets(
+            *(_graph(title, shown, watches) for title, shown in graphs(metrics).items())
+        )
+
+
+def _graph(
+    title: str, shown: list[cloudwatch.Metric], watches: Sequence[Watch]
+) -> cloudwatch.GraphWidget:
+    names = {metric.metric_name for metric in shown}
+    return cloudwatch.GraphWidget(
+        title=title,
+        width=COLUMNS // 3,
+        left=shown,
+        left_annotations=[
+            cloudwatch.HorizontalAnnotation(value=watch.limit, label=watch.name)
+            for watch in watches
+            if watch.limit and watch.metric.metric_name in names
+        ],
+    )

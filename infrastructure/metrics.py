@@ -1,0 +1,77 @@
+"""What the parts of one deployment tell CloudWatch, under the names that AWS documents."""
+
+from dataclasses import dataclass
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+from chalicelib.metrics import DIMENSION, NAMESPACE, RECORDS
+
+PERIOD = Duration.minutes(5)
+
+
+def _metric(namespace: str, name: str, statistic: str, **dimensions: str) -> cloudwatch.Metric:
+    return cloudwatch.Metric(
+        namespace=namespace,
+        metric_name=name,
+        statistic=statistic,
+        dimensions_map=dimensions,
+        period=PERIOD,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """The metrics of the parts that have these names."""
+
+    table_name: str
+    pipe_name: str
+    dead_letter_queue_name: str
+    stream_name: str
+    transform_name: str
+    bucket_name: str
+    errors_filter: str
+    """The id of the bucket's metrics of requests below `errors/`."""
+    api_name: str
+    api_stage: str
+
+    def table(self, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
+        """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html."""
+        return _metric("AWS/DynamoDB", name, statistic, TableName=self.table_name)
+
+    def pipe(self, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
+        """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-monitoring.html."""
+        return _metric("AWS/EventBridge/Pipes", name, statistic, PipeName=self.pipe_name)
+
+    def dead_letters(self) -> cloudwatch.Metric:
+        """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html."""
+        name = "ApproximateNumberOfMessagesVisible"
+        return _metric("AWS/SQS", name, "Maximum", QueueName=self.dead_letter_queue_name)
+
+    def delivery(self, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
+        """https://docs.aws.amazon.com/firehose/latest/dev/monitoring-with-cloudwatch-metrics.html."""
+        return _metric("AWS/Firehose", name, statistic, DeliveryStreamName=self.stream_name)
+
+    def transform(self, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
+        """https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html."""
+        return _metric("AWS/Lambda", name, statistic, FunctionName=self.transform_name)
+
+    def records(self, result: str) -> cloudwatch.Metric:
+        """The records that the transform answered with this result, by its own count."""
+        return _metric(NAMESPACE, RECORDS[result], "Sum", **{DIMENSION: self.transform_name})
+
+    def error_writes(self) -> cloudwatch.Metric:
+        """https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html."""
+        return _metric(
+            "AWS/S3",
+            "PutRequests",
+            "Sum",
+            BucketName=self.bucket_name,
+            FilterId=self.errors_filter,
+        )
+
+    def api(self, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
+        """https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html."""
+        return _metric(
+            "AWS/ApiGateway", name, statistic, ApiName=self.api_name, Stage=self.api_stage
+        )
