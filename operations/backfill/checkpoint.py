@@ -1,6 +1,5 @@
 """How far a backfill is, kept in a file, so that one that was killed goes on where it was."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
@@ -101,10 +100,7 @@ class Checkpoint:
         draft = self._path.with_name(self._path.name + ".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with draft.open("wb") as file:
-                file.write(msgspec.json.encode(self._file))
-                file.flush()
-                os.fsync(file.fileno())
+            draft.write_bytes(msgspec.json.encode(self._file))
             draft.replace(self._path)
         except OSError as error:
             raise OperationError(
