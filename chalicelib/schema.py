@@ -57,5 +57,8 @@ KEY = "id"
 EVENT_TIME = "createdAtTime"
 """The field, in epoch milliseconds, that the time levels of the layout are taken from."""
 
+SITE = "siteId"
+"""The string field that queries are narrowed by and reports are grouped by."""
+
 LAYOUT = ("siteId", "year", "month", "day", "hour", "minute")
 """The partition levels, outermost first: string fields of `Record`, and parts of `EVENT_TIME`."""

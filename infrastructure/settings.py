@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from chalicelib.partitions import layout_errors
-from chalicelib.schema import LAYOUT
+from chalicelib.catalog import partition_columns, partition_levels
+from chalicelib.partitions import PartitionError, encode_value, layout_errors
+from chalicelib.schema import LAYOUT, SITE
 
 Target = Literal["aws", "local"]
 KeepOrDrop = Literal["keep", "drop"]
@@ -86,6 +87,18 @@ class DeploymentSettings:
     log_days: int = 30
     """How long logs are kept."""
 
+    sites: tuple[str, ...] = ()
+    """The sites there are, so that a query of `changes` may leave them out; none: it names them."""
+
+    years: tuple[int, int] = (2020, 2039)
+    """The first and the last year of event time that queries of `changes` look for."""
+
+    scan_gigabytes: int = 100
+    """How much a query may read before it is stopped."""
+
+    result_days: int = 7
+    """How long the results of queries are kept."""
+
     alarm_email: str | None = None
     """Who is mailed when an alarm goes off and when it is over."""
 
@@ -145,6 +158,11 @@ class DeploymentSettings:
             errors += _table_errors(
                 *(values.get(key) for key in ("table_name", "table_stream_arn", "table_key_arn"))
             )
+        if values.get("sites") and SITE not in partition_levels(values.get("layout", LAYOUT)):
+            errors.append(
+                f"sites are given, but the layout has no level {SITE} above the hour to find them "
+                "by. Leave them out, or add that level."
+            )
         if errors:
             raise SettingsError(errors)
         return cls(**values)
@@ -203,7 +221,35 @@ def _layout(value: Any) -> tuple[str, ...]:
             f"{'; '.join(errors)}. Pass for example `-c layout={'/'.join(LAYOUT)}`, "
             "or leave it out for just that."
         )
+    try:
+        partition_columns(levels)
+    except TypeError as error:
+        raise ValueError(f"{error}.") from None
     return levels
+
+
+def _sites(value: Any) -> tuple[str, ...]:
+    sites = tuple(value.split(",")) if isinstance(value, str) else value
+    if not isinstance(sites, list | tuple) or not all(isinstance(site, str) for site in sites):
+        raise ValueError("must be the names of sites. Pass for example `-c sites=1,2`.")
+    if len(set(sites)) != len(sites):
+        raise ValueError("it names a site twice. Pass each once.")
+    for site in sites:
+        try:
+            encode_value(SITE, site)
+        except PartitionError as error:
+            raise ValueError(f"of {site!r}: {error}. Pass for example `-c sites=1,2`.") from None
+    return tuple(sites)
+
+
+def _years(value: Any) -> tuple[int, int]:
+    found = re.fullmatch(r"([0-9]{4})-([0-9]{4})", value) if isinstance(value, str) else None
+    if not found or not 1970 <= int(found[1]) <= int(found[2]):
+        raise ValueError(
+            "must be the first and the last year, from 1970 to 9999. "
+            "Pass for example `-c years=2020-2039`."
+        )
+    return int(found[1]), int(found[2])
 
 
 def _text(pattern: str, rule: str) -> Callable[[Any], str]:
@@ -251,6 +297,10 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "error_days": _whole_number(1, 3650, _EXPIRY),
     "old_version_days": _whole_number(1, 3650, _EXPIRY),
     "log_days": _log_days,
+    "sites": _sites,
+    "years": _years,
+    "scan_gigabytes": _whole_number(1, 1_000_000, "Athena bills what it reads"),
+    "result_days": _whole_number(1, 3650, _EXPIRY),
     "alarm_email": _text(
         r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+", "an e-mail address, such as operator@example.com"
     ),

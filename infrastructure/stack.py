@@ -4,6 +4,7 @@ from aws_cdk import CfnOutput, Stack, Tags
 from constructs import Construct
 
 from infrastructure.alarms import Alarms, watches
+from infrastructure.catalog import Catalog
 from infrastructure.dashboard import Dashboard
 from infrastructure.delivery import Delivery
 from infrastructure.encryption import Encryption
@@ -78,6 +79,7 @@ class Sluice(Stack):
             alarms=alarms.alarms,
             watches=watched,
         )
+        catalog = Catalog(self, "Catalog", settings=settings, key=key, bucket=lake.bucket)
         Tags.of(self).add("application", "sluice")
         Tags.of(self).add("sluice:stage", settings.stage)
         for name, value in {
@@ -90,5 +92,7 @@ class Sluice(Stack):
             "TransformName": runtime.transform_name,
             "AlarmTopicArn": alarms.topic.topic_arn,
             "DashboardName": dashboard.dashboard.dashboard_name,
+            "DatabaseName": catalog.database.ref,
+            "WorkgroupName": catalog.workgroup.ref,
         }.items():
             CfnOutput(self, name, value=value)

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "chalicelib": set(),
     "app.py": {"chalicelib"},
     "infrastructure": {
+        "chalicelib.catalog",
         "chalicelib.schema",
         "chalicelib.partitions",
         "chalicelib.change",

@@ -1,0 +1,204 @@
+"""The lake as tables of SQL: Glue's database, and Athena's workgroup with the saved queries.
+
+Partitions are projected, never registered: no crawler runs and a folder is found once it is there.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_athena as athena
+from aws_cdk import aws_glue as glue
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from chalicelib.catalog import (
+    ALL_CHANGES,
+    CHANGES,
+    Column,
+    columns,
+    location,
+    partition_columns,
+    projection,
+    serde_mapping,
+)
+from chalicelib.partitions import DATA_PREFIX
+from infrastructure.settings import DeploymentSettings
+
+RESULT_PREFIX = "query-results/"
+
+QUERIES = Path(__file__).parents[1] / "queries"
+
+LINES = "lines"
+"""A table for the emulator's engine, which guesses types from the JSON: each line as text."""
+
+_OPENX = "org.openx.data.jsonserde.JsonSerDe"
+_LAZY_SIMPLE = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
+_NONE: Mapping[str, str] = {}
+_WHOLE_LINE = {"field.delim": "\x01"}
+"""JSON writes control characters as escapes, so a line never holds one."""
+
+
+class Catalog(Construct):
+    """The tables `changes` and `all_changes`, and the workgroup to ask them in."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: DeploymentSettings,
+        key: kms.IKey,
+        bucket: s3.Bucket,
+    ) -> None:
+        super().__init__(scope, id)
+        self._bucket = bucket
+        self.database = glue.CfnDatabase(
+            self,
+            "Database",
+            catalog_id=Stack.of(self).account,
+            database_input=glue.CfnDatabase.DatabaseInputProperty(
+                name=settings.stack_name.lower().replace("-", "_"),
+                description=f"The lake of {settings.stack_name}: every change of its table.",
+            ),
+        )
+        self.changes = self._table(
+            "Changes",
+            CHANGES,
+            "The changes, each in the partition of its event time. Name the partition.",
+            partitions=partition_columns(settings.layout),
+            parameters={
+                **projection(settings.layout, settings.sites, settings.years),
+                "storage.location.template": bucket.s3_url_for_object(location(settings.layout)),
+            },
+        )
+        self.all_changes = self._table(
+            "AllChanges",
+            ALL_CHANGES,
+            "The same changes without partitions, for questions across sites. Reads all of them.",
+        )
+        if settings.target == "local":
+            self._lines(settings)
+        self.workgroup = self._workgroup(settings, key)
+        if settings.target == "aws":
+            self._save_queries()
+
+    def _table(
+        self,
+        id: str,
+        name: str,
+        description: str,
+        *,
+        partitions: Sequence[Column] = (),
+        parameters: Mapping[str, str] = _NONE,
+    ) -> glue.CfnTable:
+        return self._glue_table(
+            id,
+            name,
+            description,
+            partitions,
+            {"classification": "json", **parameters},
+            _glue_columns(columns()),
+            glue.CfnTable.SerdeInfoProperty(
+                serialization_library=_OPENX, parameters=serde_mapping()
+            ),
+        )
+
+    def _lines(self, settings: DeploymentSettings) -> glue.CfnTable:
+        return self._glue_table(
+            "Lines",
+            LINES,
+            "Each line of the lake as text, for the emulator alone.",
+            partition_columns(settings.layout),
+            {"classification": "csv"},
+            [glue.CfnTable.ColumnProperty(name="line", type="string")],
+            glue.CfnTable.SerdeInfoProperty(
+                serialization_library=_LAZY_SIMPLE, parameters=_WHOLE_LINE
+            ),
+        )
+
+    def _glue_table(
+        self,
+        id: str,
+        name: str,
+        description: str,
+        partitions: Sequence[Column],
+        parameters: Mapping[str, str],
+        glue_columns: list[Any],
+        serde: glue.CfnTable.SerdeInfoProperty,
+    ) -> glue.CfnTable:
+        """A table over all of `data/`."""
+        return glue.CfnTable(
+            self,
+            id,
+            catalog_id=Stack.of(self).account,
+            database_name=self.database.ref,
+            table_input=glue.CfnTable.TableInputProperty(
+                name=name,
+                description=description,
+                table_type="EXTERNAL_TABLE",
+                partition_keys=_glue_columns(partitions),
+                parameters={"EXTERNAL": "TRUE", **parameters},
+                storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
+                    location=self._bucket.s3_url_for_object(DATA_PREFIX),
+                    columns=glue_columns,
+                    input_format="org.apache.hadoop.mapred.TextInputFormat",
+                    output_format="org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+                    serde_info=serde,
+                ),
+            ),
+        )
+
+    def _workgroup(self, settings: DeploymentSettings, key: kms.IKey) -> athena.CfnWorkGroup:
+        # The results are data as well: they go with the lake, under a prefix no table reads.
+        self._bucket.add_lifecycle_rule(
+            id="query-results",
+            prefix=RESULT_PREFIX,
+            expiration=Duration.days(settings.result_days),
+            noncurrent_version_expiration=Duration.days(1),
+        )
+        return athena.CfnWorkGroup(
+            self,
+            "WorkGroup",
+            name=settings.stack_name,
+            description=f"Questions to the lake of {settings.stack_name}.",
+            recursive_delete_option=True,
+            work_group_configuration=athena.CfnWorkGroup.WorkGroupConfigurationProperty(
+                enforce_work_group_configuration=True,
+                publish_cloud_watch_metrics_enabled=True,
+                bytes_scanned_cutoff_per_query=settings.scan_gigabytes * 10**9,
+                engine_version=athena.CfnWorkGroup.EngineVersionProperty(
+                    selected_engine_version="Athena engine version 3"
+                ),
+                result_configuration=athena.CfnWorkGroup.ResultConfigurationProperty(
+                    output_location=self._bucket.s3_url_for_object(RESULT_PREFIX),
+                    encryption_configuration=athena.CfnWorkGroup.EncryptionConfigurationProperty(
+                        encryption_option="SSE_KMS", kms_key=key.key_arn
+                    ),
+                ),
+            ),
+        )
+
+    def _save_queries(self) -> None:
+        """The files of `queries/`, their parameters as `?`, for which Athena's console asks."""
+        for file in sorted(QUERIES.glob("*.sql")):
+            text = file.read_text()
+            athena.CfnNamedQuery(
+                self,
+                f"Query-{file.stem}",
+                name=file.stem,
+                description=text.splitlines()[0].removeprefix("-- "),
+                database=self.database.ref,
+                work_group=self.workgroup.ref,
+                query_string=re.sub(r"(?<!\w):[a-z_]+\b", "?", text),
+            )
+
+
+def _glue_columns(found: Sequence[Column]) -> list[Any]:
+    return [
+        glue.CfnTable.ColumnProperty(name=each.name, type=each.type, comment=each.comment)
+        for each in found
+    ]
