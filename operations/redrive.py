@@ -7,7 +7,8 @@ which share eventId and changeSequence.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from operations.dead_letters import DeadLetter, DeadLetters, Pointer
 from operations.delivery import RECORD_BYTES_MAX, DeliveryStream
@@ -15,8 +16,7 @@ from operations.stack import Stack
 from operations.stream import fetch
 
 
-@dataclass(slots=True)
-class Redriven:
+class Redriven(Struct, rename="camel"):
     """What a redrive has done so far."""
 
     messages: int = 0

@@ -9,7 +9,8 @@ to note: those records, one batch at most, are put twice.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
 from operations.delivery import DeliveryStream
@@ -20,8 +21,7 @@ from operations.quarantine import Quarantined
 from operations.stack import Stack
 
 
-@dataclass(slots=True)
-class Replayed:
+class Replayed(Struct, rename="camel"):
     """What a replay has done so far."""
 
     objects: int = 0
@@ -32,7 +32,7 @@ class Replayed:
     """Error objects of which every record was put again."""
     not_chosen: int = 0
     """Records that the selection leaves in quarantine."""
-    obstacles: dict[str, int] = field(default_factory=dict)
+    obstacles: dict[str, int] = {}
     """Chosen records that cannot be put again, by the reason."""
 
 
