@@ -6,12 +6,14 @@ SLUICE_BACKFILL_ITEMS sets how many items it finds.
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -23,6 +25,7 @@ from operations.lake import keys, lines
 from operations.latest import latest
 from tests.attribute_values import comparable_item
 from tests.end_to_end.deployment import Deployed
+from tests.operations.backfill.exports import data_file, export_objects
 
 ITEMS = int(os.environ.get("SLUICE_BACKFILL_ITEMS", "3000"))
 SITES = 20
@@ -143,15 +146,31 @@ class Lake:
         return line["id"].startswith(self._run) and not seeding
 
 
-def backfill(checkpoint: Path) -> "subprocess.Popen[bytes]":
-    """Start a backfill slow enough to be killed in the middle of it."""
-    command = [sys.executable, "-m", "operations", "backfill", "--json"]
-    slowly = ["--read-capacity", "4", "--parallel", "4"]
+SLOWLY = ("--read-capacity", "4", "--parallel", "4")
+"""Pages of some hundred items, a few a second: what the emulator's reads cost does not grow."""
+
+
+def backfill(deployed: Deployed, checkpoint: Path, *options: str) -> "subprocess.Popen[bytes]":
+    """Start a backfill."""
+    sluice = [sys.executable, "-m", "operations", "--stack-name", deployed.stack.name]
     return subprocess.Popen(
-        [*command, *slowly, "--checkpoint", str(checkpoint)],
+        [*sluice, "backfill", "--json", "--checkpoint", str(checkpoint), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+def ended(process: "subprocess.Popen[bytes]") -> tuple[int, str, str]:
+    """The exit status of a backfill, and what it wrote on standard output and error."""
+    told, complaint = process.communicate(timeout=DELIVERY_SECONDS)
+    return process.returncode, told.decode(), complaint.decode()
+
+
+def completed(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
+    """What a backfill tells that has run to its end."""
+    status, told, complaint = ended(process)
+    assert status == 0, complaint
+    return dict(json.loads(told))
 
 
 def delivered(checkpoint: Path) -> int:
@@ -162,15 +181,13 @@ def delivered(checkpoint: Path) -> int:
     return sum(part.get("items", 0) for part in parts.values())
 
 
-def kill_after(process: "subprocess.Popen[bytes]", checkpoint: Path, items: int) -> None:
-    """SIGKILL, once so many items are noted as delivered."""
+def wait_for(process: "subprocess.Popen[bytes]", checkpoint: Path, items: int) -> None:
+    """Return once so many items are noted as delivered."""
     deadline = time.monotonic() + DELIVERY_SECONDS
     while delivered(checkpoint) < items:
         assert process.poll() is None, f"it ended too early: {process.communicate()}"
         assert time.monotonic() < deadline, "the backfill does not get on"
         time.sleep(0.01)
-    process.kill()
-    process.communicate()
 
 
 def test_a_backfill_killed_twice_while_items_change_leaves_the_lake_as_the_table(
@@ -182,16 +199,14 @@ def test_a_backfill_killed_twice_while_items_change_leaves_the_lake_as_the_table
     lake = Lake(deployed_stack, run)
     checkpoint = tmp_path / "checkpoint.json"
     writer.seed()
-    before = len(writer.table())
-    assert before == ITEMS
     with writer.at_work():
-        kill_after(backfill(checkpoint), checkpoint, ITEMS // 4)
-        kill_after(backfill(checkpoint), checkpoint, ITEMS // 2)
-        last = backfill(checkpoint)
-        told, complaint = last.communicate(timeout=DELIVERY_SECONDS)
-    assert last.returncode == 0, complaint.decode()
-    result = json.loads(told)
-    assert 0 < result["itemsOfThisRun"] < result["items"]
+        for kill_at in (ITEMS // 4, ITEMS // 2):
+            process = backfill(deployed_stack, checkpoint, *SLOWLY)
+            wait_for(process, checkpoint, kill_at)
+            process.kill()
+            assert ended(process)[0] == -signal.SIGKILL
+        result = completed(backfill(deployed_stack, checkpoint, *SLOWLY))
+    assert ITEMS // 2 <= result["items"] - result["itemsOfThisRun"] < result["items"]
 
     table = writer.table()
     deadline = time.monotonic() + DELIVERY_SECONDS
@@ -200,3 +215,91 @@ def test_a_backfill_killed_twice_while_items_change_leaves_the_lake_as_the_table
     assert {key for key in table if state.get(key) != table[key]} == set()
     assert state.keys() - table.keys() == set()
     assert lake.change_types() >= {"SNAPSHOT", "INSERT", "MODIFY"}
+
+
+def seed_directly(deployed: Deployed, count: int) -> str:
+    run = uuid.uuid4().hex
+    dynamodb, chance = boto3.client("dynamodb"), random.Random(run)  # noqa: S311
+    for index in range(count):
+        dynamodb.put_item(
+            TableName=deployed.stack.output("TableName"), Item=seeded(run, index, chance)
+        )
+    return run
+
+
+def test_ctrl_c_ends_a_backfill_with_word_how_to_go_on_and_the_next_run_does(
+    deployed_stack: Deployed, tmp_path: Path
+) -> None:
+    run = seed_directly(deployed_stack, 200)
+    checkpoint = tmp_path / "checkpoint.json"
+    process = backfill(deployed_stack, checkpoint, "--read-capacity", "0.1", "--parallel", "1")
+    wait_for(process, checkpoint, 100)
+    process.send_signal(signal.SIGINT)
+    status, told, complaint = ended(process)
+    assert (status, told) == (130, "")
+    assert complaint == "interrupted: run again to go on where it was\n"
+
+    first = delivered(checkpoint)
+    result = completed(backfill(deployed_stack, checkpoint))
+    assert result["items"] == first + result["itemsOfThisRun"] >= 200
+    deployed_stack.wait_for(
+        200, lambda line: line["id"].startswith(run) and line["changeType"] == "SNAPSHOT"
+    )
+    assert completed(backfill(deployed_stack, checkpoint))["itemsOfThisRun"] == 0
+    assert completed(backfill(deployed_stack, checkpoint, "--restart"))["itemsOfThisRun"] >= 200
+
+
+def write_export(deployed: Deployed, run: str, count: int, **summary: Any) -> str:
+    """An export, in the true format, of items that the table has no more."""
+    items = [
+        {
+            "id": {"S": f"{run}-{index}"},
+            "siteId": {"S": "exported"},
+            "createdAtTime": {"N": "1700076551926"},
+            "valueOne": {"N": str(index)},
+            "more": {"L": [{"B": "AAH/"}, {"N": "0." + "1" * 38}]},
+        }
+        for index in range(count)
+    ]
+    files = {"one.json.gz": data_file(items[:10]), "two.json.gz": data_file(items[10:])}
+    table = boto3.client("dynamodb").describe_table(TableName=deployed.stack.output("TableName"))
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    summary = {"tableArn": table["Table"]["TableArn"], "exportTime": now, **summary}
+    counts = {"one.json.gz": 10, "two.json.gz": count - 10}
+    for key, body in export_objects(files, counts, prefix=f"exports/{run}/", **summary).items():
+        deployed.stack.s3.put_object(Bucket=deployed.stack.bucket, Key=key, Body=body)
+    return f"s3://{deployed.stack.bucket}/exports/{run}/"
+
+
+def test_an_export_arrives_in_the_lake_with_the_exports_time_as_its_sequence(
+    deployed_stack: Deployed, tmp_path: Path
+) -> None:
+    run = uuid.uuid4().hex
+    taken_at = datetime.now(UTC).replace(microsecond=926_000)
+    text = taken_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    uri = write_export(deployed_stack, run, 50, exportTime=text)
+    result = completed(backfill(deployed_stack, tmp_path / "checkpoint.json", "--from-export", uri))
+    assert result["itemsOfThisRun"] == 50
+    found = deployed_stack.wait_for(50, lambda line: line["id"].startswith(run))
+    assert sorted(line["valueOne"] for _, line in found) == list(range(50))
+    sequence = str(round(taken_at.timestamp() * 1000)).zfill(40)
+    assert {(line["changeType"], line["changeSequence"]) for _, line in found} == {
+        ("SNAPSHOT", sequence)
+    }
+    extra = json.loads(found[0][1]["extra"])
+    assert extra == {"more": {"L": [{"B": "AAH/"}, {"N": "0." + "1" * 38}]}}
+
+
+def test_an_export_that_would_leave_a_gap_is_refused(
+    deployed_stack: Deployed, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "checkpoint.json"
+    for summary, reason in (
+        ({"exportTime": "2023-11-15T19:29:11.926Z"}, "take a new export"),
+        ({"tableArn": "arn:aws:dynamodb:us-east-1:000000000000:table/t"}, "the stack's table is"),
+    ):
+        uri = write_export(deployed_stack, uuid.uuid4().hex, 20, **summary)
+        status, told, complaint = ended(backfill(deployed_stack, checkpoint, "--from-export", uri))
+        assert (status, told) == (1, "")
+        assert reason in complaint
+    assert not checkpoint.exists()

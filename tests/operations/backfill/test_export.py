@@ -1,7 +1,6 @@
 """Exports as DynamoDB writes them, read whole or refused."""
 
 import gzip
-import hashlib
 import json
 from base64 import b64encode
 from collections.abc import Callable
@@ -14,74 +13,19 @@ from operations.backfill.export import PAGE_ITEMS, Export
 from operations.backfill.source import Page
 from operations.items import attributes
 from operations.stack import OperationError, Stack
-
-EXPORT_ID = "01700000000000-0123abcd"
-TAKEN_AT = "2023-11-15T19:29:11.926Z"
+from tests.operations.backfill.exports import EXPORT_ID, data_file, export_objects
 
 WriteExport = Callable[..., str]
 
 
-def data_file(items: list[Any]) -> bytes:
-    return gzip.compress(b"".join(json.dumps({"Item": item}).encode() + b"\n" for item in items))
-
-
 @pytest.fixture
 def write_export(stack: Stack) -> WriteExport:
-    """Writes an export as DynamoDB does; answers the place it was asked to write to.
+    """Writes an export into the bucket; answers the place it was asked to write to."""
 
-    The keyword arguments replace members of the summary; None takes one away.
-    """
-
-    def write(
-        files: dict[str, bytes],
-        counts: dict[str, int],
-        prefix: str = "exports/",
-        export_id: str = EXPORT_ID,
-        **summary: Any,
-    ) -> str:
-        folder = f"{prefix}AWSDynamoDB/{export_id}/"
-
-        def put(name: str, body: bytes) -> None:
-            stack.s3.put_object(Bucket=stack.bucket, Key=folder + name, Body=body)
-            if name.startswith("manifest"):
-                checksum = b64encode(hashlib.sha256(body).digest())
-                key = f"{folder}{name.removesuffix('json')}checksum"
-                stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=checksum)
-
-        put("_started", b"")
-        for name, body in files.items():
-            put(f"data/{name}", body)
-        lines = [
-            {
-                "itemCount": counts[name],
-                "md5Checksum": b64encode(hashlib.md5(body).digest()).decode(),  # noqa: S324
-                "etag": hashlib.md5(body).hexdigest() + "-1",  # noqa: S324
-                "dataFileS3Key": f"{folder}data/{name}",
-            }
-            for name, body in files.items()
-        ]
-        put("manifest-files.json", b"".join(json.dumps(line).encode() + b"\n" for line in lines))
-        document = {
-            "version": "2020-06-30",
-            "exportArn": f"arn:aws:dynamodb:us-east-1:000000000000:table/t/export/{export_id}",
-            "startTime": "2023-11-15T19:30:00.000Z",
-            "endTime": "2023-11-15T19:40:00.000Z",
-            "tableArn": "arn:aws:dynamodb:us-east-1:000000000000:table/t",
-            "tableId": "12345a12-abcd-123a-ab12-1234abc12345",
-            "exportTime": TAKEN_AT,
-            "s3Bucket": stack.bucket,
-            "s3Prefix": prefix.rstrip("/"),
-            "s3SseAlgorithm": "AES256",
-            "s3SseKmsKeyId": None,
-            "manifestFilesS3Key": f"{folder}manifest-files.json",
-            "billedSizeBytes": 0,
-            "itemCount": sum(counts.values()),
-            "outputFormat": "DYNAMODB_JSON",
-            **summary,
-        }
-        kept = {name: value for name, value in document.items() if value is not None}
-        put("manifest-summary.json", json.dumps({"s3SseKmsKeyId": None, **kept}).encode())
-        return f"s3://{stack.bucket}/{prefix}"
+    def write(files: dict[str, bytes], counts: dict[str, int], **options: Any) -> str:
+        for key, body in export_objects(files, counts, prefix="exports/", **options).items():
+            stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=body)
+        return f"s3://{stack.bucket}/exports/"
 
     return write
 
@@ -213,6 +157,7 @@ WHOLE = data_file([item(n) for n in range(2)])
         (data_file([item(1)]), "has 1 items, and manifest-files.json says 2"),
         (b"", "has 0 items, and manifest-files.json says 2"),
     ],
+    ids=["cut", "plain", "torn", "no JSON", "other JSON", "no key", "short", "empty"],
 )
 def test_a_damaged_file_is_never_taken_for_read(
     stack: Stack, write_export: WriteExport, body: bytes, reason: str
