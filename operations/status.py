@@ -78,11 +78,8 @@ def _state(part: str, state: str, reason: str, note: str = "") -> Finding:
 
 def _pipe(stack: Stack) -> Finding:
     answer = stack.pipes.describe_pipe(Name=stack.output("PipeName"))
-    note = (
-        " (the emulator's word for the definition; the local pipe runs beside it)"
-        if stack.emulated
-        else ""
-    )
+    # The emulator only keeps what was deployed; what runs is the local pipe beside it.
+    note = ", says the emulator, which does not know the local pipe" if stack.emulated else ""
     return _state("pipe", answer["CurrentState"], answer.get("StateReason", ""), note)
 
 

@@ -3,7 +3,6 @@
 import sys
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from operations.cli.command import json_option, out, print_json, sluice
@@ -25,10 +24,8 @@ def status_command(stack_name: str, check: bool, as_json: bool) -> None:
     if as_json:
         print_json({"stack": stack_name, "findings": findings})
     else:
-        table = Table.grid(padding=(0, 2))
         for each in findings:
-            mark = Text("!", style="bold red") if each.needs_person else Text("·", style="green")
-            table.add_row(mark, each.part, Text(shown(each.summary)))
-        out.print(table)
+            mark = ("!", "bold red") if each.needs_person else ("·", "green")
+            out.print(Text.assemble(mark, f"  {each.part:<16} {shown(each.summary)}"))
     if check and any(each.needs_person for each in findings):
         sys.exit(1)
