@@ -1,7 +1,6 @@
 """`sluice backfill`: the table's existing items into the lake."""
 
 import re
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from botocore.config import Config
 from operations.backfill.capacity import ReadCapacity
 from operations.backfill.checkpoint import Checkpoint
 from operations.backfill.export import Export
+from operations.backfill.gap import refuse_gap, running_pipe
 from operations.backfill.run import run
 from operations.backfill.scan import TableScan, key_names
 from operations.backfill.source import Source
@@ -27,12 +27,7 @@ from operations.delivery import DeliveryStream
 from operations.stack import OperationError, Stack
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
     from mypy_boto3_pipes.type_defs import DescribePipeResponseTypeDef
-
-STREAM_RETENTION = timedelta(hours=24)
-"""How far back a new pipe reads the stream
-(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html)."""
 
 PARALLEL_MAX = 64
 KEYS_SHOWN = 20
@@ -87,7 +82,7 @@ def backfill_command(
     """
     stop = Stop()
     stack = Stack.named(stack_name)
-    pipe = _running_pipe(stack)
+    pipe = running_pipe(stack)
     source = _source(stack, pipe, from_export, read_capacity, parallel, stop)
     path = path or default_checkpoint(stack, source)
     checkpoint = None if restart else Checkpoint.load(path, source.identity)
@@ -146,36 +141,8 @@ def _source(
     if from_export is None:
         return TableScan(dynamodb, table, parallel, ReadCapacity(read_capacity, parallel), stop)
     export = Export(stack.s3, from_export, key_names(table))
-    _refuse_gap(export, table, pipe)
+    refuse_gap(export, table, pipe)
     return export
-
-
-def _refuse_gap(
-    export: Export, table: "TableDescriptionTypeDef", pipe: "DescribePipeResponseTypeDef"
-) -> None:
-    if export.summary.tableArn != table["TableArn"]:
-        raise OperationError(
-            f"the export is of {export.summary.tableArn}, and the stack's table is "
-            f"{table['TableArn']}"
-        )
-    begins = pipe["CreationTime"] - STREAM_RETENTION
-    if export.taken_at < begins:
-        raise OperationError(
-            f"the export shows the table at {export.taken_at:%Y-%m-%d %H:%M:%S %Z}, and the pipe "
-            f"reads the stream from {begins:%Y-%m-%d %H:%M:%S %Z} on at the earliest: changes in "
-            "between are in neither; take a new export"
-        )
-
-
-def _running_pipe(stack: Stack) -> "DescribePipeResponseTypeDef":
-    pipe = stack.pipes.describe_pipe(Name=stack.output("PipeName"))
-    if pipe["CurrentState"] != "RUNNING":
-        raise OperationError(
-            f"the pipe {pipe['Name']} is {pipe['CurrentState']}: changes made beside the backfill "
-            "would not reach the lake; start it with "
-            f"`aws pipes start-pipe --name {pipe['Name']}`"
-        )
-    return pipe
 
 
 def default_checkpoint(stack: Stack, source: Source) -> Path:
