@@ -1,0 +1,46 @@
+"""What the emulator's Athena lacks, bridged in this one place.
+
+Its engine, DuckDB, guesses the types of columns from the JSON (an id may become a UUID, a name a
+date, and a column that no line has is unknown), knows no partition of another name than its folder,
+and lacks `from_unixtime`. So there a question is asked after statements that make of each line's
+text the tables as they are on AWS.
+"""
+
+from chalicelib.catalog import ALL_CHANGES, CHANGES, Column, columns
+from chalicelib.partitions import TIME_FORMATS
+
+LINES = "lines"
+"""The table of each line's text, which only a stack on the emulator has."""
+
+NO_DATABASE = "none"
+"""Where the question is asked, so that its tables are those made before it."""
+
+
+def bridged(sql: str, database: str, partition_keys: dict[str, str]) -> str:
+    """The statements to run for a question. `partition_keys` has the level of each column."""
+    data = [_from_line(column) for column in columns()]
+    partitions = [
+        name if level in TIME_FORMATS else f"url_encode({level.lower()}) AS {name}"
+        for name, level in partition_keys.items()
+    ]
+    times = [name for name, level in partition_keys.items() if level in TIME_FORMATS]
+    names = [column.name for column in columns()]
+    lines = f'FROM "{database}"."{LINES}" AS {LINES} SELECT {", ".join(data + times)}'
+    return ";\n".join(
+        [
+            "CREATE TEMP MACRO from_unixtime(s) AS epoch_ms(CAST(round(s * 1000) AS BIGINT))",
+            f"CREATE TEMP VIEW {CHANGES} AS FROM ({lines}) SELECT {', '.join(names + partitions)}",
+            f"CREATE TEMP VIEW {ALL_CHANGES} AS FROM {CHANGES} SELECT {', '.join(names)}",
+            sql,
+        ]
+    )
+
+
+def reason(message: str) -> str:
+    """Why a query failed, without the text that was made of it."""
+    return message.partition("\n\nLINE")[0].partition("\nLINE")[0]
+
+
+def _from_line(column: Column) -> str:
+    value = f"""json_extract_string(line, '$."{column.key}"')"""
+    return f"CAST({value} AS {column.type.replace('string', 'varchar')}) AS {column.name}"

@@ -1,0 +1,9 @@
+-- Latest state: the table as the lake tells it.
+-- Narrowed after reading: a record may have come from another site or time.
+SELECT *
+FROM (
+  SELECT *, row_number() OVER (PARTITION BY id ORDER BY changesequence DESC) AS recency
+  FROM all_changes
+) AS versions
+WHERE recency = 1 AND changetype <> 'REMOVE'
+ORDER BY siteid, id
