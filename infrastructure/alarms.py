@@ -43,7 +43,7 @@ class Watch:
     name: str
     metric: cloudwatch.Metric
     meaning: str
-    mends: str
+    remedy: str = "Look with `sluice status`"
     """The `sluice` command that mends it, or shows what to mend."""
     limit: float = 0
     """The alarm goes off when the metric is above this."""
@@ -56,9 +56,7 @@ class Watch:
     @property
     def description(self) -> str:
         """What the alarm says of itself."""
-        return (
-            f"{self.meaning} See {RUNBOOK}#{self.name.lower()}; mend it with `sluice {self.mends}`."
-        )
+        return f"{self.meaning} {self.remedy}; see {RUNBOOK}#{self.name.lower()}."
 
 
 def watches(metrics: Metrics, *, buffer_seconds: int, timeout_seconds: float) -> list[Watch]:
@@ -71,7 +69,6 @@ def watches(metrics: Metrics, *, buffer_seconds: int, timeout_seconds: float) ->
             name="ApiFailing",
             metric=metrics.api("5XXError"),
             meaning="The API answered a request with a status of 500 or above.",
-            mends="status",
         ),
     ]
 
@@ -83,27 +80,23 @@ def _pipe_watches(metrics: Metrics) -> list[Watch]:
             metric=metrics.pipe("ExecutionFailed"),
             periods=SUSTAINED,
             meaning="The pipe has failed for 15 minutes on end, and changes are waiting behind.",
-            mends="status",
         ),
         Watch(
             name="PipeTargetFailing",
             metric=metrics.pipe("TargetStageFailed"),
             periods=SUSTAINED,
             meaning="Firehose has refused the pipe's batches for 15 minutes on end.",
-            mends="status",
         ),
         Watch(
             name="PipeThrottled",
             metric=metrics.pipe("ExecutionThrottled"),
             periods=SUSTAINED,
             meaning="The pipe has been throttled for 15 minutes on end and falls behind.",
-            mends="status",
         ),
         Watch(
             name="PipeTimingOut",
             metric=metrics.pipe("ExecutionTimeout"),
-            meaning="A batch of the pipe took the five minutes that it may take.",
-            mends="status",
+            meaning="A batch of the pipe ran out of time before Firehose had taken it.",
         ),
         Watch(
             name="DeadLetters",
@@ -113,7 +106,7 @@ def _pipe_watches(metrics: Metrics) -> list[Watch]:
             missing=cloudwatch.TreatMissingData.IGNORE,
             meaning="The pipe gave up on changes. They leave the table's stream 24 hours after "
             "they were made, and cannot be fetched from then on.",
-            mends="redrive",
+            remedy="Bring them back with `sluice redrive`",
         ),
     ]
 
@@ -126,7 +119,6 @@ def _delivery_watches(metrics: Metrics, buffer_seconds: int) -> list[Watch]:
             # AWS advises 15 minutes; with a long buffer a line may wait one and a half times it.
             limit=max(900, 2 * buffer_seconds),
             meaning="A record has waited in Firehose for longer than its buffers explain.",
-            mends="status",
         ),
         Watch(
             name="DeliveryFailing",
@@ -136,7 +128,6 @@ def _delivery_watches(metrics: Metrics, buffer_seconds: int) -> list[Watch]:
             periods=SUSTAINED,
             meaning="Firehose's writes to the bucket have failed for 15 minutes on end; it tries "
             "for 24 hours and then discards.",
-            mends="status",
         ),
         Watch(
             name="DeliveryThrottled",
@@ -144,21 +135,19 @@ def _delivery_watches(metrics: Metrics, buffer_seconds: int) -> list[Watch]:
             periods=SUSTAINED,
             meaning="Firehose has throttled records for 15 minutes on end; the pipe puts them "
             "again and falls behind.",
-            mends="status",
         ),
         Watch(
             name="TooManyPartitions",
             metric=metrics.delivery("PartitionCountExceeded", "Maximum"),
             meaning="More partitions were open at a time than Firehose holds; records of the rest "
             "went under errors/.",
-            mends="replay",
+            remedy="Mend the cause, then bring them back with `sluice replay`",
         ),
         *(
             Watch(
                 name=name.removeprefix("KMS"),
                 metric=metrics.delivery(name),
                 meaning=f"Firehose {trouble}; it waits for 24 hours and then discards.",
-                mends="status",
             )
             for name, trouble in KEY_ERRORS.items()
         ),
@@ -166,7 +155,7 @@ def _delivery_watches(metrics: Metrics, buffer_seconds: int) -> list[Watch]:
             name="ErrorObjects",
             metric=metrics.error_writes(),
             meaning="Records that could not be delivered were written under errors/.",
-            mends="replay",
+            remedy="Mend the cause, then bring them back with `sluice replay`",
         ),
     ]
 
@@ -177,21 +166,20 @@ def _transform_watches(metrics: Metrics, timeout_seconds: float) -> list[Watch]:
             name="RecordsFailed",
             metric=metrics.records("ProcessingFailed"),
             meaning="The transform could not read records; they go under errors/ as they came.",
-            mends="failed",
+            remedy="Read why with `sluice failed`",
         ),
         Watch(
             name="TransformFailing",
             metric=metrics.transform("Errors"),
             meaning="The transform raised or ran out of time or memory, which no record should "
             "make it do; a batch that fails four times goes under errors/.",
-            mends="replay",
+            remedy="Mend the cause, then bring them back with `sluice replay`",
         ),
         Watch(
             name="TransformSlow",
             metric=metrics.transform("Duration", "Maximum"),
             limit=timeout_seconds * 1000 * TIMEOUT_SHARE,
             meaning="A batch took the transform more than four fifths of the time it has.",
-            mends="status",
         ),
         Watch(
             name="TransformThrottled",
@@ -199,7 +187,7 @@ def _transform_watches(metrics: Metrics, timeout_seconds: float) -> list[Watch]:
             periods=SUSTAINED,
             meaning="The transform has been throttled for 15 minutes on end; a batch that is "
             "throttled four times goes under errors/.",
-            mends="replay",
+            remedy="Mend the cause, then bring them back with `sluice replay`",
         ),
     ]
 

@@ -44,6 +44,7 @@ def graphs(metrics: Metrics) -> dict[str, list[cloudwatch.Metric]]:
         "Firehose: open partitions": [
             delivery("PartitionCount", "Maximum"),
             delivery("ActivePartitionsLimit", "Maximum"),
+            delivery("PartitionCountExceeded", "Maximum"),
         ],
         "Firehose: key": [delivery(name) for name in KEY_ERRORS],
         "Lake: age of what waits": [delivery("DeliveryToS3.DataFreshness", "Maximum")],

@@ -8,7 +8,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from chalicelib.partitions import ERROR_PREFIX
+from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
 from infrastructure.acknowledgments import acknowledge
 from infrastructure.logs import Log
 from infrastructure.settings import DeploymentSettings
@@ -42,10 +42,13 @@ class Lake(Construct):
                     expired_object_delete_marker=True,
                     abort_incomplete_multipart_upload_after=Duration.days(7),
                 ),
-                s3.LifecycleRule(
-                    id="errors",
-                    prefix=ERROR_PREFIX,
-                    expiration=Duration.days(settings.error_days),
+                *(
+                    s3.LifecycleRule(
+                        id=prefix.rstrip("/"),
+                        prefix=prefix,
+                        expiration=Duration.days(settings.error_days),
+                    )
+                    for prefix in (ERROR_PREFIX, REPLAYED_PREFIX)
                 ),
             ],
             # They alone see every kind of failure that Firehose writes, and cost only when it does.

@@ -79,7 +79,7 @@ class DeploymentSettings:
     """How much Firehose gathers for a partition before it writes an object sooner."""
 
     error_days: int = 90
-    """How long objects under `errors/` are kept."""
+    """How long objects under `errors/` and `errors-replayed/` are kept."""
 
     old_version_days: int = 30
     """How long an overwritten or deleted object can be restored."""

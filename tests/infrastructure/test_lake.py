@@ -51,10 +51,11 @@ def test_uploads_that_were_never_completed_are_aborted(dev: Any):
     assert rule(dev, "old-versions")["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
 
 
-def test_errors_alone_expire_as_the_settings_say(dev: Any, prod: Any):
-    assert rule(dev, "errors")["Prefix"] == "errors/"
-    assert rule(dev, "errors")["ExpirationInDays"] == 90
-    assert rule(prod, "errors")["ExpirationInDays"] == 7
+def test_errors_alone_replayed_or_not_expire_as_the_settings_say(dev: Any, prod: Any):
+    for name in ("errors", "errors-replayed"):
+        assert rule(dev, name)["Prefix"] == f"{name}/"
+        assert rule(dev, name)["ExpirationInDays"] == 90
+        assert rule(prod, name)["ExpirationInDays"] == 7
     assert "ExpirationInDays" not in rule(dev, "old-versions")
 
 

@@ -1,0 +1,190 @@
+"""The alarms and the topic they tell."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.metrics import RECORDS
+from operations.cli import sluice
+
+ALARM = "AWS::CloudWatch::Alarm"
+RUNBOOK = Path(__file__).resolve().parents[2] / "docs/runbook.md"
+TOPIC = "Alarms/Topic"
+
+PIPE = {"PipeName": "${Pipe/Pipe}"}
+QUEUE = {"QueueName": "${Pipe/DeadLetters.QueueName}"}
+STREAM = {"DeliveryStreamName": "${Delivery/Stream}"}
+FUNCTION = {"FunctionName": "${Transform}"}
+ERRORS = {"BucketName": "${Lake/Bucket}", "FilterId": "errors"}
+API = {"ApiName": "Sluice-dev", "Stage": "api"}
+
+# What AWS calls it: a metric of another name or dimension does not exist, and its alarm is silent.
+WATCHED = {
+    "PipeFailing": ("AWS/EventBridge/Pipes", "ExecutionFailed", "Sum", PIPE),
+    "PipeTargetFailing": ("AWS/EventBridge/Pipes", "TargetStageFailed", "Sum", PIPE),
+    "PipeThrottled": ("AWS/EventBridge/Pipes", "ExecutionThrottled", "Sum", PIPE),
+    "PipeTimingOut": ("AWS/EventBridge/Pipes", "ExecutionTimeout", "Sum", PIPE),
+    "DeadLetters": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", QUEUE),
+    "DeliveryLate": ("AWS/Firehose", "DeliveryToS3.DataFreshness", "Maximum", STREAM),
+    "DeliveryFailing": ("AWS/Firehose", "DeliveryToS3.Success", "Average", STREAM),
+    "DeliveryThrottled": ("AWS/Firehose", "ThrottledRecords", "Sum", STREAM),
+    "TooManyPartitions": ("AWS/Firehose", "PartitionCountExceeded", "Maximum", STREAM),
+    "KeyAccessDenied": ("AWS/Firehose", "KMSKeyAccessDenied", "Sum", STREAM),
+    "KeyDisabled": ("AWS/Firehose", "KMSKeyDisabled", "Sum", STREAM),
+    "KeyInvalidState": ("AWS/Firehose", "KMSKeyInvalidState", "Sum", STREAM),
+    "KeyNotFound": ("AWS/Firehose", "KMSKeyNotFound", "Sum", STREAM),
+    "ErrorObjects": ("AWS/S3", "PutRequests", "Sum", ERRORS),
+    "RecordsFailed": ("Sluice", RECORDS["ProcessingFailed"], "Sum", FUNCTION),
+    "TransformFailing": ("AWS/Lambda", "Errors", "Sum", FUNCTION),
+    "TransformSlow": ("AWS/Lambda", "Duration", "Maximum", FUNCTION),
+    "TransformThrottled": ("AWS/Lambda", "Throttles", "Sum", FUNCTION),
+    "ApiFailing": ("AWS/ApiGateway", "5XXError", "Sum", API),
+}
+
+RETRIED_BY_ITSELF = {
+    "PipeFailing",
+    "PipeTargetFailing",
+    "PipeThrottled",
+    "DeliveryFailing",
+    "DeliveryThrottled",
+    "TransformThrottled",
+}
+
+
+def alarms(deployment: Any) -> dict[str, Any]:
+    return {
+        path.removeprefix("Alarms/"): alarm["Properties"]
+        for path, alarm in deployment.all(ALARM).items()
+    }
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_an_alarm_watches_a_metric_by_the_names_it_is_published_under(dev: Any, name: str):
+    alarm = dev[f"Alarms/{name}"]
+    dimensions = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
+    found = (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"], dimensions)
+    assert found == WATCHED[name]
+    assert "Unit" not in alarm, "only a metric published with that very unit would match"
+
+
+def test_nothing_is_watched_that_is_not_listed_here(dev: Any):
+    assert alarms(dev).keys() == WATCHED.keys()
+
+
+@pytest.mark.parametrize("kind", ["prod", "attached", "local"])
+def test_every_deployment_has_the_same_alarms(deployments: Any, kind: str):
+    assert alarms(deployments[kind]).keys() == WATCHED.keys()
+
+
+def test_alarms_are_named_after_their_stack(dev: Any, prod: Any):
+    for deployment in (dev, prod):
+        for name, alarm in alarms(deployment).items():
+            assert alarm["AlarmName"] == f"{deployment.name}-{name}"
+
+
+def test_alarms_tell_the_topic_when_they_go_off_and_when_it_is_over(dev: Any):
+    for alarm in alarms(dev).values():
+        assert alarm["AlarmActions"] == ["${Alarms/Topic}"]
+        assert alarm["OKActions"] == ["${Alarms/Topic}"]
+
+
+def test_what_is_tried_again_may_fail_for_a_while_and_the_rest_not_once(dev: Any):
+    for name, alarm in alarms(dev).items():
+        assert alarm["Period"] == 300
+        assert alarm["EvaluationPeriods"] == (3 if name in RETRIED_BY_ITSELF else 1), name
+        assert alarm.get("DatapointsToAlarm") in (None, alarm["EvaluationPeriods"])
+
+
+def test_silence_is_well_but_does_not_end_the_alarm_of_letters_that_still_lie_there(dev: Any):
+    for name, alarm in alarms(dev).items():
+        expected = "ignore" if name == "DeadLetters" else "notBreaching"
+        assert alarm["TreatMissingData"] == expected, name
+
+
+def test_trouble_is_counted_from_the_first_time(dev: Any):
+    measured = {"DeliveryLate", "DeliveryFailing", "TransformSlow"}
+    for name, alarm in alarms(dev).items():
+        if name not in measured:
+            assert alarm["ComparisonOperator"] == "GreaterThanThreshold", name
+            assert alarm["Threshold"] == 0, name
+
+
+def test_delivery_fails_when_some_write_does_not_succeed(dev: Any):
+    assert dev["Alarms/DeliveryFailing"]["ComparisonOperator"] == "LessThanThreshold"
+    assert dev["Alarms/DeliveryFailing"]["Threshold"] == 1
+
+
+def test_delivery_is_late_when_its_buffers_cannot_explain_it(dev: Any, prod: Any):
+    for deployment in (dev, prod):
+        destination = deployment["Delivery/Stream"]["ExtendedS3DestinationConfiguration"]
+        buffer_seconds = destination["BufferingHints"]["IntervalInSeconds"]
+        late = deployment["Alarms/DeliveryLate"]["Threshold"]
+        assert max(900, 1.5 * buffer_seconds) <= late <= 1800
+
+
+def test_the_transform_is_slow_before_it_runs_out_of_time(dev: Any):
+    timeout_milliseconds = dev["Transform"]["Timeout"] * 1000
+    assert dev["Alarms/TransformSlow"]["Threshold"] == pytest.approx(0.8 * timeout_milliseconds)
+
+
+def sections() -> dict[str, str]:
+    """The runbook's sections of alarms, by heading."""
+    _, *parts = re.split(r"(?m)^### (.+)$", RUNBOOK.read_text())
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_every_alarm_has_its_section_in_the_runbook_and_every_section_its_alarm(dev: Any):
+    assert sections().keys() == alarms(dev).keys()
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_a_section_says_what_it_means_what_to_look_at_and_what_mends_it(name: str):
+    section = sections()[name]
+    for part in ("**Means.**", "**Look.**", "**Mend.**"):
+        assert part in section
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_an_alarm_says_what_it_means_and_where_to_go_on(dev: Any, name: str):
+    description = dev[f"Alarms/{name}"]["AlarmDescription"]
+    assert f"docs/runbook.md#{name.lower()}" in description
+    assert re.findall("`sluice [a-z]+`", description)
+    assert len(description) <= 1024
+
+
+def test_alarms_and_runbook_name_commands_that_exist(dev: Any):
+    descriptions = " ".join(alarm["AlarmDescription"] for alarm in alarms(dev).values())
+    for text in (descriptions, RUNBOOK.read_text()):
+        named = set(re.findall(r"\bsluice ([a-z]+)", text))
+        assert named
+        assert named <= sluice.commands.keys()
+
+
+def test_the_topic_is_encrypted_with_the_key(dev: Any):
+    assert dev[TOPIC]["KmsMasterKeyId"] == "${Encryption/Key.Arn}"
+
+
+def test_only_the_alarms_of_this_stack_may_tell_the_topic_and_only_over_tls(dev: Any):
+    policy = dev[f"{TOPIC}/Policy"]
+    assert policy["Topics"] == ["${Alarms/Topic}"]
+    statements = policy["PolicyDocument"]["Statement"]
+    (denied,) = [each for each in statements if each["Effect"] == "Deny"]
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    (allowed,) = [each for each in statements if each["Effect"] == "Allow"]
+    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allowed["Action"] == "sns:Publish"
+    assert allowed["Condition"]["StringEquals"] == {"aws:SourceAccount": "${AWS::AccountId}"}
+    assert allowed["Condition"]["ArnLike"]["aws:SourceArn"].endswith(":alarm:Sluice-dev-*")
+
+
+def test_who_is_to_be_mailed_is_subscribed_and_nobody_else(dev: Any, prod: Any):
+    subscriptions = "AWS::SNS::Subscription"
+    assert not dev.all(subscriptions)
+    (subscription,) = prod.all(subscriptions).values()
+    assert subscription["Properties"] == {
+        "TopicArn": "${Alarms/Topic}",
+        "Protocol": "email",
+        "Endpoint": "operator@example.com",
+    }
