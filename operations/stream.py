@@ -67,11 +67,9 @@ def fetch(
     found: list[Fetched] = []
     for record in _records(client, pointer, pause):
         sequence_number = record["dynamodb"]["SequenceNumber"]
-        if int(sequence_number) > last:
-            break
-        if int(sequence_number) >= first:
+        if first <= int(sequence_number) <= last:
             found.append(Fetched(sequence_number, render(record)))
-        if int(sequence_number) == last:
+        if int(sequence_number) >= last:
             break
     return found
 

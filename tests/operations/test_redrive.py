@@ -219,6 +219,19 @@ def test_the_rest_of_a_range_that_began_to_age_out_comes_back(
     assert ids(firehose_server.taken) == ["a", "b"]
 
 
+def test_changes_before_the_range_stay_out_where_its_first_one_is_not_found(
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+) -> None:
+    for name in ("a", "b"):
+        source.put(name)
+    first, second = source.sequence_numbers()
+    between = str(int(first) + 1).zfill(len(first))
+    assert between < second
+    dead_letter(between, second, 2)
+    assert redriven(stack)[0] == Redriven(messages=1, removed=1, accepted=1, aged_out=1)
+    assert ids(firehose_server.taken) == ["b"]
+
+
 @pytest.mark.parametrize(
     "gone",
     [
