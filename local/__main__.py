@@ -85,11 +85,15 @@ def demo(buffer_seconds: float) -> None:
 @click.option("--port", default=4566, show_default=True, help="Port of the emulator.")
 @click.option("--firehose-port", default=4573, show_default=True, help="Port of Firehose.")
 @click.option("--api-port", default=8000, show_default=True, help="Port of `chalice local`.")
+@click.option("--page-port", default=8080, show_default=True, help="Port of the page.")
 @buffer_option
-def dev(port: int, firehose_port: int, api_port: int, buffer_seconds: float) -> None:
-    """Keep the stack running, with the API on `chalice local`, until Ctrl-C."""
+def dev(
+    port: int, firehose_port: int, api_port: int, page_port: int, buffer_seconds: float
+) -> None:
+    """Keep the stack running, with the API on `chalice local` and the page, until Ctrl-C."""
     try:
         require_free(api_port, "--api-port")
+        require_free(page_port, "--page-port")
     except LocalRunError as failure:
         console.print(f"[red]error:[/red] {failure}")
         sys.exit(1)
@@ -109,8 +113,10 @@ def dev(port: int, firehose_port: int, api_port: int, buffer_seconds: float) -> 
         )
         try:
             api.wait_until(lambda: listening(api_port), 30)
+            report("starting the page")
+            session.start_page(page_port, f"http://{LOOPBACK}:{api_port}")
             report("")
-            console.print(_welcome(session, api_port))
+            console.print(_welcome(session, api_port, page_port))
             signal.pause()
         finally:
             api.stop()
@@ -129,10 +135,11 @@ def destroy(port: int) -> None:
         sys.exit(1)
 
 
-def _welcome(session: Session, api_port: int) -> str:
+def _welcome(session: Session, api_port: int, page_port: int) -> str:
     return f"""
 [bold]{STACK_NAME} is running.[/bold] Ctrl-C stops it and forgets its data.
 
+  Page      http://{LOOPBACK}:{page_port}/
   API       http://{LOOPBACK}:{api_port}/records
   AWS       AWS_ENDPOINT_URL={session.endpoint_url}  (any credentials)
   Firehose  AWS_ENDPOINT_URL_FIREHOSE={session.firehose_url}

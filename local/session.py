@@ -20,6 +20,8 @@ TABLE_NAME = "sluice-local-records"
 STATE = ROOT / ".local"
 CONTEXT = ["-c", "target=local", "-c", "stage=local"]
 READY_SECONDS = 60.0
+PIPE_STATE = "pipe"
+"""The pipe's state directory in the run's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Session:
 
     def start_pipe(self) -> Process:
         """Start the local pipe and wait until it follows the stream, from its checkpoint if any."""
-        state = self.folder / "pipe"
+        state = self.folder / PIPE_STATE
         status = state / "status.json"
         status.unlink(missing_ok=True)
         process = self._start(
@@ -91,6 +93,19 @@ class Session:
             *("--backoff-seconds", str(self.pipe_backoff_seconds)),
         )
         process.wait_until(status.exists, READY_SECONDS)
+        return process
+
+    def start_page(self, port: int, api_url: str) -> Process:
+        """Start the page and wait until it answers."""
+        process = self._start(
+            "page",
+            *("--firehose-url", self.firehose_url),
+            *("--api-url", api_url),
+            *("--stack-name", STACK_NAME),
+            *("--pipe-state", str(self.folder / PIPE_STATE)),
+            *("--port", str(port)),
+        )
+        process.wait_until(lambda: listening(port), READY_SECONDS)
         return process
 
     def stop(self) -> None:

@@ -137,7 +137,18 @@ def test_a_port_in_use_stops_dev_with_a_message() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         run = subprocess.run(
-            [sys.executable, "-m", "local", "dev", "--port", str(port), "--api-port", "0"],
+            [
+                sys.executable,
+                "-m",
+                "local",
+                "dev",
+                "--port",
+                str(port),
+                "--api-port",
+                "0",
+                "--page-port",
+                "0",
+            ],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -161,7 +172,9 @@ def test_a_deployment_that_fails_shows_why(tmp_path: Path, emulator: str) -> Non
 
 
 def test_dev_serves_the_api_until_it_is_interrupted() -> None:
-    ports = {name: free_port() for name in ("--port", "--firehose-port", "--api-port")}
+    ports = {
+        name: free_port() for name in ("--port", "--firehose-port", "--api-port", "--page-port")
+    }
     with started("dev", *(f"{name}={port}" for name, port in ports.items())) as run:
         read_until(run, "Ctrl-C stops it")
         answer = urllib3.request(

@@ -1,0 +1,92 @@
+"""The pipeline as it is drawn: where its stations stand, lying down for wide screens, upright for
+narrow ones. The same order as in docs/architecture.svg."""
+
+from msgspec import Struct
+
+
+class Box(Struct, frozen=True):
+    """Where a station stands, in units of the drawing."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class Edge(Struct, frozen=True):
+    """A way from station to station: an SVG path, and which rate flows on it.
+
+    `label` is where the rate is written, or None.
+    """
+
+    rate: str
+    path: str
+    label: tuple[int, int] | None = None
+    failing: bool = False
+
+
+class Drawing(Struct, frozen=True):
+    """One arrangement of the stations."""
+
+    name: str
+    width: int
+    height: int
+    boxes: dict[str, Box]
+    edges: tuple[Edge, ...]
+
+
+WIDE = Drawing(
+    "wide",
+    1160,
+    282,
+    {
+        "api": Box(10, 24, 112, 100),
+        "table": Box(176, 24, 160, 100),
+        "pipe": Box(390, 24, 150, 100),
+        "firehose": Box(594, 24, 180, 100),
+        "lake": Box(828, 24, 160, 100),
+        "catalog": Box(1036, 24, 114, 100),
+        "dead_letters": Box(390, 190, 150, 80),
+        "transform": Box(594, 190, 180, 80),
+        "quarantine": Box(828, 190, 160, 80),
+    },
+    (
+        Edge("changed", "M122 74H174", (148, 62)),
+        Edge("piped", "M336 74H388", (362, 62)),
+        Edge("piped", "M540 74H592", (566, 62)),
+        Edge("transformed", "M654 124V188"),
+        Edge("transformed", "M714 190V126", (744, 162)),
+        Edge("delivered", "M774 74H826", (800, 62)),
+        Edge("delivered", "M988 74H1034"),
+        Edge("dead_lettered", "M465 124V188", (500, 162), failing=True),
+        Edge("quarantined", "M774 104H801V230H826", (836, 162), failing=True),
+    ),
+)
+
+TALL = Drawing(
+    "tall",
+    340,
+    676,
+    {
+        "api": Box(4, 4, 176, 64),
+        "table": Box(4, 106, 176, 92),
+        "pipe": Box(4, 236, 176, 92),
+        "firehose": Box(4, 366, 176, 96),
+        "lake": Box(4, 500, 176, 92),
+        "catalog": Box(4, 624, 176, 48),
+        "dead_letters": Box(214, 246, 122, 72),
+        "transform": Box(214, 374, 122, 80),
+        "quarantine": Box(214, 510, 122, 72),
+    },
+    (
+        Edge("changed", "M92 68V104", (122, 91)),
+        Edge("piped", "M92 198V234", (122, 221)),
+        Edge("piped", "M92 328V364", (122, 351)),
+        Edge("transformed", "M180 400H212"),
+        Edge("transformed", "M214 428H182"),
+        Edge("delivered", "M92 462V498", (122, 485)),
+        Edge("delivered", "M92 592V622"),
+        Edge("dead_lettered", "M180 282H212", None, failing=True),
+        Edge("quarantined", "M164 462V478H276V508", None, failing=True),
+    ),
+)

@@ -1,0 +1,62 @@
+"""The form that posts a record: its fields come from the schema, its values go out as typed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import msgspec.inspect as types
+from msgspec import Struct
+
+from chalicelib.readers import struct_fields
+from chalicelib.schema import Record
+
+
+class Field(Struct, frozen=True):
+    """One field of the record, for the form. `text`: its value is taken as it is typed."""
+
+    name: str
+    help: str
+    required: bool
+    text: bool
+    whole_number: bool
+
+
+def fields(record_type: type[Struct] = Record) -> tuple[Field, ...]:
+    """The fields of a record type, in its order."""
+    return tuple(_field(field) for field in struct_fields(record_type))
+
+
+def record(form: Mapping[str, str], shown: tuple[Field, ...]) -> dict[str, Any]:
+    """The record that a filled-in form means; empty fields are left out.
+
+    What is no JSON where no text is wanted goes out as text: the API tells what is wrong.
+    """
+    return {
+        field.name: value if field.text else _json_or_text(value)
+        for field in shown
+        if (value := form.get(field.name, ""))
+    }
+
+
+def _field(field: types.Field) -> Field:
+    info, description = field.type, ""
+    while isinstance(info, types.Metadata | types.UnionType):
+        if isinstance(info, types.UnionType):
+            info = info.types[0]
+        else:
+            description = (info.extra_json_schema or {}).get("description", description)
+            info = info.type
+    return Field(
+        field.name,
+        description,
+        field.required,
+        isinstance(info, types.StrType),
+        isinstance(info, types.IntType),
+    )
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return value

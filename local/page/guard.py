@@ -1,0 +1,57 @@
+"""Who may talk to the page: browsers on this machine, from pages of this server.
+
+A web page elsewhere could reach a server on loopback through the browser, by DNS rebinding or by a
+form. The first names another host, the second another origin; both are refused.
+"""
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost"})
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Guard:
+    """ASGI middleware: refuses foreign requests, and sets the headers of every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        reason = _refusal(scope["method"], Headers(scope=scope))
+        app = PlainTextResponse(f"{reason}\n", 403) if reason else self._app
+        await app(scope, receive, send_guarded)
+
+
+def _refusal(method: str, headers: Headers) -> str | None:
+    """Why a request is refused, or None."""
+    host = headers.get("Host", "")
+    if host.rpartition(":")[0] not in LOOPBACK_HOSTS and host not in LOOPBACK_HOSTS:
+        return "This server answers for 127.0.0.1 and localhost alone."
+    site = headers.get("Sec-Fetch-Site", "none")
+    opened = method == "GET" and headers.get("Sec-Fetch-Mode") == "navigate"
+    if site not in ("same-origin", "none") and not opened:
+        return "This server answers its own pages alone."
+    if method != "GET" and headers.get("Origin", f"http://{host}") != f"http://{host}":
+        return "This server takes requests from its own pages alone."
+    return None

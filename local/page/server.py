@@ -1,0 +1,217 @@
+"""The page's server: one collector, its feed for all listeners, and what a person can do."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from socket import socket
+from types import FrameType
+from typing import Any
+from urllib.parse import parse_qsl
+
+import urllib3
+import uvicorn
+from botocore.exceptions import BotoCoreError, ClientError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from chalicelib.partitions import PartitionError, partitioner, path
+from local.page import form
+from local.page.collector import Collector
+from local.page.commands import CommandError, Sluice
+from local.page.entrance import Entrance
+from local.page.feed import Feed
+from local.page.guard import Guard
+from local.page.queries import Result, SavedQueries
+from local.page.views import Views
+
+BODY_BYTES_MAX = 512 * 1024
+SEED_RECORDS = 200
+STOP_SECONDS = 5
+
+Action = Callable[[Mapping[str, str]], Awaitable[Response]]
+
+
+class Page:
+    """What the routes do."""
+
+    def __init__(
+        self,
+        stack_name: str,
+        views: Views,
+        feed: Feed,
+        collector: Collector,
+        entrance: Entrance,
+        sluice: Sluice,
+        queries: SavedQueries,
+    ) -> None:
+        self._stack_name = stack_name
+        self._views = views
+        self._feed = feed
+        self._collector = collector
+        self._entrance = entrance
+        self._sluice = sluice
+        self._queries = queries
+        self._fields = form.fields()
+        self._partition = partitioner()
+        self._replaying = asyncio.Lock()
+
+    def application(self) -> Starlette:
+        """The ASGI application."""
+        return Starlette(
+            routes=[
+                Route("/", self._home),
+                Route("/events", self._events),
+                Route("/records", _action(self._post), methods=["POST"]),
+                Route("/broken", _action(self._break), methods=["POST"]),
+                Route("/seed", _action(self._seed), methods=["POST"]),
+                Route("/replay", _action(self._replay), methods=["POST"]),
+                Route("/query", _action(self._query), methods=["POST"]),
+                Route("/queries", self._saved_query),
+                Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
+            ],
+            middleware=[Middleware(Guard)],
+        )
+
+    async def _home(self, _: Request) -> Response:
+        return self._html(
+            "page",
+            stack_name=self._stack_name,
+            fields=self._fields,
+            regions=self._feed.regions,
+            queries=self._queries.all(),
+            sql="SELECT siteid, count(*) AS changes\nFROM all_changes\nGROUP BY 1\nORDER BY 1",
+        )
+
+    async def _events(self, _: Request) -> Response:
+        return StreamingResponse(self._feed.messages(), media_type="text/event-stream")
+
+    async def _post(self, values: Mapping[str, str]) -> Response:
+        record = form.record(values, self._fields)
+        try:
+            status, answer = await asyncio.to_thread(self._entrance.post, record)
+        except urllib3.exceptions.HTTPError as error:
+            return self._refused(HTTPStatus.BAD_GATEWAY, f"The API does not answer: {error}")
+        if status >= HTTPStatus.BAD_REQUEST:
+            errors = [
+                (str(each.get("pointer", "")).removeprefix("#/"), str(each.get("detail", "")))
+                for each in answer.get("errors", [])
+            ]
+            detail = str(answer.get("detail") or answer.get("message") or "The API refused it.")
+            return self._refused(HTTPStatus(status), detail, errors)
+        try:
+            partition = path(self._partition(answer))
+        except PartitionError as error:
+            partition = f"errors/: {error}"
+        self._collector.follow(str(answer["id"]), partition)
+        return self._html("posted", new=status == HTTPStatus.CREATED, record=answer)
+
+    async def _break(self, _: Mapping[str, str]) -> Response:
+        try:
+            await asyncio.to_thread(self._entrance.put_broken)
+        except (BotoCoreError, ClientError) as error:
+            return self._refused(HTTPStatus.BAD_GATEWAY, f"Firehose does not take it: {error}")
+        return self._done("A broken record is on its way. It will turn up in the quarantine.")
+
+    async def _seed(self, _: Mapping[str, str]) -> Response:
+        arguments = ("--count", str(SEED_RECORDS), "--sites", "8", "--changes", "40")
+        more = ("--deletes", "20", "--minutes", "20", "--rate", "60")
+        try:
+            seeded = await self._sluice.run("seed", *arguments, *more, "--json")
+        except CommandError as error:
+            return self._refused(HTTPStatus.BAD_GATEWAY, str(error))
+        return self._done(f"{seeded['total']} changes were written through the API.")
+
+    async def _replay(self, values: Mapping[str, str]) -> Response:
+        code = values.get("error_code", "")
+        chosen = ("--error-code", code) if code else ()
+        async with self._replaying:
+            try:
+                replayed = await self._sluice.run("replay", *chosen, "--json")
+            except CommandError as error:
+                return self._refused(HTTPStatus.BAD_GATEWAY, str(error))
+            finally:
+                self._collector.look_again()
+        return self._html("replayed", replayed=replayed)
+
+    async def _query(self, values: Mapping[str, str]) -> Response:
+        sql = values.get("sql", "").strip()
+        if not sql:
+            return self._refused(HTTPStatus.BAD_REQUEST, "There is no SQL to run.")
+        try:
+            result = Result.of(await self._sluice.run("query", sql, "--json"))
+        except CommandError as error:
+            return self._refused(HTTPStatus.BAD_REQUEST, str(error))
+        return self._html("result", result=result)
+
+    async def _saved_query(self, request: Request) -> Response:
+        saved = self._queries.named(request.query_params.get("name", ""))
+        return self._html("sql", sql=saved.sql if saved else "")
+
+    def _done(self, sentence: str) -> Response:
+        return self._html("done", sentence=sentence)
+
+    def _refused(
+        self, status: HTTPStatus, detail: str, errors: list[tuple[str, str]] | None = None
+    ) -> Response:
+        return self._html("refused", status, detail=detail, errors=errors or [])
+
+    def _html(self, name: str, status: int = HTTPStatus.OK, /, **values: Any) -> Response:
+        return HTMLResponse(self._views.render(name, **values), status)
+
+
+def _action(act: Action) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that hands the fields of a posted form to an action."""
+
+    async def endpoint(request: Request) -> Response:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_BYTES_MAX:
+                return Response(status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return await act(dict(parse_qsl(body.decode(errors="replace"))))
+
+    return endpoint
+
+
+class _Http(uvicorn.Server):
+    """Ends the open event streams when it is told to stop: it would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
+        super().__init__(config)
+        self._feed = feed
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._feed.close()
+
+
+async def serve(page: Page, feed: Feed, collector: Collector, listener: socket) -> None:
+    """Serve, and gather, until SIGINT or SIGTERM."""
+    config = uvicorn.Config(
+        page.application(),
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    async with gathering(collector):
+        await _Http(config, feed).serve(sockets=[listener])
+
+
+@contextlib.asynccontextmanager
+async def gathering(collector: Collector) -> AsyncIterator[None]:
+    """Have the collector gather meanwhile."""
+    task = asyncio.create_task(collector.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,134 @@
+// What htmx does not do: the state of the connection, the charts, and Ctrl+Enter.
+
+const stream = document.getElementById("stream");
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function tell(state, text) {
+  document.getElementById("live").dataset.state = state;
+  const words = document.getElementById("live-text");
+  if (words.textContent !== text) words.textContent = text;
+}
+
+stream.addEventListener("htmx:sse:after:connection", () => tell("live", "live"));
+for (const lost of ["htmx:sse:error", "htmx:sse:close", "htmx:error"]) {
+  stream.addEventListener(lost, () => tell("lost", "not connected, trying again"));
+}
+stream.addEventListener("htmx:sse:before:connection", ({ detail }) => {
+  if (detail.connection.attempt > 0) tell("lost", "not connected, trying again");
+});
+
+const axis = () => ({
+  stroke: color("--dim"),
+  grid: { stroke: color("--line"), width: 1 },
+  ticks: { show: false },
+  font: "12px system-ui, sans-serif",
+});
+
+function draw(place, options, data) {
+  place.replaceChildren();
+  return new uPlot({ width: place.clientWidth, ...options }, data, place);
+}
+
+// Rates
+
+const ratesPlace = document.getElementById("rates");
+let rates = null;
+let ratesData = null;
+
+function drawRates() {
+  rates = draw(
+    ratesPlace,
+    {
+      height: 110,
+      legend: { show: false },
+      cursor: { show: false },
+      scales: { y: { range: (_, __, high) => [0, Math.max(high * 1.1, 1)] } },
+      axes: [axis(), { ...axis(), size: 40, splits: (u) => [0, u.scales.y.max / 2, u.scales.y.max].map(Math.round) }],
+      series: [
+        {},
+        { stroke: color("--flow"), width: 1.5, points: { show: false } },
+        { stroke: color("--accent"), width: 2, fill: color("--accent-soft"), points: { show: false } },
+        { stroke: color("--bad"), width: 2, points: { show: false } },
+      ],
+    },
+    ratesData,
+  );
+}
+
+stream.addEventListener("rates", ({ detail }) => {
+  const { at, changed, delivered, quarantined } = JSON.parse(detail.data);
+  ratesData = [at, changed, delivered, quarantined];
+  if (rates) rates.setData(ratesData);
+  else drawRates();
+});
+
+// A query's result: the first column that is no number names the points, the numbers are drawn.
+
+const POINTS_MAX = 60;
+let redrawResult = () => {};
+
+function drawResult() {
+  const table = document.getElementById("result-table");
+  const place = document.getElementById("chart");
+  redrawResult = () => {};
+  if (!table || table.tBodies[0].rows.length < 2) return;
+  const heads = [...table.tHead.rows[0].cells];
+  const drawn = heads.flatMap((cell, index) => (cell.classList.contains("number") ? [index] : [])).slice(0, 4);
+  const named = heads.findIndex((cell) => !cell.classList.contains("number"));
+  if (!drawn.length) return;
+  const rows = [...table.tBodies[0].rows].slice(0, POINTS_MAX);
+  const text = (row, index) => row.cells[index].textContent;
+  const names = rows.map((row, index) => (named < 0 ? String(index + 1) : heads.flatMap((cell, at) => (cell.classList.contains("number") ? [] : [text(row, at)])).join(" ")));
+  const data = [
+    rows.map((_, index) => index),
+    ...drawn.map((column) => rows.map((row) => (text(row, column) === "" ? null : Number(text(row, column))))),
+  ];
+  const strokes = ["--accent", "--good", "--bad", "--flow"];
+  const bars = uPlot.paths.bars({ size: [0.7, 60], radius: 0.2 });
+  redrawResult = () =>
+    draw(
+      place,
+      {
+        height: 220,
+        scales: { x: { time: false, range: [-0.5, rows.length - 0.5] }, y: { range: (_, low, high) => [Math.min(0, low), Math.max(high, 1) * 1.05] } },
+        axes: [
+          { ...axis(), splits: (u) => data[0].filter((at) => at % Math.ceil((rows.length * 90) / u.width) === 0), values: (_, splits) => splits.map((at) => (names[at] ?? "").slice(-16)) },
+          { ...axis(), size: 60 },
+        ],
+        series: [
+          { label: "row", value: (_, at) => names[at] ?? "" },
+          ...drawn.map((column, index) => ({
+            label: heads[column].textContent,
+            stroke: color(strokes[index]),
+            fill: drawn.length === 1 ? color(strokes[index]) : undefined,
+            paths: drawn.length === 1 ? bars : undefined,
+            width: 1.5,
+          })),
+        ],
+      },
+      data,
+    );
+  redrawResult();
+}
+
+document.getElementById("result").addEventListener("htmx:after:swap", drawResult);
+
+function redraw() {
+  if (ratesData) drawRates();
+  redrawResult();
+}
+
+let width = innerWidth;
+addEventListener("resize", () => {
+  if (innerWidth !== width) redraw();
+  width = innerWidth;
+});
+dark.addEventListener("change", redraw);
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.id === "sql") {
+    event.preventDefault();
+    event.target.form.requestSubmit();
+  }
+});
