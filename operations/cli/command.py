@@ -24,7 +24,8 @@ from rich.text import Text
 
 from operations.stack import OperationError, told
 
-out = Console(soft_wrap=True)
+# Without a terminal there is no edge at which to cut a line.
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 240)
 err = Console(stderr=True, soft_wrap=True)
 
 INTERRUPTED = 130

@@ -7,6 +7,7 @@ from chalicelib.partitions import DATA_PREFIX
 from operations.cli.command import json_option, out, print_json, sluice
 from operations.lake import Partition, error_keys, keys, lines, partitions
 from operations.stack import OperationError, Stack
+from operations.wording import counted
 
 
 @sluice.command("tree")
@@ -21,11 +22,15 @@ def tree_command(stack_name: str, as_json: bool) -> None:
         print_json({"bucket": stack.bucket, "partitions": found, "errorObjects": len(errors)})
         return
     out.print(partition_tree(stack.bucket, found))
+    totals = contents(sum(each.objects for each in found), sum(each.records for each in found))
     out.print(
-        f"{sum(each.objects for each in found)} objects, "
-        f"{sum(each.records for each in found)} records in {len(found)} partitions; "
-        f"{len(errors)} error objects"
+        f"{totals} in {counted(len(found), 'partition')}; {counted(len(errors), 'error object')}"
     )
+
+
+def contents(objects: int, records: int) -> str:
+    """How much lies somewhere: `2 objects, 7 records`."""
+    return f"{counted(objects, 'object')}, {counted(records, 'record')}"
 
 
 def partition_tree(bucket: str, found: list[Partition]) -> Tree:
@@ -45,11 +50,11 @@ def _grow(node: Tree, found: list[tuple[list[str], Partition]]) -> None:
             below = [(levels[1:], partition) for levels, partition in below]
         if below[0][0]:
             records = sum(partition.records for _, partition in below)
-            _grow(node.add(f"{name}/  [dim]{records} records[/dim]"), below)
+            _grow(node.add(f"{name}/  [dim]{counted(records, 'record')}[/dim]"), below)
         else:
             partition = below[0][1]
             node.add(
-                f"{name}/  [dim]{partition.objects} objects, {partition.records} records, "
+                f"{name}/  [dim]{contents(partition.objects, partition.records)}, "
                 f"{partition.size} bytes[/dim]"
             )
 
