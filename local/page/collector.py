@@ -236,8 +236,8 @@ class Collector:
         keys = self._quarantine_keys = self._error_keys
         self._quarantine_problem = ""
         try:
-            document = await self._sluice.run("failed", "--json", "--payload", "--limit", "100")
-            self._quarantine = msgspec.convert(document, Quarantine)
+            answer = await self._sluice.run("failed", "--json", "--payload", "--limit", "100")
+            self._quarantine = msgspec.convert(answer.document, Quarantine)
         except (CommandError, msgspec.ValidationError) as error:
             self._quarantine_problem = f"The quarantine cannot be read: {error}"
             if self._quarantine_keys == keys:

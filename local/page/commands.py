@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from local.cdk import ROOT
 
@@ -17,6 +18,13 @@ class CommandError(Exception):
     """A command that failed; the message is its own, for a person to read."""
 
 
+class Answer(Struct, frozen=True):
+    """What a command printed: its JSON, and its words on standard error, a line each."""
+
+    document: Any
+    notes: tuple[str, ...]
+
+
 class Sluice:
     """Runs commands against one stack, each in a process of its own."""
 
@@ -24,8 +32,8 @@ class Sluice:
         self._command = [sys.executable, "-m", "operations", "--stack-name", stack_name]
         self._environment = dict(os.environ if environment is None else environment)
 
-    async def run(self, *arguments: str) -> Any:
-        """The document a command prints with `--json`, whatever its exit status.
+    async def run(self, *arguments: str) -> Answer:
+        """What a command prints with `--json`, whatever its exit status.
 
         Raises CommandError when it prints none.
         """
@@ -48,10 +56,11 @@ class Sluice:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+        words = complaint.decode(errors="replace").strip()
         try:
-            return msgspec.json.decode(output)
+            return Answer(msgspec.json.decode(output), tuple(words.splitlines()))
         except msgspec.DecodeError:
-            words = complaint.decode(errors="replace").strip().removeprefix("error:").strip()
+            words = words.removeprefix("error:").strip()
             raise CommandError(
                 words or f"`sluice {arguments[0]}` ended with status {process.returncode}"
             ) from None

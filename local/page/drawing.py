@@ -38,7 +38,7 @@ class Drawing(Struct, frozen=True):
 WIDE = Drawing(
     "wide",
     1160,
-    282,
+    288,
     {
         "api": Box(10, 24, 112, 100),
         "table": Box(176, 24, 160, 100),
@@ -46,9 +46,9 @@ WIDE = Drawing(
         "firehose": Box(594, 24, 180, 100),
         "lake": Box(828, 24, 160, 100),
         "catalog": Box(1036, 24, 114, 100),
-        "dead_letters": Box(390, 190, 150, 80),
-        "transform": Box(594, 190, 180, 80),
-        "quarantine": Box(828, 190, 160, 80),
+        "dead_letters": Box(390, 190, 150, 86),
+        "transform": Box(594, 190, 180, 86),
+        "quarantine": Box(828, 190, 160, 86),
     },
     (
         Edge("changed", "M122 74H174", (148, 62)),
@@ -74,9 +74,9 @@ TALL = Drawing(
         "firehose": Box(4, 366, 176, 96),
         "lake": Box(4, 500, 176, 92),
         "catalog": Box(4, 624, 176, 48),
-        "dead_letters": Box(214, 246, 122, 72),
-        "transform": Box(214, 374, 122, 80),
-        "quarantine": Box(214, 510, 122, 72),
+        "dead_letters": Box(214, 240, 122, 84),
+        "transform": Box(214, 372, 122, 84),
+        "quarantine": Box(214, 504, 122, 84),
     },
     (
         Edge("changed", "M92 68V104", (122, 91)),
@@ -87,6 +87,6 @@ TALL = Drawing(
         Edge("delivered", "M92 462V498", (122, 485)),
         Edge("delivered", "M92 592V622"),
         Edge("dead_lettered", "M180 282H212", None, failing=True),
-        Edge("quarantined", "M164 462V478H276V508", None, failing=True),
+        Edge("quarantined", "M164 462V480H276V502", None, failing=True),
     ),
 )

@@ -60,18 +60,18 @@ class Heat(Struct, frozen=True):
 
 def grid(partitions: Mapping[str, int]) -> Heat:
     """The grid of partitions (records by folder), by the finest time level that fits."""
-    split = [(_split(folder), records) for folder, records in partitions.items()]
-    levels = max((len(times) for (_, times), _ in split), default=0)
+    cells = [(split(folder), records) for folder, records in partitions.items()]
+    levels = max((len(times) for (_, times), _ in cells), default=0)
     depth = next(
         (
             depth
             for depth in range(levels, 1, -1)
-            if len({times[:depth] for (_, times), _ in split}) <= COLUMNS_MAX
+            if len({times[:depth] for (_, times), _ in cells}) <= COLUMNS_MAX
         ),
         min(levels, 1),
     )
     counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
-    for (site, times), records in split:
+    for (site, times), records in cells:
         counts[site, times[:depth]] += records
     columns = sorted({times for _, times in counts})
     shown = columns[-COLUMNS_MAX:]
@@ -93,7 +93,7 @@ def grid(partitions: Mapping[str, int]) -> Heat:
     )
 
 
-def _split(folder: str) -> tuple[str, tuple[str, ...]]:
+def split(folder: str) -> tuple[str, tuple[str, ...]]:
     """A folder's site, whatever its levels are named, and its time values, coarsest first."""
     pairs = [level.split("=", 1) for level in folder.removeprefix(DATA_PREFIX).split("/") if level]
     values = {name: value for name, *rest in pairs for value in rest}

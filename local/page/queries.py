@@ -35,28 +35,22 @@ class SavedQueries:
 
 def _read(file: Path) -> SavedQuery:
     sql = file.read_text().strip()
-    opening = []
-    for line in sql.splitlines():
-        if not line.startswith("--"):
-            break
-        opening.append(line.removeprefix("--").strip())
-    return SavedQuery(file.stem, " ".join(opening), sql)
+    opening = sql.partition("\n")[0]
+    about = opening.removeprefix("--").strip() if opening.startswith("--") else ""
+    return SavedQuery(file.stem, about, sql)
 
 
 class Result(Struct, frozen=True):
-    """A query's answer: its columns, its rows as text or numbers, and the bytes it read."""
+    """A query's answer: its columns, and its rows as text, numbers, truths or None."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
-    bytes_scanned: int | None = None
-    warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, document: dict[str, Any]) -> "Result":
-        """From the document of `sluice query --json`."""
-        columns = tuple(document["columns"])
-        rows = tuple(tuple(row) for row in document["rows"])
-        return cls(columns, rows, document.get("bytesScanned"), tuple(document.get("warnings", ())))
+    def of(cls, document: list[dict[str, Any]]) -> "Result":
+        """From the document of `sluice query --json`: a list of objects, a row each."""
+        columns = tuple(document[0]) if document else ()
+        return cls(columns, tuple(tuple(row.values()) for row in document))
 
     @property
     def numeric(self) -> tuple[bool, ...]:

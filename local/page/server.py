@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
 import urllib3
 import uvicorn
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,7 +21,8 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from chalicelib.partitions import PartitionError, partitioner, path
+from chalicelib.partitions import partitioner, path
+from chalicelib.schema import KEY, Record
 from local.page import form
 from local.page.collector import Collector
 from local.page.commands import CommandError, Sluice
@@ -33,6 +35,11 @@ from local.page.views import Views
 BODY_BYTES_MAX = 512 * 1024
 SEED_RECORDS = 200
 STOP_SECONDS = 5
+
+FIRST_QUERY = """SELECT siteid, changetype, count(*) AS changes
+FROM all_changes
+GROUP BY 1, 2
+ORDER BY 1, 2"""
 
 Action = Callable[[Mapping[str, str]], Awaitable[Response]]
 
@@ -85,7 +92,7 @@ class Page:
             fields=self._fields,
             regions=self._feed.regions,
             queries=self._queries.all(),
-            sql="SELECT siteid, count(*) AS changes\nFROM all_changes\nGROUP BY 1\nORDER BY 1",
+            sql=FIRST_QUERY,
         )
 
     async def _events(self, _: Request) -> Response:
@@ -104,12 +111,11 @@ class Page:
             ]
             detail = str(answer.get("detail") or answer.get("message") or "The API refused it.")
             return self._refused(HTTPStatus(status), detail, errors)
-        try:
-            partition = path(self._partition(answer))
-        except PartitionError as error:
-            partition = f"errors/: {error}"
-        self._collector.follow(str(answer["id"]), partition)
-        return self._html("posted", new=status == HTTPStatus.CREATED, record=answer)
+        stored = msgspec.convert(answer, Record)
+        self._collector.follow(getattr(stored, KEY), path(self._partition(stored)))
+        return self._html(
+            "posted", new=status == HTTPStatus.CREATED, record_id=getattr(stored, KEY)
+        )
 
     async def _break(self, _: Mapping[str, str]) -> Response:
         try:
@@ -122,32 +128,35 @@ class Page:
         arguments = ("--count", str(SEED_RECORDS), "--sites", "8", "--changes", "40")
         more = ("--deletes", "20", "--minutes", "20", "--rate", "60")
         try:
-            seeded = await self._sluice.run("seed", *arguments, *more, "--json")
+            answer = await self._sluice.run("seed", *arguments, *more, "--json")
         except CommandError as error:
             return self._refused(HTTPStatus.BAD_GATEWAY, str(error))
-        return self._done(f"{seeded['total']} changes were written through the API.")
+        return self._done(f"{answer.document['total']} changes were written through the API.")
 
     async def _replay(self, values: Mapping[str, str]) -> Response:
         code = values.get("error_code", "")
         chosen = ("--error-code", code) if code else ()
         async with self._replaying:
             try:
-                replayed = await self._sluice.run("replay", *chosen, "--json")
+                answer = await self._sluice.run("replay", *chosen, "--json")
             except CommandError as error:
                 return self._refused(HTTPStatus.BAD_GATEWAY, str(error))
             finally:
                 self._collector.look_again()
-        return self._html("replayed", replayed=replayed)
+        return self._html("replayed", replayed=answer.document)
 
     async def _query(self, values: Mapping[str, str]) -> Response:
         sql = values.get("sql", "").strip()
         if not sql:
             return self._refused(HTTPStatus.BAD_REQUEST, "There is no SQL to run.")
+        saved = self._queries.named(values.get("name", ""))
+        question = saved.name if saved and saved.sql == sql.replace("\r\n", "\n") else sql
+        chosen = [f"--{name}={values[name]}" for name in ("site", "key") if values.get(name)]
         try:
-            result = Result.of(await self._sluice.run("query", sql, "--json"))
+            answer = await self._sluice.run("query", "--json", *chosen, "--", question)
         except CommandError as error:
             return self._refused(HTTPStatus.BAD_REQUEST, str(error))
-        return self._html("result", result=result)
+        return self._html("result", result=Result.of(answer.document), notes=answer.notes)
 
     async def _saved_query(self, request: Request) -> Response:
         saved = self._queries.named(request.query_params.get("name", ""))

@@ -4,7 +4,6 @@ from base64 import b64decode
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -72,9 +71,13 @@ def size(number: float) -> str:
 
 
 def folder(key: str) -> str:
-    """The partition of a key or a prefix for people: its values without the names."""
-    levels = key.rpartition("/")[0].removeprefix(DATA_PREFIX).split("/")
-    return " / ".join(unquote(level.partition("=")[2] or level) for level in levels)
+    """The partition of a key or a prefix for people: its site and its time, or its error type."""
+    prefix = key.rpartition("/")[0]
+    if not prefix.startswith(DATA_PREFIX.rstrip("/")):
+        return " \N{MIDDLE DOT} ".join(prefix.split("/")[:2])
+    site, times = heat.split(prefix)
+    moment = "-".join(times[:3]) + (" " + ":".join(times[3:]) if times[3:] else "")
+    return " \N{MIDDLE DOT} ".join(filter(None, (site, moment)))
 
 
 def payload(raw_data: str | None) -> str:

@@ -25,6 +25,8 @@ const axis = () => ({
   font: "12px system-ui, sans-serif",
 });
 
+const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
+
 function draw(place, options, data) {
   place.replaceChildren();
   return new uPlot({ width: place.clientWidth, ...options }, data, place);
@@ -44,7 +46,10 @@ function drawRates() {
       legend: { show: false },
       cursor: { show: false },
       scales: { y: { range: (_, __, high) => [0, Math.max(high * 1.1, 1)] } },
-      axes: [axis(), { ...axis(), size: 40, splits: (u) => [0, u.scales.y.max / 2, u.scales.y.max].map(Math.round) }],
+      axes: [
+        { ...axis(), size: 26, space: 90, values: (_, splits) => splits.map(clock) },
+        { ...axis(), size: 44, space: 28, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000] },
+      ],
       series: [
         {},
         { stroke: color("--flow"), width: 1.5, points: { show: false } },
@@ -93,7 +98,7 @@ function drawResult() {
         height: 220,
         scales: { x: { time: false, range: [-0.5, rows.length - 0.5] }, y: { range: (_, low, high) => [Math.min(0, low), Math.max(high, 1) * 1.05] } },
         axes: [
-          { ...axis(), splits: (u) => data[0].filter((at) => at % Math.ceil((rows.length * 90) / u.width) === 0), values: (_, splits) => splits.map((at) => (names[at] ?? "").slice(-16)) },
+          { ...axis(), splits: (u) => data[0].filter((at) => at % Math.ceil((rows.length * 90) / u.width) === 0), values: (_, splits) => splits.map((at) => (names[at] ?? "").slice(0, 22)) },
           { ...axis(), size: 60 },
         ],
         series: [
