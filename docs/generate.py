@@ -110,10 +110,20 @@ def settings_table() -> str:
     rows = ["| setting | default | meaning |", "|---|---|---|"]
     described = attribute_docstrings(DeploymentSettings)
     for each in dataclasses.fields(DeploymentSettings):
-        default = "/".join(each.default) if isinstance(each.default, tuple) else each.default
-        shown = f"`{default}`" if default is not None else "none"
-        rows.append(f"| `{each.name}` | {shown} | {described[each.name]} |")
+        rows.append(f"| `{each.name}` | {as_context(each.default)} | {described[each.name]} |")
     return "\n".join(rows)
+
+
+def as_context(default: object) -> str:
+    """A setting's default as one would pass it on the command line."""
+    match default:
+        case None | ():
+            return "none"
+        case (int(), int()):
+            return f"`{default[0]}-{default[1]}`"
+        case tuple():
+            return f"`{'/'.join(default)}`"
+    return f"`{default}`"
 
 
 def attribute_docstrings(cls: type) -> dict[str, str]:
