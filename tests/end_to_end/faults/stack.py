@@ -1,0 +1,227 @@
+"""The deployed stack with proxies between its parts, where faults are injected.
+
+The pipe reaches Firehose through one proxy. Pipe and Firehose reach everything else, the stream,
+the dead-letter queue, the transform and S3, through another.
+"""
+
+import io
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import urllib3
+
+from local.emulator import CREDENTIALS, REGION
+from local.pipe.status import read_status
+from local.processes import Process
+from local.session import Session
+from tests.end_to_end.deployment import Deployed
+from tests.end_to_end.faults.accounting import Account, Accountant, sequence_number
+from tests.end_to_end.faults.proxy import Proxy
+
+SETTLE_SECONDS = 45.0
+POLL_SECONDS = 0.05
+BUFFER_SECONDS = 0.5
+BACKOFF_SECONDS = 0.3
+
+MISBEHAVING = Path(__file__).with_name("misbehaving.py")
+
+
+def wait_until(done: Callable[[], bool], what: str) -> None:
+    """Poll until it is done; fails in its own words when time runs out."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while not done():
+        assert time.monotonic() < deadline, f"after {SETTLE_SECONDS:.0f} s still not: {what}"
+        time.sleep(POLL_SECONDS)
+
+
+class FaultyStack:
+    """Runs pipe and Firehose behind the proxies while it is `in_place`."""
+
+    def __init__(self, deployed: Deployed, session: Session, aws: Proxy, firehose: Proxy) -> None:
+        self.aws = aws
+        self.firehose = firehose
+        self.run = ""
+        """The test's own: begins the id of each of its items."""
+        self.rows: list[tuple[str, Account]] = []
+        self.api = deployed.api
+        self.bucket = deployed.stack.bucket
+        self.table = deployed.stack.output("TableName")
+        self.transform = deployed.stack.output("TransformName")
+        account = boto3.Session(
+            CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=REGION,
+        )
+
+        def client(service: str) -> Any:
+            return account.client(service, endpoint_url=session.endpoint_url)
+
+        self.dynamodb = client("dynamodb")
+        self.functions = client("lambda")
+        self.accountant = Accountant(
+            deployed,
+            dynamodb=self.dynamodb,
+            streams=client("dynamodbstreams"),
+            queues=client("sqs"),
+        )
+        self._session = session
+        self._behind = replace(
+            session,
+            endpoint_url=aws.url,
+            buffer_seconds=BUFFER_SECONDS,
+            pipe_backoff_seconds=BACKOFF_SECONDS,
+        )
+
+    @contextmanager
+    def in_place(self) -> Iterator["FaultyStack"]:
+        """Pipe and Firehose are restarted behind the proxies, and at the end as they were."""
+        self._stop()
+        try:
+            self.start_firehose()
+            self.start_pipe()
+            yield self
+        finally:
+            self._stop()
+            self._session.start_firehose()
+            self._session.start_pipe()
+
+    def _stop(self) -> None:
+        for name in ("pipe", "firehose"):
+            self.process(name).stop()
+
+    def process(self, name: str) -> Process:
+        """The running pipe or Firehose."""
+        return self._session.processes[name]
+
+    def start_pipe(self) -> None:
+        """Start the pipe, from its checkpoint."""
+        replace(self._behind, firehose_port=self.firehose.port).start_pipe()
+
+    def start_firehose(self, buffer_seconds: float = BUFFER_SECONDS) -> None:
+        """Start Firehose, with what its journal holds."""
+        replace(self._behind, buffer_seconds=buffer_seconds).start_firehose()
+
+    def mend(self) -> None:
+        """What a test killed runs again, and nothing is on its way any more."""
+        if not self.process("firehose").running():
+            self.start_firehose()
+        if not self.process("pipe").running():
+            self.start_pipe()
+        self.settle()
+        self.accountant.dead_lettered(self.run)
+
+    @contextmanager
+    def buffering(self, seconds: float) -> Iterator[None]:
+        """Firehose with another buffer interval."""
+        self.process("firehose").stop()
+        self.start_firehose(seconds)
+        try:
+            yield
+        finally:
+            self.process("firehose").stop()
+            self.start_firehose()
+
+    @contextmanager
+    def configured(self, function: str, **settings: Any) -> Iterator[None]:
+        """A function with another configuration, through Lambda's API."""
+        before = self.functions.get_function_configuration(FunctionName=function)
+        self.functions.update_function_configuration(FunctionName=function, **settings)
+        try:
+            yield
+        finally:
+            restored = {"Layers": [], **before}
+            self.functions.update_function_configuration(
+                FunctionName=function, **{name: restored[name] for name in settings}
+            )
+
+    def api_function(self) -> dict[str, Any]:
+        """The configuration of the function behind the API."""
+        return next(
+            function
+            for page in self.functions.get_paginator("list_functions").paginate()
+            for function in page["Functions"]
+            if "TABLE_NAME" in function.get("Environment", {}).get("Variables", {})
+        )
+
+    @contextmanager
+    def transforming(self, handler: str, **settings: Any) -> Iterator[None]:
+        """The transform behind a handler of `misbehaving`."""
+        layer = io.BytesIO()
+        with zipfile.ZipFile(layer, "w") as archive:
+            archive.write(MISBEHAVING, "python/misbehaving.py")
+        version = self.functions.publish_layer_version(
+            LayerName="misbehaving", Content={"ZipFile": layer.getvalue()}
+        )
+        with self.configured(
+            self.transform,
+            Layers=[version["LayerVersionArn"]],
+            Handler=f"misbehaving.{handler}",
+            **settings,
+        ):
+            yield
+        self.functions.delete_layer_version(
+            LayerName="misbehaving", VersionNumber=version["Version"]
+        )
+
+    def record(self, index: int, **fields: Any) -> dict[str, Any]:
+        """A record of this test."""
+        return {
+            "id": f"{self.run}-{index}",
+            "siteId": f"faults-{index % 3}",
+            "createdAtTime": 1700076551926,
+            "valueOne": index,
+            **fields,
+        }
+
+    def write(self, count: int = 30) -> None:
+        """Put records through the API, change a few and delete two."""
+        records = [self.record(index) for index in range(count)]
+        self.api.request("POST", "/records/batch", records)
+        changed = [{**record, "name": "changed"} for record in records[:8]]
+        self.api.request("POST", "/records/batch", changed)
+        for record in records[:2]:
+            self.api.request("DELETE", f"/records/{record['id']}")
+
+    def wait_for_log(self, text: str, times: int = 1) -> None:
+        """Wait until Firehose's log says something so many times."""
+        log = self.process("firehose").log
+        wait_until(
+            lambda: log.read_text().count(text) >= times, f"{times} times in the log: {text}"
+        )
+
+    def settle(self) -> None:
+        """Wait until pipe and Firehose say that nothing is on its way any more."""
+        wait_until(self._settled, "the pipe at the stream's end, Firehose without a record")
+
+    def _settled(self) -> bool:
+        changes = self.accountant.changes()
+        status = read_status(self._session.folder / "pipe")
+        if status is None or not status.shards:
+            return False
+        last = sequence_number(changes[-1]) if changes else 0
+        if any(int(shard.sequence_number or 0) < last for shard in status.shards.values()):
+            return False
+        answer = urllib3.request("GET", f"{self._session.firehose_url}/status", retries=False)
+        return all(stream["buffered"] == 0 for stream in answer.json()["streams"].values())
+
+    def account(self, fault: str) -> Account:
+        """The account once all has settled, as a row of the table that is printed at the end.
+
+        Nothing may be lost; what is delivered shows each item's latest state, each in its site's
+        own partition.
+        """
+        self.settle()
+        account = self.accountant.account(self.run)
+        self.rows.append((fault, account))
+        assert account.changes > 0
+        assert account.lost == 0
+        self.accountant.check_latest_state(self.run)
+        for key, line in self.accountant.lines(self.run):
+            assert f"/siteId={line['siteId']}/" in key
+        return account
