@@ -134,10 +134,13 @@ def serde_mapping(record_type: type[Struct] = Record) -> dict[str, str]:
     """How the OpenX SerDe finds the key of each column
     (https://docs.aws.amazon.com/athena/latest/ug/openx-json-serde.html)."""
     return {"case.insensitive": "FALSE"} | {
-        f"mapping.{column.name}": column.key
-        for column in columns(record_type)
-        if column.name != column.key
+        f"mapping.{name}": key for name, key in renamed_keys(record_type).items()
     }
+
+
+def renamed_keys(record_type: type[Struct] = Record) -> dict[str, str]:
+    """The key of each column that is not named as its key."""
+    return {column.name: column.key for column in columns(record_type) if column.name != column.key}
 
 
 def _type(info: inspect.Type) -> str:

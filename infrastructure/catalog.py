@@ -6,7 +6,7 @@ Partitions are projected, never registered: no crawler runs and a folder is foun
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_athena as athena
@@ -26,7 +26,7 @@ from chalicelib.catalog import (
     serde_mapping,
 )
 from chalicelib.partitions import DATA_PREFIX
-from infrastructure.settings import DeploymentSettings
+from infrastructure.settings import DeploymentSettings, Format
 
 RESULT_PREFIX = "query-results/"
 
@@ -35,11 +35,39 @@ QUERIES = Path(__file__).parents[1] / "queries"
 LINES = "lines"
 """A table for the emulator's engine, which guesses types from the JSON: each line as text."""
 
-_OPENX = "org.openx.data.jsonserde.JsonSerDe"
-_LAZY_SIMPLE = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
 _NONE: Mapping[str, str] = {}
-_WHOLE_LINE = {"field.delim": "\x01"}
-"""JSON writes control characters as escapes, so a line never holds one."""
+
+
+class Storage(NamedTuple):
+    """How a table's objects are read."""
+
+    classification: str
+    input_format: str
+    output_format: str
+    serde: str
+    serde_parameters: Mapping[str, str] = _NONE
+
+
+_JSON = Storage(
+    "json",
+    "org.apache.hadoop.mapred.TextInputFormat",
+    "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+    "org.openx.data.jsonserde.JsonSerDe",
+    serde_mapping(),
+)
+_WHOLE_LINES = _JSON._replace(
+    classification="csv",
+    serde="org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
+    # JSON writes control characters as escapes, so a line never holds one.
+    serde_parameters={"field.delim": "\x01"},
+)
+_PARQUET = Storage(
+    "parquet",
+    "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+    "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+    "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
+)
+_STORAGES: Mapping[Format, Storage] = {"json": _JSON, "parquet": _PARQUET}
 
 
 class Catalog(Construct):
@@ -56,6 +84,7 @@ class Catalog(Construct):
     ) -> None:
         super().__init__(scope, id)
         self._bucket = bucket
+        self._storage = _STORAGES[settings.format]
         self.database = glue.CfnDatabase(
             self,
             "Database",
@@ -80,7 +109,7 @@ class Catalog(Construct):
             ALL_CHANGES,
             "The same changes without partitions, for questions across sites. Reads all of them.",
         )
-        if settings.target == "local":
+        if settings.target == "local" and settings.format == "json":
             self._lines(settings)
         self.workgroup = self._workgroup(settings, key)
         if settings.target == "aws":
@@ -100,11 +129,9 @@ class Catalog(Construct):
             name,
             description,
             partitions,
-            {"classification": "json", **parameters},
+            parameters,
             _glue_columns(columns()),
-            glue.CfnTable.SerdeInfoProperty(
-                serialization_library=_OPENX, parameters=serde_mapping()
-            ),
+            self._storage,
         )
 
     def _lines(self, settings: DeploymentSettings) -> glue.CfnTable:
@@ -113,11 +140,9 @@ class Catalog(Construct):
             LINES,
             "Each line of the lake as text, for the emulator alone.",
             partition_columns(settings.layout),
-            {"classification": "csv"},
+            _NONE,
             [glue.CfnTable.ColumnProperty(name="line", type="string")],
-            glue.CfnTable.SerdeInfoProperty(
-                serialization_library=_LAZY_SIMPLE, parameters=_WHOLE_LINE
-            ),
+            _WHOLE_LINES,
         )
 
     def _glue_table(
@@ -128,7 +153,7 @@ class Catalog(Construct):
         partitions: Sequence[Column],
         parameters: Mapping[str, str],
         glue_columns: list[Any],
-        serde: glue.CfnTable.SerdeInfoProperty,
+        storage: Storage,
     ) -> glue.CfnTable:
         """A table over all of `data/`."""
         return glue.CfnTable(
@@ -141,13 +166,19 @@ class Catalog(Construct):
                 description=description,
                 table_type="EXTERNAL_TABLE",
                 partition_keys=_glue_columns(partitions),
-                parameters={"EXTERNAL": "TRUE", **parameters},
+                parameters={
+                    "EXTERNAL": "TRUE",
+                    "classification": storage.classification,
+                    **parameters,
+                },
                 storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
                     location=self._bucket.s3_url_for_object(DATA_PREFIX),
                     columns=glue_columns,
-                    input_format="org.apache.hadoop.mapred.TextInputFormat",
-                    output_format="org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
-                    serde_info=serde,
+                    input_format=storage.input_format,
+                    output_format=storage.output_format,
+                    serde_info=glue.CfnTable.SerdeInfoProperty(
+                        serialization_library=storage.serde, parameters=storage.serde_parameters
+                    ),
                 ),
             ),
         )

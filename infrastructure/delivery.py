@@ -3,6 +3,7 @@
 from typing import cast
 
 from aws_cdk import Duration, Size, Stack
+from aws_cdk import aws_glue as glue
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesisfirehose as firehose
 from aws_cdk import aws_kms as kms
@@ -12,6 +13,7 @@ from constructs import Construct
 
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX, firehose_error_prefix, firehose_prefix
 from infrastructure.acknowledgments import acknowledge
+from infrastructure.conversion import reading_columns, to_parquet
 from infrastructure.logs import Log
 from infrastructure.settings import DeploymentSettings
 
@@ -36,18 +38,19 @@ class Delivery(Construct):
         key: kms.IKey,
         bucket: s3.Bucket,
         transform: lambda_.IFunction,
+        changes: glue.CfnTable,
     ) -> None:
         super().__init__(scope, id)
         self.log = Log(self, "Log", settings=settings, key=key)
+        parquet = settings.format == "parquet"
+        statements = self._statements(key=key, bucket=bucket, transform=transform)
+        if parquet:
+            statements.append(reading_columns(changes))
         self.role = iam.Role(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("firehose.amazonaws.com"),
-            inline_policies={
-                "Delivery": iam.PolicyDocument(
-                    statements=self._statements(key=key, bucket=bucket, transform=transform)
-                )
-            },
+            inline_policies={"Delivery": iam.PolicyDocument(statements=statements)},
         )
         # The constructs would add rights of their own, to delete objects among them.
         role = self.role.without_policy_updates()
@@ -60,7 +63,9 @@ class Delivery(Construct):
                 bucket,
                 role=role,
                 encryption_key=key,
-                compression=firehose.Compression.GZIP,
+                # Parquet compresses what it holds, and Firehose refuses a second compression.
+                compression=None if parquet else firehose.Compression.GZIP,
+                data_format_conversion=to_parquet(changes) if parquet else None,
                 buffering_interval=Duration.seconds(settings.buffer_seconds),
                 buffering_size=Size.mebibytes(settings.buffer_megabytes),
                 dynamic_partitioning=firehose.DynamicPartitioningProps(

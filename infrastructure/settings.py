@@ -11,6 +11,7 @@ from chalicelib.schema import LAYOUT, SITE
 
 Target = Literal["aws", "local"]
 KeepOrDrop = Literal["keep", "drop"]
+Format = Literal["json", "parquet"]
 
 LOG_RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
@@ -71,6 +72,10 @@ class DeploymentSettings:
 
     undeclared: KeepOrDrop = "keep"
     """Whether attributes the schema does not declare are kept in the line's `extra`."""
+
+    format: Format = "json"
+    """What the lake's objects are: gzipped lines of JSON, or Parquet. It stays as first deployed:
+    the tables read one format alone."""
 
     buffer_seconds: int = 60
     """How long Firehose gathers a partition's lines before it writes an object."""
@@ -292,6 +297,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "layout": _layout,
     "deletes": _choice(get_args(KeepOrDrop)),
     "undeclared": _choice(get_args(KeepOrDrop)),
+    "format": _choice(get_args(Format)),
     "buffer_seconds": _whole_number(60, 900, "Firehose's bounds with dynamic partitioning"),
     "buffer_megabytes": _whole_number(64, 128, "Firehose's bounds with dynamic partitioning"),
     "error_days": _whole_number(1, 3650, _EXPIRY),

@@ -37,6 +37,7 @@ class Sluice(Stack):
             table=records.table,
             table_key_arn=records.key_arn,
         )
+        catalog = Catalog(self, "Catalog", settings=settings, key=key, bucket=lake.bucket)
         delivery = Delivery(
             self,
             "Delivery",
@@ -44,6 +45,7 @@ class Sluice(Stack):
             key=key,
             bucket=lake.bucket,
             transform=runtime.transform,
+            changes=catalog.changes,
         )
         pipe = Pipe(
             self,
@@ -79,7 +81,6 @@ class Sluice(Stack):
             alarms=alarms.alarms,
             watches=watched,
         )
-        catalog = Catalog(self, "Catalog", settings=settings, key=key, bucket=lake.bucket)
         Tags.of(self).add("application", "sluice")
         Tags.of(self).add("sluice:stage", settings.stage)
         for name, value in {

@@ -25,6 +25,7 @@ DEPLOYMENTS = {
         "deletes": "drop",
         "undeclared": "drop",
         "layout": "year/siteId",
+        "format": "parquet",
         "buffer_seconds": "900",
         "buffer_megabytes": "64",
         "error_days": "7",
