@@ -75,6 +75,10 @@ class Lake:
         )["TableMetadata"]
 
     @property
+    def _parameters(self) -> dict[str, str]:
+        return self._changes.get("Parameters", {})
+
+    @property
     def partitions(self) -> tuple[str, ...]:
         """The partition columns of `changes`, outermost first."""
         return tuple(each["Name"] for each in self._changes.get("PartitionKeys", []))
@@ -97,7 +101,9 @@ class Lake:
         """Run a query to its end. Ctrl-C stops it. Raises OperationError with why it failed."""
         text, database = sql, self._database
         if self.emulated:
-            text = query_emulator.bridged(sql, self._database, self._levels())
+            text = query_emulator.bridged(
+                sql, self._database, self._levels(), self._parameters.get("classification", "")
+            )
             database = query_emulator.NO_DATABASE
         execution = self._athena.start_query_execution(
             QueryString=text,
@@ -155,11 +161,11 @@ class Lake:
 
     def _levels(self) -> dict[str, str]:
         """The level of the layout that each partition column stands for."""
-        template = self._changes.get("Parameters", {}).get("storage.location.template", "")
+        template = self._parameters.get("storage.location.template", "")
         return {column: level for level, column in _PLACE.findall(template)}
 
     def _projection(self, column: str, what: str) -> str | None:
-        return self._changes.get("Parameters", {}).get(f"projection.{column}.{what}")
+        return self._parameters.get(f"projection.{column}.{what}")
 
 
 def _row(row: Any, casts: Sequence[Callable[[str], Any]]) -> Row:

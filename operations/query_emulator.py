@@ -6,6 +6,8 @@ and lacks `from_unixtime`. So there a question is asked after statements that ma
 text the tables as they are on AWS.
 """
 
+from collections.abc import Mapping
+
 from chalicelib.catalog import ALL_CHANGES, CHANGES, Column, columns
 from chalicelib.partitions import TIME_FORMATS
 
@@ -16,20 +18,26 @@ NO_DATABASE = "none"
 """Where the question is asked, so that its tables are those made before it."""
 
 
-def bridged(sql: str, database: str, partition_keys: dict[str, str]) -> str:
-    """The statements to run for a question. `partition_keys` has the level of each column."""
-    data = [_from_line(column) for column in columns()]
+def bridged(sql: str, database: str, levels: Mapping[str, str], classification: str) -> str:
+    """The statements to run for a question.
+
+    `levels` has the level of the layout for each partition column. Parquet files tell their types,
+    so of them the table itself is read.
+    """
+    names = [column.name for column in columns()]
+    times = [name for name, level in levels.items() if level in TIME_FORMATS]
     partitions = [
         name if level in TIME_FORMATS else f"url_encode({level.lower()}) AS {name}"
-        for name, level in partition_keys.items()
+        for name, level in levels.items()
     ]
-    times = [name for name, level in partition_keys.items() if level in TIME_FORMATS]
-    names = [column.name for column in columns()]
-    lines = f'FROM "{database}"."{LINES}" AS {LINES} SELECT {", ".join(data + times)}'
+    typed = classification != "json"
+    values = names if typed else [_from_line(column) for column in columns()]
+    stored = f'"{database}"."{CHANGES if typed else LINES}"'
+    source = f"FROM {stored} AS stored SELECT {', '.join(values + times)}"
     return ";\n".join(
         [
             "CREATE TEMP MACRO from_unixtime(s) AS epoch_ms(CAST(round(s * 1000) AS BIGINT))",
-            f"CREATE TEMP VIEW {CHANGES} AS FROM ({lines}) SELECT {', '.join(names + partitions)}",
+            f"CREATE TEMP VIEW {CHANGES} AS FROM ({source}) SELECT {', '.join(names + partitions)}",
             f"CREATE TEMP VIEW {ALL_CHANGES} AS FROM {CHANGES} SELECT {', '.join(names)}",
             sql,
         ]

@@ -3,7 +3,18 @@
 A command is a module of this package; importing it adds it to the group.
 """
 
-from operations.cli import backfill, failed, query, redrive, replay, seed, status, tree
+from operations.cli import backfill, failed, query, redrive, replay, seed, status, tree, verify
 from operations.cli.command import sluice
 
-__all__ = ["backfill", "failed", "query", "redrive", "replay", "seed", "sluice", "status", "tree"]
+__all__ = [
+    "backfill",
+    "failed",
+    "query",
+    "redrive",
+    "replay",
+    "seed",
+    "sluice",
+    "status",
+    "tree",
+    "verify",
+]

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 import click
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -176,7 +177,7 @@ def _print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
     for row in shown_rows:
         table.add_row(*(Text(_cell(row[index])) for index in filled))
     wide = out.measure(table, options=out.options.update(max_width=TABLE_WIDTH_MAX)).maximum
-    out.print(table, width=max(wide, out.width), crop=False)
+    Console(soft_wrap=True, width=max(wide, out.width)).print(table)
     note = f"; {more} more with --csv or --json" if more else ""
     err.print(counted(len(shown_rows) + more, "row") + note, highlight=False)
 
