@@ -119,7 +119,8 @@ def deployed(emulator: Emulator, names: Sequence[str]) -> list[StreamConfig]:
             config.read(
                 client.describe_delivery_stream(DeliveryStreamName=name)[
                     "DeliveryStreamDescription"
-                ]
+                ],
+                emulator.column_types,
             )
             for name in dict.fromkeys(names or existing)
         ]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from local.firehose import prefix
+from local.firehose import conversion, prefix
+from local.firehose.conversion import ColumnTypes, Conversion
 from local.firehose.prefix import Prefix, PrefixError
 
 MEBIBYTE = 1024 * 1024
@@ -68,12 +69,17 @@ class StreamConfig:
     error_prefix: Prefix
     buffering: Buffering
     processor: ProcessorConfig
+    conversion: Conversion | None
+    """Into what lines of JSON are converted; they are gzipped when it is None."""
     description: Mapping[str, Any]
     """The DeliveryStreamDescription as AWS writes it on the wire."""
 
 
-def read(description: Mapping[str, Any]) -> StreamConfig:
-    """The configuration in a boto3 DeliveryStreamDescription. Raises ConfigError."""
+def read(description: Mapping[str, Any], column_types: ColumnTypes) -> StreamConfig:
+    """The configuration in a boto3 DeliveryStreamDescription. Raises ConfigError.
+
+    Records that are converted are so by the columns the table has now.
+    """
     reasons: list[str] = []
     name = description["DeliveryStreamName"]
     if description["DeliveryStreamType"] != "DirectPut":
@@ -87,6 +93,7 @@ def read(description: Mapping[str, Any]) -> StreamConfig:
     error_prefix = _error_prefix(s3, reasons)
     processor = _processor(s3, reasons)
     buffering = _buffering(s3, reasons)
+    converted = _conversion(s3, column_types, reasons)
     if reasons or processor is None:
         raise ConfigError(name, reasons)
     encryption = s3.get("EncryptionConfiguration", {}).get("KMSEncryptionConfig", {})
@@ -105,6 +112,7 @@ def read(description: Mapping[str, Any]) -> StreamConfig:
         error_prefix=error_prefix,
         buffering=buffering,
         processor=processor,
+        conversion=converted,
         description=wire,
     )
 
@@ -115,14 +123,14 @@ def _wire_value(value: Any) -> Any:
 
 def _unsupported(s3: Mapping[str, Any]) -> list[str]:
     reasons = []
-    if s3.get("CompressionFormat") != "GZIP":
-        reasons.append(
-            f"CompressionFormat is {s3.get('CompressionFormat')}; only GZIP is written here"
-        )
+    compression = s3.get("CompressionFormat", "UNCOMPRESSED")
+    if _converts(s3):
+        if compression != "UNCOMPRESSED":
+            reasons.append(f"CompressionFormat is {compression}; converted records take none")
+    elif compression != "GZIP":
+        reasons.append(f"CompressionFormat is {compression}; only GZIP is written here")
     if s3.get("S3BackupMode", "Disabled") != "Disabled":
         reasons.append("S3BackupMode is Enabled; source records are not backed up here")
-    if s3.get("DataFormatConversionConfiguration", {}).get("Enabled"):
-        reasons.append("DataFormatConversionConfiguration is enabled; records are not converted")
     if not s3.get("DynamicPartitioningConfiguration", {}).get("Enabled"):
         reasons.append("DynamicPartitioningConfiguration is not enabled; it has to be")
     reasons += [
@@ -131,6 +139,19 @@ def _unsupported(s3: Mapping[str, Any]) -> list[str]:
         if s3.get(option)
     ]
     return reasons
+
+
+def _converts(s3: Mapping[str, Any]) -> bool:
+    configuration = s3.get("DataFormatConversionConfiguration")
+    return configuration is not None and configuration.get("Enabled", True)
+
+
+def _conversion(
+    s3: Mapping[str, Any], column_types: ColumnTypes, reasons: list[str]
+) -> Conversion | None:
+    if not _converts(s3):
+        return None
+    return conversion.read(s3["DataFormatConversionConfiguration"], column_types, reasons)
 
 
 def _data_prefix(s3: Mapping[str, Any], reasons: list[str]) -> Prefix:

@@ -1,10 +1,9 @@
 """Buffers by partition, and the S3 objects they become.
 
-An object holds a partition's records one after the other with nothing in between, gzipped, under
-the name AWS gives it: https://docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html.
+An object holds a partition's records under the name AWS gives it:
+https://docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html.
 """
 
-import gzip
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +11,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from local.firehose.config import StreamConfig
-from local.firehose.errors import ERROR_OUTPUT_TYPE
+from local.firehose.conversion import Parquet
+from local.firehose.errors import ConversionFailure
+from local.firehose.formats import Format, GzipLines, Lines
 from local.firehose.ledger import Record
 from local.firehose.prefix import LENGTH_MAX
 
@@ -22,17 +23,18 @@ if TYPE_CHECKING:
 KEY_BYTES_MAX = 1024
 """UTF-8 bytes of an S3 object's key."""
 
-_COMPRESSION_LEVEL = 6
-
 Values = tuple[str, ...]
 """A partition's values, in the order the prefix names its keys."""
+
+ErrorType = str
+"""The error-output-type of records that could not be delivered."""
 
 
 @dataclass(slots=True)
 class Partition:
-    """The records buffered for one object. `values` is None for the error prefix."""
+    """The records buffered for one object: of a partition, or of one kind of failure."""
 
-    values: Values | None
+    values: Values | ErrorType
     opened_ms: int
     oldest_ms: int
     size_bytes: int = 0
@@ -46,7 +48,7 @@ class PartitionBuffers:
     def __init__(self, size_bytes: int, interval_ms: int) -> None:
         self._size_bytes = size_bytes
         self._interval_ms = interval_ms
-        self._partitions: dict[Values | None, Partition] = {}
+        self._partitions: dict[Values | ErrorType, Partition] = {}
 
     def __len__(self) -> int:
         return len(self._partitions)
@@ -58,7 +60,7 @@ class PartitionBuffers:
         return iter(self._partitions.values())
 
     def add(
-        self, values: Values | None, record: Record, data: bytes, now_ms: int
+        self, values: Values | ErrorType, record: Record, data: bytes, now_ms: int
     ) -> Partition | None:
         """Buffer a record's data. Returns the partition, no longer active, once it is full."""
         partition = self._partitions.get(values)
@@ -94,6 +96,10 @@ class Objects:
     def __init__(self, config: StreamConfig, client: "S3Client") -> None:
         self._config = config
         self._client = client
+        converted = config.conversion
+        self._format: Format = Parquet(converted) if converted else GzipLines()
+        # The stream's compression, of which a stream that converts has none.
+        self._error_format: Format = Lines() if converted else GzipLines()
         self._encryption: dict[str, Any] = (
             {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": config.kms_key_arn}
             if config.kms_key_arn
@@ -103,8 +109,12 @@ class Objects:
     def can_hold(self, values: Values, epoch_ms: int) -> bool:
         """Whether the prefix of these values, and a key with it, stay within their limits."""
         prefix = self._prefix(values, epoch_ms)
-        key = prefix + self._name(epoch_ms)
+        key = prefix + self._name(epoch_ms, self._format)
         return len(prefix) <= LENGTH_MAX and len(key.encode()) <= KEY_BYTES_MAX
+
+    def refusal(self, data: bytes) -> ConversionFailure | None:
+        """Why data cannot be part of a partition's object, if it cannot."""
+        return self._format.refusal(data)
 
     def folder(self, partition: Partition) -> str:
         """The prefix of a partition's object."""
@@ -112,26 +122,31 @@ class Objects:
 
     def name(self, partition: Partition) -> str:
         """A new key for a partition's object."""
-        return self.folder(partition) + self._name(partition.oldest_ms)
+        written = self._format_of(partition)
+        return self.folder(partition) + self._name(partition.oldest_ms, written)
 
     def write(self, partition: Partition, key: str) -> None:
         """Put a partition's data. Raises what boto3 raises; to be repeated with the same key."""
+        written = self._format_of(partition)
+        options: dict[str, Any] = {**written.headers, **self._encryption}
         self._client.put_object(
             Bucket=self._config.bucket,
             Key=key,
-            Body=gzip.compress(b"".join(partition.pieces), _COMPRESSION_LEVEL, mtime=0),
-            ContentType="application/octet-stream",
-            ContentEncoding="gzip",
-            **self._encryption,
+            Body=written.body(partition.pieces),
+            **options,
         )
 
-    def _prefix(self, values: Values | None, epoch_ms: int) -> str:
-        if values is None:
-            return self._config.error_prefix.evaluate(epoch_ms, error_type=ERROR_OUTPUT_TYPE)
+    def _format_of(self, partition: Partition) -> Format:
+        return self._error_format if isinstance(partition.values, ErrorType) else self._format
+
+    def _prefix(self, values: Values | ErrorType, epoch_ms: int) -> str:
+        if isinstance(values, ErrorType):
+            return self._config.error_prefix.evaluate(epoch_ms, error_type=values)
         keys = dict(zip(self._config.prefix.keys, values, strict=True))
         return self._config.prefix.evaluate(epoch_ms, keys)
 
-    def _name(self, epoch_ms: int) -> str:
+    def _name(self, epoch_ms: int, written: Format) -> str:
         moment = datetime.fromtimestamp(epoch_ms / 1000, UTC)
         config = self._config
-        return f"{config.name}-{config.version}-{moment:%Y-%m-%d-%H-%M-%S}-{uuid.uuid4()}.gz"
+        name = f"{config.name}-{config.version}-{moment:%Y-%m-%d-%H-%M-%S}-{uuid.uuid4()}"
+        return name + written.extension

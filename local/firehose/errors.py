@@ -17,7 +17,8 @@ from msgspec import Struct
 
 from local.firehose.ledger import Record
 
-ERROR_OUTPUT_TYPE = "processing-failed"
+PROCESSING_FAILED_TYPE = "processing-failed"
+CONVERSION_FAILED_TYPE = "format-conversion-failed"
 
 
 class Failure(Struct, frozen=True):
@@ -76,6 +77,41 @@ INVALID_PREFIX = Failure(
 )
 
 
+class CatalogTable(Struct, frozen=True, rename="camel"):
+    """The Glue table that records are converted by."""
+
+    catalog_id: str
+    database_name: str
+    table_name: str
+    region: str
+    version_id: str
+
+
+class ConversionFailure(Struct, frozen=True):
+    """Why data is no row of a table."""
+
+    code: str
+    message: str
+    table: CatalogTable
+
+
+class ConversionErrorDocument(Struct):
+    """What lies under the error prefix for data that is no row of the table: `rawData` is the
+    data as the function returned it. Some keys are capitalised
+    (https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion-error-handling.html).
+    """
+
+    attemptsMade: int
+    arrivalTimestamp: int
+    ErrorCode: str
+    ErrorMessage: str
+    attemptEndingTimestamp: int
+    rawData: str
+    sequenceNumber: str
+    subSequenceNumber: int
+    dataCatalogTable: CatalogTable
+
+
 class ErrorDocument(Struct, rename="camel"):
     """What lies under the error prefix for a record; `rawData` is the record as it was put."""
 
@@ -100,5 +136,23 @@ def error_line(
         attempt_ending_timestamp=ended_ms,
         raw_data=base64.b64encode(record.data).decode(),
         lambda_arn=lambda_arn,
+    )
+    return msgspec.json.encode(document) + b"\n"
+
+
+def conversion_error_line(
+    record: Record, failure: ConversionFailure, data: bytes, *, ended_ms: int
+) -> bytes:
+    """The document of a record whose data could not be converted, with its line end."""
+    document = ConversionErrorDocument(
+        attemptsMade=1,
+        arrivalTimestamp=record.arrived,
+        ErrorCode=failure.code,
+        ErrorMessage=failure.message,
+        attemptEndingTimestamp=ended_ms,
+        rawData=base64.b64encode(data).decode(),
+        sequenceNumber=record.id,
+        subSequenceNumber=0,
+        dataCatalogTable=failure.table,
     )
     return msgspec.json.encode(document) + b"\n"

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -50,6 +50,16 @@ class Emulator:
         """For the deployed streams' configuration."""
         config = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
         return self._session.client("firehose", endpoint_url=self.endpoint_url, config=config)
+
+    def column_types(self, database: str, table: str) -> Mapping[str, str]:
+        """The columns of a Glue table with their types. Raises LookupError when there is none."""
+        client = self._session.client("glue", endpoint_url=self.endpoint_url)
+        with closing(client):
+            try:
+                found = client.get_table(DatabaseName=database, Name=table)["Table"]
+            except client.exceptions.EntityNotFoundException:
+                raise LookupError("it is not in the catalog; deploy the stack again") from None
+        return {column["Name"]: column["Type"] for column in found["StorageDescriptor"]["Columns"]}
 
     def functions(self) -> "LambdaClient":
         """For invocations, each tried once and given all the time a function may take."""

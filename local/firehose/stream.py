@@ -18,8 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.firehose import errors
 from local.firehose.clock import Clock
 from local.firehose.config import StreamConfig
-from local.firehose.delivery import Objects, Partition, PartitionBuffers, Values
-from local.firehose.errors import Failure, error_line
+from local.firehose.delivery import ErrorType, Objects, Partition, PartitionBuffers, Values
+from local.firehose.errors import ConversionFailure, Failure, conversion_error_line, error_line
 from local.firehose.ledger import Ledger, Record
 from local.firehose.processor import Answer, Batch, Processor
 
@@ -216,6 +216,8 @@ class DeliveryStream:
             placed = self._place(record, keys)
             if isinstance(placed, Failure):
                 self._quarantine(record, placed, answer, now)
+            elif refusal := self._objects.refusal(data):
+                self._quarantine_data(record, data, refusal, now)
             else:
                 self._add(self._partitions, placed, record, data, now)
 
@@ -240,12 +242,19 @@ class DeliveryStream:
             ended_ms=answer.ended_ms,
             lambda_arn=self.config.processor.qualified_arn,
         )
-        self._add(self._failures, None, record, line, now)
+        self._add(self._failures, errors.PROCESSING_FAILED_TYPE, record, line, now)
+
+    def _quarantine_data(
+        self, record: Record, data: bytes, failure: ConversionFailure, now: int
+    ) -> None:
+        _log.warning("%s: record %s: %s", self.config.name, record.id, failure.code)
+        line = conversion_error_line(record, failure, data, ended_ms=now)
+        self._add(self._failures, errors.CONVERSION_FAILED_TYPE, record, line, now)
 
     def _add(
         self,
         buffers: PartitionBuffers,
-        values: Values | None,
+        values: Values | ErrorType,
         record: Record,
         data: bytes,
         now: int,
@@ -273,7 +282,7 @@ class DeliveryStream:
             await asyncio.sleep(pause)
             pause = min(pause * 2, S3_BACKOFF_SECONDS_MAX)
         self._ledger.settle(partition.sequences)
-        if partition.values is None:
+        if isinstance(partition.values, ErrorType):
             self.counters.quarantined += len(partition.sequences)
             self.counters.error_objects += 1
         else:

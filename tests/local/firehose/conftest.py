@@ -80,7 +80,7 @@ def run(emulator: str, backend: Emulator) -> Iterator[Callable[..., Running]]:
         clock = SetClock()
         server = Server(
             backend,
-            [config.read(described)],
+            [config.read(described, backend.column_types)],
             Intervals(buffer_seconds, processor_seconds),
             clock=clock,
             grace_seconds=10,

@@ -151,7 +151,7 @@ class Deployed:
 
     def read(self, key: str) -> bytes:
         body = client("s3", self.emulator).get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        return gzip.decompress(body)
+        return gzip.decompress(body) if key.endswith(".gz") else body
 
     def data(self) -> dict[str, str]:
         """What lies under each partition, all its objects together."""

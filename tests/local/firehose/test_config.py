@@ -17,10 +17,10 @@ FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:transform"
 
 
 @pytest.fixture
-def read(emulator):
+def read(emulator, backend):
     def read_stream(name):
         described = client("firehose", emulator).describe_delivery_stream(DeliveryStreamName=name)
-        return config.read(described["DeliveryStreamDescription"])
+        return config.read(described["DeliveryStreamDescription"], backend.column_types)
 
     return read_stream
 
@@ -92,7 +92,6 @@ def processors(*types):
     [
         ({"CompressionFormat": "Snappy"}, "CompressionFormat is Snappy"),
         ({"S3BackupMode": "Enabled"}, "S3BackupMode"),
-        ({"DataFormatConversionConfiguration": {"Enabled": True}}, "DataFormatConversion"),
         ({"DynamicPartitioningConfiguration": {"Enabled": False}}, "DynamicPartitioning"),
         ({"BufferingHints": {"SizeInMBs": 5, "IntervalInSeconds": 60}}, "SizeInMBs is 5"),
         ({"BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 0}}, "IntervalInSeconds is 0"),

@@ -242,9 +242,11 @@ def attempt(emulator: str, stream: Deployed, lambda_endpoint: str) -> tuple[Answ
     described = client("firehose", emulator).describe_delivery_stream(
         DeliveryStreamName=stream.name
     )["DeliveryStreamDescription"]
-    functions = Emulator(lambda_endpoint, "us-east-1").functions()
+    backend = Emulator(lambda_endpoint, "us-east-1")
+    functions = backend.functions()
     pauses: list[float] = []
-    processor = Processor(config.read(described), functions, SetClock(), pauses.append)
+    stream_config = config.read(described, backend.column_types)
+    processor = Processor(stream_config, functions, SetClock(), pauses.append)
     answer = processor.transform([Record(1, START_MS, NEIGHBOUR)])
     functions.close()
     return answer, pauses

@@ -1,0 +1,50 @@
+"""What the records of an object become: lines as they are, gzipped or not."""
+
+import gzip
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from local.firehose.errors import ConversionFailure
+
+_COMPRESSION_LEVEL = 6
+
+
+class Format(Protocol):
+    """How the data of an object's records is written."""
+
+    extension: str
+    """How the object's key ends."""
+    headers: Mapping[str, str]
+    """What S3 is told beside the body."""
+
+    def refusal(self, data: bytes) -> ConversionFailure | None:
+        """Why a record's data cannot be written in this format, if it cannot."""
+
+    def body(self, pieces: Sequence[bytes]) -> bytes:
+        """The object of the records' data, none of them refused."""
+
+
+class Lines:
+    """The records one after the other, with nothing in between."""
+
+    extension = ""
+    headers: Mapping[str, str] = {"ContentType": "application/octet-stream"}
+
+    def refusal(self, data: bytes) -> ConversionFailure | None:  # noqa: ARG002
+        """Nothing: any bytes can be written."""
+        return None
+
+    def body(self, pieces: Sequence[bytes]) -> bytes:
+        """The object of the records' data."""
+        return b"".join(pieces)
+
+
+class GzipLines(Lines):
+    """The same, compressed."""
+
+    extension = ".gz"
+    headers: Mapping[str, str] = {**Lines.headers, "ContentEncoding": "gzip"}
+
+    def body(self, pieces: Sequence[bytes]) -> bytes:
+        """The object of the records' data."""
+        return gzip.compress(b"".join(pieces), _COMPRESSION_LEVEL, mtime=0)
