@@ -14,7 +14,7 @@ from local.page.commands import Sluice
 from local.page.entrance import Entrance
 from local.page.feed import Feed
 from local.page.queries import SavedQueries
-from local.page.server import Page, serve
+from local.page.server import Page, Server
 from local.page.views import Views
 
 HOST = "127.0.0.1"
@@ -66,7 +66,10 @@ async def _run(
     sluice = Sluice(stack_name)
     collector = Collector(sources, sluice, feed)
     page = Page(stack_name, views, feed, collector, entrance, sluice, SavedQueries())
-    await serve(page, feed, collector, listener)
+    async with asyncio.TaskGroup() as tasks:
+        gathering = tasks.create_task(collector.run())
+        await Server(page, feed).serve(sockets=[listener])
+        gathering.cancel()
 
 
 if __name__ == "__main__":

@@ -209,9 +209,8 @@ class Collector:
     def _lake(self, firehose: Firehose) -> tuple[Lake, Sequence[bytes]]:
         last = self._snapshot.lake
         written = firehose.objects + firehose.error_objects
-        unread = last.objects > sum(1 for count in last.partitions.values() if count)
         due = time.monotonic() - self._listed_at > LISTING_SECONDS
-        if not due and not unread and written == self._listed_objects:
+        if not due and not last.unread and written == self._listed_objects:
             return last, ()
         lake = self._sources.bucket.lake()
         self._error_keys = self._sources.bucket.error_keys()

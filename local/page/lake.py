@@ -5,7 +5,11 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from io import BytesIO
 from typing import TYPE_CHECKING
+
+import msgspec
+from pyarrow import parquet
 
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
 from local.page.snapshot import Lake, Stored
@@ -39,6 +43,7 @@ class Bucket:
         latest = sorted(self._read.values(), key=lambda each: each.modified, reverse=True)
         lake = Lake(
             len(listed),
+            len(listed) - len(self._read),
             sum(each.bytes for each in listed.values()),
             dict(partitions),
             tuple(latest[:LATEST_MAX]),
@@ -67,13 +72,19 @@ class Bucket:
             if time.monotonic() > deadline:
                 break
             body = self._client.get_object(Bucket=self._name, Key=each.key)["Body"].read()
-            lines = gzip.decompress(body).splitlines() if body.startswith(b"\x1f\x8b") else []
+            lines = lines_of(body)
             last = lines[-1].decode(errors="replace")[:LINE_CHARACTERS_MAX] if lines else ""
-            self._read[each.key] = Stored(
-                each.key, each.bytes, each.modified, len(lines) or 1, last
-            )
+            self._read[each.key] = Stored(each.key, each.bytes, each.modified, len(lines), last)
             found += lines
         return found
+
+
+def lines_of(body: bytes) -> list[bytes]:
+    """The records of an object, a JSON line each, in whichever format it was written."""
+    if body.startswith(b"PAR1"):
+        rows = parquet.read_table(BytesIO(body)).to_pylist()
+        return [msgspec.json.encode(row) for row in rows]
+    return (gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body).splitlines()
 
 
 def _epoch(moment: datetime) -> float:

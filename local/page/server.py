@@ -1,11 +1,9 @@
 """The page's server: one collector, its feed for all listeners, and what a person can do."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from socket import socket
 from types import FrameType
 from typing import Any
 from urllib.parse import parse_qsl
@@ -36,10 +34,10 @@ BODY_BYTES_MAX = 512 * 1024
 SEED_RECORDS = 200
 STOP_SECONDS = 5
 
-FIRST_QUERY = """SELECT siteid, changetype, count(*) AS changes
+FIRST_QUERY = """SELECT siteid, count(*) AS changes
 FROM all_changes
-GROUP BY 1, 2
-ORDER BY 1, 2"""
+GROUP BY 1
+ORDER BY 1"""
 
 Action = Callable[[Mapping[str, str]], Awaitable[Response]]
 
@@ -188,39 +186,23 @@ def _action(act: Action) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-class _Http(uvicorn.Server):
-    """Ends the open event streams when it is told to stop: it would wait for them."""
+class Server(uvicorn.Server):
+    """Serves a page. It ends the open event streams when it is told to stop: it waits for them."""
 
-    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
-        super().__init__(config)
+    def __init__(self, page: Page, feed: Feed) -> None:
+        super().__init__(
+            uvicorn.Config(
+                page.application(),
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                log_level="warning",
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
+        )
         self._feed = feed
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop, as SIGINT and SIGTERM ask for."""
         super().handle_exit(sig, frame)
         self._feed.close()
-
-
-async def serve(page: Page, feed: Feed, collector: Collector, listener: socket) -> None:
-    """Serve, and gather, until SIGINT or SIGTERM."""
-    config = uvicorn.Config(
-        page.application(),
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        log_level="warning",
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
-    async with gathering(collector):
-        await _Http(config, feed).serve(sockets=[listener])
-
-
-@contextlib.asynccontextmanager
-async def gathering(collector: Collector) -> AsyncIterator[None]:
-    """Have the collector gather meanwhile."""
-    task = asyncio.create_task(collector.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

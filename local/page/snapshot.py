@@ -93,9 +93,13 @@ class Stored(Struct, frozen=True):
 
 
 class Lake(Struct, frozen=True):
-    """What lies below `data/`. `partitions`: records by folder; `latest`: newest objects first."""
+    """What lies below `data/`. `partitions`: records by folder; `latest`: newest objects first.
+
+    Objects that are `unread` count, but not their records.
+    """
 
     objects: int = 0
+    unread: int = 0
     bytes: int = 0
     partitions: dict[str, int] = {}
     latest: tuple[Stored, ...] = ()

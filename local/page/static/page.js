@@ -96,9 +96,10 @@ function drawResult() {
       place,
       {
         height: 220,
+        legend: { show: drawn.length > 1 },
         scales: { x: { time: false, range: [-0.5, rows.length - 0.5] }, y: { range: (_, low, high) => [Math.min(0, low), Math.max(high, 1) * 1.05] } },
         axes: [
-          { ...axis(), splits: (u) => data[0].filter((at) => at % Math.ceil((rows.length * 90) / u.width) === 0), values: (_, splits) => splits.map((at) => (names[at] ?? "").slice(0, 22)) },
+          { ...axis(), splits: (u) => data[0].filter((at) => at % Math.ceil((rows.length * 70) / u.width) === 0), values: (_, splits) => splits.map((at) => (names[at] ?? "").slice(0, 22)) },
           { ...axis(), size: 60 },
         ],
         series: [
@@ -109,6 +110,7 @@ function drawResult() {
             fill: drawn.length === 1 ? color(strokes[index]) : undefined,
             paths: drawn.length === 1 ? bars : undefined,
             width: 1.5,
+            points: { show: drawn.length > 1 },
           })),
         ],
       },
@@ -117,7 +119,7 @@ function drawResult() {
   redrawResult();
 }
 
-document.getElementById("result").addEventListener("htmx:after:swap", drawResult);
+document.getElementById("query").addEventListener("htmx:after:swap", drawResult);
 
 function redraw() {
   if (ratesData) drawRates();
