@@ -136,7 +136,9 @@ class Accountant:
         keys = {_key(change) for change in changes} - behind
         item = item_writer()
         shown = {key: item(line) for key, line in latest(lines).items() if key in keys}
-        assert shown == self._items(keys)
+        stored = self._items(keys)
+        wrong = sorted(key for key in keys if shown.get(key) != stored.get(key))
+        assert not wrong, f"not as in the table: {wrong}"
 
     def _next(self, shard_id: str) -> list[Change]:
         answer = self._streams.get_records(ShardIterator=self._iterators[shard_id])

@@ -219,9 +219,9 @@ class FaultyStack:
         self.settle()
         account = self.accountant.account(self.run)
         self.rows.append((fault, account))
-        assert account.changes > 0
-        assert account.lost == 0
+        assert account.changes > 0, "nothing entered the table"
+        assert account.lost == 0, account
         self.accountant.check_latest_state(self.run)
         for key, line in self.accountant.lines(self.run):
-            assert f"/siteId={line['siteId']}/" in key
+            assert f"/siteId={line['siteId']}/" in key, key
         return account
