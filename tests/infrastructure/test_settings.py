@@ -159,6 +159,17 @@ def test_the_keys_of_the_cdk_are_left_to_it(key: str):
         ("old_version_days", "3651"),
         ("log_days", "2"),
         ("log_days", "forever"),
+        ("sites", ""),
+        ("sites", "1,,2"),
+        ("sites", "1,1"),
+        ("sites", "x" * 257),
+        ("sites", 7),
+        ("years", "2020"),
+        ("years", "1969-2000"),
+        ("years", "2021-2020"),
+        ("years", 2020),
+        ("scan_gigabytes", "0"),
+        ("result_days", "0"),
         ("alarm_email", "operator"),
         ("alarm_email", "operator@example"),
         ("alarm_email", "a@example.com, b@example.com"),
@@ -176,6 +187,12 @@ def test_the_keys_of_the_cdk_are_left_to_it(key: str):
 def test_a_value_outside_its_rule_is_refused(setting: str, value: Any):
     (error,) = errors(**{setting: value})
     assert error.startswith(f"{setting} is {value!r}, but ")
+
+
+@pytest.mark.parametrize("layout", ["year/month", "year/month/day/hour/siteId"])
+def test_sites_need_a_level_to_find_them_by(layout: str):
+    (error,) = errors(sites="1,2", layout=layout)
+    assert "no level siteId above the hour" in error
 
 
 @pytest.mark.parametrize("prefix", ["aws", "aws-cn", "aws-us-gov"])

@@ -1,0 +1,99 @@
+"""The database, its tables and its workgroup."""
+
+import re
+from typing import Any
+
+from chalicelib.catalog import columns
+from infrastructure.catalog import QUERIES
+
+DATA = "s3://${Lake/Bucket}/data/"
+
+
+def test_both_tables_have_the_columns_of_a_line_over_the_same_data(dev: Any) -> None:
+    for name in ("Changes", "AllChanges"):
+        storage = dev[f"Catalog/{name}"]["TableInput"]["StorageDescriptor"]
+        assert storage["Location"] == DATA
+        assert {each["Name"]: each["Type"] for each in storage["Columns"]} == {
+            column.name: column.type for column in columns()
+        }
+        serde = storage["SerdeInfo"]
+        assert serde["SerializationLibrary"] == "org.openx.data.jsonserde.JsonSerDe"
+        assert serde["Parameters"]["mapping.siteid"] == "siteId"
+
+
+def test_changes_are_projected_down_to_the_day(dev: Any) -> None:
+    table = dev["Catalog/Changes"]["TableInput"]
+    assert [key["Name"] for key in table["PartitionKeys"]] == [
+        "siteid_partition",
+        "year",
+        "month",
+        "day",
+    ]
+    parameters = table["Parameters"]
+    assert parameters["projection.enabled"] == "true"
+    assert parameters["projection.siteid_partition.type"] == "injected"
+    assert parameters["storage.location.template"] == (
+        DATA + "siteId=${siteid_partition}/year=${year}/month=${month}/day=${day}/"
+    )
+    assert "Parameters" not in table["StorageDescriptor"]
+
+
+def test_all_changes_have_no_partitions(dev: Any) -> None:
+    table = dev["Catalog/AllChanges"]["TableInput"]
+    assert table.get("PartitionKeys", []) == []
+    assert not any("projection" in name for name in table["Parameters"])
+
+
+def test_the_location_follows_the_layout(prod: Any) -> None:
+    parameters = prod["Catalog/Changes"]["TableInput"]["Parameters"]
+    assert parameters["storage.location.template"] == (
+        DATA + "year=${year}/siteId=${siteid_partition}/"
+    )
+
+
+def test_the_workgroup_encrypts_bounds_and_lets_nobody_choose_otherwise(dev: Any) -> None:
+    configuration = dev["Catalog/WorkGroup"]["WorkGroupConfiguration"]
+    assert configuration["EnforceWorkGroupConfiguration"] is True
+    assert configuration["BytesScannedCutoffPerQuery"] == 100 * 10**9
+    result = configuration["ResultConfiguration"]
+    assert result["EncryptionConfiguration"] == {
+        "EncryptionOption": "SSE_KMS",
+        "KmsKey": "${Encryption/Key.Arn}",
+    }
+    assert result["OutputLocation"] == "s3://${Lake/Bucket}/query-results/"
+
+
+def test_results_expire(dev: Any) -> None:
+    rules = dev["Lake/Bucket"]["LifecycleConfiguration"]["Rules"]
+    (rule,) = (rule for rule in rules if rule.get("Prefix") == "query-results/")
+    assert rule["ExpirationInDays"] == 7
+    assert rule["Status"] == "Enabled"
+
+
+def test_every_saved_query_is_named_in_the_workgroup(dev: Any) -> None:
+    named = {
+        query["Properties"]["Name"]: query["Properties"]
+        for query in dev.all("AWS::Athena::NamedQuery").values()
+    }
+    assert set(named) == {file.stem for file in QUERIES.glob("*.sql")}
+    for query in named.values():
+        assert query["WorkGroup"] == "${Catalog/WorkGroup}"
+        assert query["Description"]
+        assert not re.search(r":[a-z]", query["QueryString"].partition("SELECT")[2])
+    assert "id = ?" in named["history"]["QueryString"]
+
+
+def test_the_emulator_gets_what_it_can_do_and_the_lines_it_needs(local: Any) -> None:
+    assert not local.all("AWS::Athena::NamedQuery")
+    lines = local["Catalog/Lines"]["TableInput"]
+    assert [column["Name"] for column in lines["StorageDescriptor"]["Columns"]] == ["line"]
+
+
+def test_the_lines_are_for_the_emulator_alone(dev: Any) -> None:
+    assert "Catalog/Lines" not in dev.all()
+
+
+def test_the_outputs_say_where_to_ask(dev: Any) -> None:
+    assert dev.output("DatabaseName") == "${Catalog/Database}"
+    assert dev.output("WorkgroupName") == "${Catalog/WorkGroup}"
+    assert dev["Catalog/Database"]["DatabaseInput"]["Name"] == "sluice_dev"
