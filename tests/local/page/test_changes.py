@@ -1,0 +1,61 @@
+"""Following the table's stream beside the pipe."""
+
+import uuid
+
+import boto3
+import pytest
+
+from local.page.changes import LATEST_MAX, Changes
+from local.pipe.source import Stream
+
+
+@pytest.fixture
+def table(dynamodb):
+    name = f"records-{uuid.uuid4()}"
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    yield name
+    dynamodb.delete_table(TableName=name)
+
+
+@pytest.fixture
+def changes(dynamodb, table, emulator, aws_environment):
+    aws_environment.setenv("AWS_ENDPOINT_URL", emulator)
+    arn = dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"]
+    return Changes(Stream(boto3.client("dynamodbstreams"), arn))
+
+
+def test_changes_are_counted_by_kind_and_told_once(dynamodb, table, changes):
+    item = {"id": {"S": "a"}, "siteId": {"S": "2"}}
+    dynamodb.put_item(TableName=table, Item=item)
+    dynamodb.put_item(TableName=table, Item={**item, "valueOne": {"N": "1"}})
+    dynamodb.delete_item(TableName=table, Key={"id": {"S": "a"}})
+    seen, new = changes.read()
+    assert (seen.inserts, seen.modifications, seen.removals, seen.changes) == (1, 1, 1, 3)
+    assert [(change.kind, change.id, change.site) for change in new] == [
+        ("INSERT", "a", "2"),
+        ("MODIFY", "a", "2"),
+        ("REMOVE", "a", "2"),
+    ]
+    assert seen.latest == tuple(reversed(new))
+    again, none = changes.read()
+    assert (again.changes, list(none)) == (3, [])
+
+
+def test_an_item_without_a_site_is_followed_too(dynamodb, table, changes):
+    dynamodb.put_item(TableName=table, Item={"id": {"S": "a"}})
+    assert [change.site for change in changes.read()[1]] == [""]
+
+
+def test_only_the_latest_changes_are_kept(dynamodb, table, changes):
+    for number in range(LATEST_MAX + 2):
+        dynamodb.put_item(TableName=table, Item={"id": {"S": str(number)}})
+    seen, new = changes.read()
+    assert len(new) == LATEST_MAX + 2
+    assert seen.latest[0].id == str(LATEST_MAX + 1)
+    assert len(seen.latest) == LATEST_MAX

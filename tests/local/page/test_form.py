@@ -1,0 +1,49 @@
+"""The form's fields, and the record that it means."""
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from local.page.form import fields, record
+
+
+class Reading(Struct):
+    id: str
+    level: Annotated[int, Meta(description="How high.")]
+    tags: list[str] | UnsetType = UNSET
+    note: Annotated[str, Meta(description="Free.")] | UnsetType = UNSET
+
+
+SHOWN = fields(Reading)
+
+
+def filled(**form: str) -> dict[str, Any]:
+    return record(form, SHOWN)
+
+
+def test_the_fields_are_those_of_the_schema_in_its_order():
+    assert [(field.name, field.required, field.help) for field in SHOWN] == [
+        ("id", True, ""),
+        ("level", True, "How high."),
+        ("tags", False, ""),
+        ("note", False, "Free."),
+    ]
+    assert [field.name for field in SHOWN if field.whole_number] == ["level"]
+    assert {"siteId", "createdAtTime"} < {field.name for field in fields()}
+
+
+def test_numbers_go_out_as_numbers_to_the_last_digit_and_text_as_text():
+    assert filled(id="12", level="99999999999999999999", note="{}") == {
+        "id": "12",
+        "level": 99999999999999999999,
+        "note": "{}",
+    }
+    assert filled(tags='["a"]') == {"tags": ["a"]}
+
+
+def test_what_is_no_number_goes_out_for_the_api_to_refuse():
+    assert filled(level="many") == {"level": "many"}
+
+
+def test_empty_and_unknown_fields_are_left_out():
+    assert filled(id="", other="1") == {}

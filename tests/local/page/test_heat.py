@@ -1,0 +1,51 @@
+"""The grid of partitions."""
+
+from local.page.heat import COLUMNS_MAX, ROWS_MAX, STEPS, Column, grid
+
+
+def folder(site, minute, hour=0, day=1, year=2026):
+    return (
+        f"data/siteId={site}/year={year}/month=01/day={day:02}/hour={hour:02}/minute={minute:02}/"
+    )
+
+
+def test_a_cell_counts_the_records_of_its_site_and_minute():
+    heat = grid({folder("a", 1): 2, folder("a", 3): 8, folder("b", 3): 1})
+    assert heat.level == "minute"
+    assert heat.columns == (Column("2026-01-01", "00:01"), Column("2026-01-01", "00:03"))
+    assert [(row.site, [cell.records for cell in row.cells]) for row in heat.rows] == [
+        ("a", [2, 8]),
+        ("b", [0, 1]),
+    ]
+    assert [cell.step for row in heat.rows for cell in row.cells] == [2, STEPS, 0, 1]
+    assert [row.records for row in heat.rows] == [10, 1]
+
+
+def test_too_many_minutes_are_shown_by_hour_and_too_many_hours_by_day():
+    minutes = {folder("a", n % 60, n // 60): 1 for n in range(COLUMNS_MAX + 1)}
+    by_hour = grid(minutes)
+    assert (by_hour.level, by_hour.rows[0].records) == ("hour", len(minutes))
+    assert by_hour.columns[0] == Column("2026-01-01", "00")
+    by_day = grid({folder("a", 0, n % 24, 1 + n // 24): 1 for n in range(COLUMNS_MAX + 24)})
+    assert by_day.level == "day"
+    assert by_day.days == [(f"2026-01-0{day}", 1) for day in (1, 2, 3)]
+
+
+def test_what_is_left_out_is_counted():
+    years = grid({folder("a", 0, year=2000 + n): 1 for n in range(COLUMNS_MAX + 5)})
+    assert (years.level, years.earlier, len(years.columns)) == ("year", 5, COLUMNS_MAX)
+    sites = grid({folder(f"site-{n}", 0): 1 for n in range(ROWS_MAX + 3)})
+    assert (sites.further_rows, len(sites.rows)) == (3, ROWS_MAX)
+
+
+def test_a_site_is_shown_as_it_was_written():
+    assert grid({folder("..%2F%3Cb%3E", 0): 1}).rows[0].site == "../<b>"
+
+
+def test_a_layout_without_time_has_one_column():
+    heat = grid({"data/siteId=a/": 3})
+    assert (heat.level, heat.rows[0].records, len(heat.columns)) == ("", 3, 1)
+
+
+def test_an_empty_lake_has_no_rows():
+    assert grid({}).rows == ()

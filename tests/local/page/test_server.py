@@ -1,0 +1,139 @@
+"""What the page shows, streams and does, over HTTP."""
+
+import base64
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from local.page.snapshot import (
+    Buffer,
+    Change,
+    Failed,
+    Firehose,
+    Journey,
+    Lake,
+    Quarantine,
+    Snapshot,
+    Stored,
+    Table,
+)
+
+HOSTILE = "\"'><img src=x onerror=alert(1)>"
+STATIC = Path(__file__).parents[3] / "local" / "page"
+
+
+def hostile_snapshot() -> Snapshot:
+    folder = f"data/siteId={HOSTILE}/year=2026/month=01/day=02/hour=03/minute=04/"
+    return Snapshot(
+        table=Table(1, 0, 0, (Change("INSERT", HOSTILE, HOSTILE, 0.0),)),
+        firehose=Firehose(buffers=(Buffer(folder, 1, 2, 3),)),
+        lake=Lake(1, 0, 9, {folder: 1}, (Stored(f"{folder}x.gz", 9, 0.0, 1, HOSTILE),)),
+        error_objects=1,
+        quarantine=Quarantine(
+            {HOSTILE: 1},
+            (
+                Failed(
+                    0,
+                    HOSTILE,
+                    HOSTILE,
+                    HOSTILE,
+                    1,
+                    HOSTILE,
+                    base64.b64encode(HOSTILE.encode()).decode(),
+                ),
+            ),
+        ),
+        catalog=(HOSTILE,),
+        journeys=(Journey(HOSTILE, HOSTILE, 0.0),),
+        problems=(HOSTILE,),
+    )
+
+
+def messages(stream: Iterator[bytes]) -> Iterator[str]:
+    """Server-sent events as they come."""
+    text = ""
+    for chunk in stream:
+        text += chunk.decode()
+        while "\n\n" in text:
+            message, text = text.split("\n\n", 1)
+            yield message
+
+
+def test_hostile_text_is_escaped_wherever_it_is_shown(site, http):
+    site.publish(hostile_snapshot())
+    page = http.request("GET", site.origin).data.decode()
+    assert "<img src=x" not in page
+    assert page.count("&lt;img src=x") > 12
+
+
+def test_the_page_asks_no_other_host_and_has_no_inline_code(site, http):
+    page = http.request("GET", site.origin).data.decode()
+    assert not re.search(r"""(src|href)=["'](https?:)?//""", page)
+    assert not re.search(r"<script(?![^>]*\bsrc=)", page)
+    assert not re.search(r"\son\w+=|\sstyle=|<style", page)
+    for file in ("page.css", "page.js", "vendor/uPlot.min.css"):
+        assert "//" not in re.sub(r"^//.*$", "", (STATIC / "static" / file).read_text(), flags=re.M)
+
+
+def test_a_listener_gets_a_snapshot_at_once_and_then_only_what_changed(site, http):
+    site.publish(Snapshot(table=Table(inserts=5)))
+    answer = http.request("GET", f"{site.origin}/events", preload_content=False)
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    stream = messages(answer.stream(64))
+    first = next(stream)
+    assert 'hx-target="#flow"' in first
+    assert 'hx-target="#quarantine"' in first
+    assert next(stream).startswith("event: rates\ndata: {")
+    site.publish(Snapshot(table=Table(inserts=6)))
+    second = next(stream)
+    assert 'hx-target="#flow"' in second
+    assert ">6<" in second
+    assert 'hx-target="#quarantine"' not in second
+    answer.close()
+
+
+def test_a_stop_ends_open_streams_at_once(site, http):
+    answer = http.request("GET", f"{site.origin}/events", preload_content=False)
+    stream = messages(answer.stream(64))
+    next(stream)
+    started = time.monotonic()
+    site.stop()
+    list(stream)
+    assert time.monotonic() - started < 3
+    assert not site.thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "told"),
+    [
+        ("/records", {"siteId": "2"}, "The API does not answer"),
+        ("/broken", {}, "Firehose does not take it"),
+        ("/replay", {}, "AWS cannot be reached"),
+        ("/query", {"sql": "SELECT '<b>'"}, "AWS cannot be reached"),
+    ],
+)
+def test_what_cannot_be_reached_is_told_without_a_traceback(site, http, path, form, told):
+    answer = http.request("POST", site.origin + path, body=urlencode(form))
+    text = answer.data.decode()
+    assert answer.status in (400, 502)
+    assert told in text
+    assert "Traceback" not in text
+
+
+def test_a_saved_query_fills_the_box_by_its_name_alone(site, http):
+    page = http.request("GET", site.origin).data.decode()
+    assert "All &lt;of&gt; it." in page
+    filled = http.request("GET", f"{site.origin}/queries?name=all").data.decode()
+    assert "-- All &lt;of&gt; it.\nSELECT 1" in filled
+    for name in ("absent", "../queries/all", ""):
+        empty = http.request("GET", f"{site.origin}/queries?{urlencode({'name': name})}")
+        assert "SELECT" not in empty.data.decode()
+
+
+def test_a_body_that_is_too_large_is_refused(site, http):
+    body = b"sql=" + b"x" * 600_000
+    assert http.request("POST", f"{site.origin}/query", body=body).status == 413
