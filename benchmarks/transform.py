@@ -31,6 +31,7 @@ ENVIRONMENT = {
     "LAYOUT": "siteId/year/month/day/hour/minute",
     "CHANGE_TYPES": "INSERT,MODIFY,REMOVE",
     "UNDECLARED": "keep",
+    "FORMAT": "json",
     "AWS_LAMBDA_FUNCTION_NAME": "transform",
 }
 

@@ -143,6 +143,24 @@ def renamed_keys(record_type: type[Struct] = Record) -> dict[str, str]:
     return {column.name: column.key for column in columns(record_type) if column.name != column.key}
 
 
+def json_text_keys(record_type: type[Struct] = Record) -> tuple[str, ...]:
+    """The keys of the `string` columns that hold JSON text: those whose values are no text."""
+    return tuple(
+        field.name
+        for field in struct_fields(record_type)
+        if _type(field.type) == "string" and not _is_text(field.type)
+    )
+
+
+def _is_text(info: inspect.Type) -> bool:
+    match info:
+        case inspect.Metadata(type=inner):
+            return _is_text(inner)
+        case inspect.UnionType(types=types):
+            return any(map(_is_text, types))
+    return isinstance(info, inspect.StrType | inspect.BytesType)
+
+
 def _type(info: inspect.Type) -> str:
     match info:
         case inspect.Metadata(type=inner):

@@ -12,7 +12,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from chalicelib.change import CHANGE_TYPES, SNAPSHOT, ChangeError, change_reader, encode_line
+from chalicelib.catalog import json_text_keys
+from chalicelib.change import CHANGE_TYPES, SNAPSHOT, ChangeError, change_reader, line_encoder
 from chalicelib.environment import variable
 from chalicelib.logs import log
 from chalicelib.metrics import measured
@@ -30,6 +31,7 @@ def transformer(
     layout: Sequence[str] = LAYOUT,
     change_types: Collection[str] = CHANGE_TYPES,
     keep_undeclared: bool = True,
+    lake_format: str = "json",
     record_type: type[Struct] = Record,
 ) -> Callable[[Event], dict[str, list[Answer]]]:
     """A function that answers a Firehose event: every recordId once, in order.
@@ -38,6 +40,7 @@ def transformer(
     replay does not pass the pipe. A SNAPSHOT is never dropped.
     """
     read = change_reader(record_type, keep_undeclared)
+    encode = line_encoder(json_text_keys(record_type) if lake_format == "parquet" else ())
     kept = {*change_types, SNAPSHOT}
     partition_keys = partitioner(layout)
 
@@ -56,7 +59,7 @@ def transformer(
         return {
             "recordId": record_id,
             "result": "Ok",
-            "data": b64encode(encode_line(line)).decode("ascii"),
+            "data": b64encode(encode(line)).decode("ascii"),
             "metadata": {"partitionKeys": keys},
         }
 
@@ -90,6 +93,7 @@ def deployed_transformer() -> Callable[[Event], dict[str, list[Answer]]]:
         layout=variable("LAYOUT").split("/"),
         change_types=variable("CHANGE_TYPES").split(","),
         keep_undeclared=variable("UNDECLARED") == "keep",
+        lake_format=variable("FORMAT"),
     )
     return measured(configured, variable("AWS_LAMBDA_FUNCTION_NAME"))
 

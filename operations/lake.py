@@ -4,8 +4,14 @@ import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 
+import msgspec
+from msgspec import Struct
+
+from chalicelib.catalog import columns, json_text_keys
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
+from chalicelib.schema import Record
 from operations.stack import Stack
 
 
@@ -46,7 +52,29 @@ def keys(stack: Stack, prefix: str) -> Iterator[tuple[str, int]]:
 def lines(stack: Stack, key: str) -> list[bytes]:
     """The lines of one object, without their newlines."""
     body = stack.s3.get_object(Bucket=stack.bucket, Key=key)["Body"].read()
+    if key.endswith(".parquet"):
+        return lines_of_parquet(body)
     return (gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body).splitlines()
+
+
+def lines_of_parquet(body: bytes, record_type: type[Struct] = Record) -> list[bytes]:
+    """The lines that the rows of an object were; fields that were null are absent."""
+    # Only a lake of Parquet pays for loading its reader.
+    from pyarrow import parquet
+
+    keys = {column.name: column.key for column in columns(record_type)}
+    as_text = set(json_text_keys(record_type))
+    return [
+        msgspec.json.encode(
+            {
+                key: msgspec.Raw(value.encode()) if key in as_text else value
+                for name, value in row.items()
+                if value is not None
+                for key in [keys.get(name, name)]
+            }
+        )
+        for row in parquet.read_table(BytesIO(body)).to_pylist()
+    ]
 
 
 def partitions(stack: Stack) -> list[Partition]:

@@ -68,16 +68,18 @@ def test_the_api_is_told_its_table(dev: Any):
     assert dev["APIHandler"]["Environment"] == {"Variables": {"TABLE_NAME": "${Records/Table}"}}
 
 
-def test_the_transform_is_told_layout_and_change_types(dev: Any, prod: Any):
+def test_the_transform_is_told_its_settings(dev: Any, prod: Any):
     assert dev["Transform"]["Environment"]["Variables"] == {
         "LAYOUT": "siteId/year/month/day/hour/minute",
         "CHANGE_TYPES": "INSERT,MODIFY,REMOVE",
         "UNDECLARED": "keep",
+        "FORMAT": "json",
     }
     assert prod["Transform"]["Environment"]["Variables"] == {
         "LAYOUT": "year/siteId",
         "CHANGE_TYPES": "INSERT,MODIFY",
         "UNDECLARED": "drop",
+        "FORMAT": "parquet",
     }
 
 
