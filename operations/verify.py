@@ -9,14 +9,14 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
 from chalicelib.catalog import ALL_CHANGES, columns
 from chalicelib.schema import KEY, SITE
 from operations.items import Item
-from operations.query import Answer, Lake
+from operations.query import Answer
 from operations.query_text import literal, saved_query
 from operations.verify_rows import Digest, declared_names, digest, item_reader
 
@@ -26,6 +26,14 @@ CLOCK_SECONDS = 5
 KEYS_BYTES_MAX = 150_000
 """Keys named in one query, whose text may have 262,144 bytes
 (https://docs.aws.amazon.com/athena/latest/ug/service-limits.html)."""
+
+
+class Asked(Protocol):
+    """A lake that can be asked in SQL."""
+
+    def ask(self, sql: str) -> Answer:
+        """Run a query to its end."""
+
 
 Kind = Literal["missing", "stale", "surplus"]
 
@@ -86,7 +94,7 @@ class _Version(NamedTuple):
 
 
 def verify(
-    lake: Lake,
+    lake: Asked,
     items: Iterable[Item],
     kept: Kept,
     wait: Callable[[int], None],
@@ -120,7 +128,7 @@ def verify(
 
 
 def _latest(
-    lake: Lake, declared: frozenset[str] | None
+    lake: Asked, declared: frozenset[str] | None
 ) -> Iterator[tuple[str, str | None, Digest]]:
     """Key, site and digest of each record, as the saved query `latest` tells them."""
     names = [column.name for column in columns()]
@@ -134,7 +142,7 @@ def _latest(
 
 
 def _look_again(
-    lake: Lake,
+    lake: Asked,
     differences: dict[str, _Difference],
     declared: frozenset[str] | None,
     began: float,

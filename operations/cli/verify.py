@@ -56,9 +56,10 @@ def verify_command(
 
         def wait(differing: int) -> None:
             if seconds:
+                what = "1 key differs" if differing == 1 else f"{differing} keys differ"
                 bar.console.print(
-                    f"{counted(differing, 'key')} differ; looking again in {seconds:.0f} s, when "
-                    "what is on its way has arrived",
+                    f"{what}; looking again in {seconds:.0f} s, when what is on its way has "
+                    "arrived",
                     highlight=False,
                 )
             deadline = time.monotonic() + seconds

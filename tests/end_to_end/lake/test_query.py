@@ -1,0 +1,200 @@
+"""Every saved query through the deployed stack, against what was done to the table."""
+
+import csv
+import io
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from operations.items import read_line
+from operations.lake import lines
+from tests.end_to_end.lake.conftest import Deployed
+from tests.end_to_end.lake.history import FIRST_MINUTE_MS, MINUTES, SITES, Record
+
+LOWER = {"siteid": "siteId", "createdattime": "createdAtTime"} | {
+    name.lower(): name for name in ("valueOne", "valueTwo")
+}
+
+
+def record_of(row: dict[str, Any]) -> Record:
+    """The record that a row shows."""
+    names = ("id", "siteid", "createdattime", "name", "valueone", "valuetwo")
+    return {LOWER.get(name, name): row[name] for name in names if row[name] is not None}
+
+
+def minute_of(record: Record) -> str:
+    return datetime.fromtimestamp(record["createdAtTime"] / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def test_latest_is_the_table_through_deletes_duplicates_and_moves(deployed: Deployed) -> None:
+    rows = deployed.rows("latest")
+    assert {row["id"]: record_of(row) for row in rows} == deployed.history.state
+    assert len(rows) == len(deployed.history.state)
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_latest_of_a_site_has_its_records_and_none_that_moved_away(
+    deployed: Deployed, site: str
+) -> None:
+    state = deployed.history.state
+    rows = deployed.rows("latest", "--site", site)
+    assert {row["id"]: record_of(row) for row in rows} == {
+        key: record for key, record in state.items() if record["siteId"] == site
+    }
+    assert rows
+
+
+def test_history_tells_every_version_of_one_record_in_order(deployed: Deployed) -> None:
+    versions = deployed.history.versions
+    key = max(versions, key=lambda each: len(versions[each]))
+    assert len(versions[key]) > 2
+    found = {row["changesequence"]: row for row in deployed.rows("history", "--key", key)}
+    assert list(found) == sorted(found)
+    assert [(row["changetype"], record_of(row)) for row in found.values()] == versions[key]
+    assert all(row["changed"].startswith("20") for row in found.values())
+
+
+def test_hours_counts_changes_and_records_by_site_and_hour(deployed: Deployed) -> None:
+    changes: Counter[tuple[str, str]] = Counter()
+    records = defaultdict(set)
+    for _, record in deployed.history.changes():
+        place = record["siteId"], minute_of(record)[:13]
+        changes[place] += 1
+        records[place].add(record["id"])
+    found = {(row["siteid"], row["hour"][:13]): row for row in deployed.rows("hours")}
+    assert {place: row["changes"] for place, row in found.items()} == changes
+    assert {place: row["records"] for place, row in found.items()} == {
+        place: len(ids) for place, ids in records.items()
+    }
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_a_site_reads_its_own_partition_whatever_it_is_called(
+    deployed: Deployed, site: str
+) -> None:
+    result = deployed.run("query", "hours", "--site", site, "--json")
+    assert result.exit_code == 0, result.output
+    assert "whole lake" not in result.stderr
+    (row,) = deployed.rows("hours", "--site", site)
+    own = [record for _, record in deployed.history.changes() if record["siteId"] == site]
+    assert (row["siteid"], row["changes"]) == (site, len(own))
+
+
+def test_a_time_narrows_to_the_millisecond(deployed: Deployed) -> None:
+    start = FIRST_MINUTE_MS + MINUTES * 30_000
+    moment = datetime.fromtimestamp(start / 1000, UTC).isoformat()
+    rows = deployed.rows("hours", "--site", "2", "--from", moment, "--to", "2023-11-16")
+    own = [record for _, record in deployed.history.changes() if record["siteId"] == "2"]
+    assert sum(row["changes"] for row in rows) == sum(
+        record["createdAtTime"] >= start for record in own
+    )
+    assert deployed.rows("hours", "--site", "2", "--to", "2023-11-15") == []
+
+
+def test_late_shows_the_first_arrivals_of_old_events(deployed: Deployed) -> None:
+    inserts = [record for change, record in deployed.history.changes() if change == "INSERT"]
+    rows = deployed.rows("late")
+    hours = [row["hours_late"] for row in rows]
+    assert hours == sorted(hours, reverse=True)
+    assert min(hours) > 1
+    found = {(row["siteid"], row["id"], row["happened"][:16]) for row in rows}
+    expected = {(record["siteId"], record["id"], minute_of(record)) for record in inserts}
+    assert found <= expected
+    assert found == expected or len(rows) == 1000
+
+
+def test_duplicates_are_the_lines_that_are_there_twice(deployed: Deployed) -> None:
+    twice = {
+        read_line(line)["eventId"]
+        for key in deployed.duplicated
+        for line in lines(deployed.stack, key)
+    }
+    found = {row["eventid"]: row["copies"] for row in deployed.rows("duplicates")}
+    assert found == dict.fromkeys(twice, 2)
+
+
+def test_largest_counts_the_lines_of_each_site_and_minute(deployed: Deployed) -> None:
+    expected = Counter(
+        (record["siteId"], minute_of(record)) for _, record in deployed.history.changes()
+    )
+    for key in deployed.duplicated:
+        for line in lines(deployed.stack, key):
+            record = read_line(line)
+            expected[record["siteId"], minute_of(record)] += 1
+    rows = deployed.rows("largest")
+    assert {(row["siteid"], row["minute"][:16]): row["lines"] for row in rows} == expected
+    assert [row["lines"] for row in rows] == sorted(expected.values(), reverse=True)
+
+
+def test_own_sql_has_the_types_of_the_catalog_and_takes_the_options(deployed: Deployed) -> None:
+    (row,) = deployed.rows(
+        "SELECT min(valueone) AS low, count(*) AS lines, bool_or(expired) AS expired "
+        "FROM changes WHERE siteid_partition = :site_partition AND siteid = :site AND year = 2023",
+        *("--site", "../../x"),
+    )
+    own = [r for _, r in deployed.history.changes() if r["siteId"] == "../../x"]
+    assert row["low"] == min(record["valueOne"] for record in own)
+    assert row["lines"] >= len(own)
+    assert row["expired"] is None
+
+
+def test_csv_has_a_header_and_says_what_was_scanned_elsewhere(deployed: Deployed) -> None:
+    result = deployed.run("query", "hours", "--csv")
+    header, *rows = csv.reader(io.StringIO(result.stdout))
+    assert header == ["siteid", "hour", "changes", "records"]
+    assert {row[0] for row in rows} == set(SITES)
+    assert "scanned in" in result.stderr
+
+
+def test_a_table_is_printed_for_people(deployed: Deployed) -> None:
+    result = deployed.run("query", "hours", "--site", "2")
+    assert result.stdout.split() == [
+        *("siteid", "hour", "changes", "records", "2", "2023-11-15", "19:00:00"),
+        *result.stdout.split()[-2:],
+    ]
+
+
+def test_a_query_that_prunes_nothing_is_warned_of(deployed: Deployed) -> None:
+    result = deployed.run("query", "latest")
+    assert "this reads the whole lake: all_changes has no partitions" in result.stderr
+    result = deployed.run("query", "SELECT count(*) FROM changes")
+    assert "this reads the whole lake: it compares none of siteid_partition" in result.stderr
+    assert "AWS refuses this: changes asks for a value of siteid_partition" in result.stderr
+
+
+def test_years_that_are_not_projected_are_told(deployed: Deployed) -> None:
+    result = deployed.run("query", "hours", "--site", "2", "--from", "1990-01-01")
+    assert "`changes` shows the years 2020 to 2039 alone" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["SELECT nope FROM changes WHERE year = 2023"], ["the query failed", "nope"]),
+        (["SELEC 1"], ["the query failed", "SELEC"]),
+        (["SELECT 1 FROM nowhere"], ["the query failed", "nowhere"]),
+        (["nope"], ["there is no saved query nope"]),
+        (["history"], ["history needs --key"]),
+        (["latest", "--key", "a"], ["latest takes no --key"]),
+        (["SELECT :key"], ["the query has :key, which no option gives a value"]),
+        (["SELECT 1", "--site", "2"], ["does not say where --site belongs"]),
+        (["hours", "--site", ""], ["siteId must not be empty"]),
+    ],
+)
+def test_a_mistake_is_one_clear_line(
+    deployed: Deployed, arguments: list[str], words: list[str]
+) -> None:
+    result = deployed.run("query", *arguments)
+    assert result.exit_code == 1
+    *_, line = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert all(word in line for word in words)
+    assert "LINE 1" not in result.stderr
+
+
+def test_saved_queries_are_listed_by_name(deployed: Deployed) -> None:
+    result = deployed.run("query")
+    assert "latest" in result.stdout
+    assert "Latest state: the table as the lake tells it." in result.stdout
