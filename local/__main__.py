@@ -4,28 +4,37 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
-from local.cdk import ROOT
 from local.demo import demonstrate
 from local.emulator import client_environment
-from local.processes import LOOPBACK, LocalRunError, Process, listening, require_free
-from local.session import (
-    STACK_NAME,
-    STATE,
-    TABLE_NAME,
-    Options,
-    Session,
-    running,
-)
+from local.processes import LOOPBACK, LocalRunError, require_free
+from local.session import STACK_NAME, Options, Session, running
 from local.session import destroy as destroy_stack
 
 console = Console(soft_wrap=True, highlight=False)
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+INTERRUPTED = 130
+"""The exit status of a command that Ctrl-C ended, as shells have it."""
+
+WATCH_SECONDS = 1.0
+
+
+def port_option(name: str, default: int, help: str) -> Callable[[_Command], _Command]:
+    """An option that names a port."""
+    ports = click.IntRange(1, 65_535)
+    return click.option(name, type=ports, default=default, show_default=True, help=help)
+
 
 buffer_option = click.option(
     "--buffer-seconds",
@@ -38,15 +47,18 @@ buffer_option = click.option(
 
 @contextmanager
 def _session(options: Options) -> Iterator[tuple[Session, Callable[[str], None]]]:
-    """A running session with its steps shown; a failure becomes one message and exit status 1."""
-    STATE.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="run-", dir=STATE))
-    with console.status("") as status:
+    """A running session with its steps shown.
+
+    Its folder lies outside the checkout, where `chalice local` would take each change of a file
+    for a change of the code. After a failure it stays, for its logs.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="sluice-"))
+    with endings_told(), console.status("") as status:
 
         def report(step: str) -> None:
             if step:
-                console.print(f"[cyan]·[/cyan] {step}")
-                status.update(step)
+                console.print(f"[cyan]·[/cyan] {escape(step)}")
+                status.update(escape(step))
                 status.start()
             else:
                 status.stop()
@@ -55,21 +67,30 @@ def _session(options: Options) -> Iterator[tuple[Session, Callable[[str], None]]
             with running(options, folder, report) as session:
                 yield session, report
                 report("stopping")
-        except LocalRunError as failure:
-            status.stop()
-            console.print(f"[red]error:[/red] {failure}", markup=True)
-            sys.exit(1)
         except KeyboardInterrupt:
-            status.stop()
-            console.print("interrupted; nothing is left running")
-            sys.exit(130)
-    shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def endings_told() -> Iterator[None]:
+    """Turns a failure and an interrupt into one message and an exit status."""
+    try:
+        yield
+    except LocalRunError as failure:
+        console.print(f"[red]error:[/red] {escape(str(failure))}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("interrupted; nothing is left running")
+        sys.exit(INTERRUPTED)
 
 
 @click.group()
 def main() -> None:
     """Run the whole pipeline on this machine, without an AWS account."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for end in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(end, signal.default_int_handler)
 
 
 @main.command()
@@ -82,77 +103,66 @@ def demo(buffer_seconds: float) -> None:
 
 
 @main.command()
-@click.option("--port", default=4566, show_default=True, help="Port of the emulator.")
-@click.option("--firehose-port", default=4573, show_default=True, help="Port of Firehose.")
-@click.option("--api-port", default=8000, show_default=True, help="Port of `chalice local`.")
-@click.option("--page-port", default=8080, show_default=True, help="Port of the page.")
+@port_option("--port", 4566, "Port of the emulator.")
+@port_option("--firehose-port", 4573, "Port of Firehose.")
+@port_option("--api-port", 8000, "Port of `chalice local`.")
+@port_option("--page-port", 8080, "Port of the page.")
 @buffer_option
 def dev(
     port: int, firehose_port: int, api_port: int, page_port: int, buffer_seconds: float
 ) -> None:
     """Keep the stack running, with the API on `chalice local` and the page, until Ctrl-C."""
-    try:
-        require_free(api_port, "--api-port")
-        require_free(page_port, "--page-port")
-    except LocalRunError as failure:
-        console.print(f"[red]error:[/red] {failure}")
-        sys.exit(1)
+    ports = {
+        "--port": port,
+        "--firehose-port": firehose_port,
+        "--api-port": api_port,
+        "--page-port": page_port,
+    }
+    with endings_told():
+        require_free(ports)
     options = Options(port, firehose_port, buffer_seconds)
     with _session(options) as (session, report):
         report("starting chalice local")
-        api = Process(
-            "chalice local",
-            [
-                *(str(Path(sys.executable).with_name("chalice")), "--project-dir", str(ROOT)),
-                # A stage of its own: the default one names the default ports.
-                *("local", "--stage", "local", "--no-autoreload"),
-                *("--host", LOOPBACK, "--port", str(api_port)),
-            ],
-            session.folder / "api.log",
-            {**session.environment, "TABLE_NAME": TABLE_NAME},
-        )
-        try:
-            api.wait_until(lambda: listening(api_port), 30)
-            report("starting the page")
-            session.start_page(page_port, f"http://{LOOPBACK}:{api_port}")
-            report("")
-            console.print(_welcome(session, api_port, page_port))
-            signal.pause()
-        finally:
-            api.stop()
+        session.start_api(api_port)
+        report("starting the page")
+        session.start_page(page_port, f"http://{LOOPBACK}:{api_port}")
+        report("")
+        console.print(_welcome(session, api_port, page_port))
+        while True:
+            session.require_running()
+            time.sleep(WATCH_SECONDS)
 
 
 @main.command()
-@click.option("--port", default=4566, show_default=True, help="Port of the running emulator.")
+@port_option("--port", 4566, "Port of the running emulator.")
 def destroy(port: int) -> None:
     """Destroy the stack that `dev` keeps running: empty its bucket, then `cdk destroy`."""
     environment = client_environment(f"http://{LOOPBACK}:{port}")
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            destroy_stack(environment, Path(folder), lambda step: console.print(f"· {step}"))
-    except LocalRunError as failure:
-        console.print(f"[red]error:[/red] {failure}")
-        sys.exit(1)
+    with endings_told(), tempfile.TemporaryDirectory() as folder:
+        destroy_stack(environment, Path(folder), lambda step: console.print(f"· {step}"))
 
 
 def _welcome(session: Session, api_port: int, page_port: int) -> str:
+    exports = "export " + " ".join(f"{name}={value}" for name, value in session.client.items())
     return f"""
 [bold]{STACK_NAME} is running.[/bold] Ctrl-C stops it and forgets its data.
 
   Page      http://{LOOPBACK}:{page_port}/
   API       http://{LOOPBACK}:{api_port}/records
-  AWS       AWS_ENDPOINT_URL={session.endpoint_url}  (any credentials)
-  Firehose  AWS_ENDPOINT_URL_FIREHOSE={session.firehose_url}
+  AWS       {session.endpoint_url}
+  Firehose  {session.firehose_url}
   Logs      {session.folder}
 
 Firehose's buffering, here and as deployed:
 {session.buffering()}
 
-In another terminal:
+In another terminal, any AWS client reaches it with:
+
+  {exports}
 
   curl -d '{{"siteId": "2", "name": "Name one", "valueOne": 123}}' \\
        -H 'Content-Type: application/json' http://{LOOPBACK}:{api_port}/records
-  AWS_ENDPOINT_URL={session.endpoint_url} .venv/bin/sluice --stack-name {STACK_NAME} tree
+  .venv/bin/sluice tree
 """
 
 

@@ -1,44 +1,59 @@
 """The CDK command line, run from `infrastructure/` as a person would run it."""
 
 import os
-import subprocess
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.processes import LocalRunError
+from local.processes import LocalRunError, Process
 
 ROOT = Path(__file__).parents[1]
 INFRASTRUCTURE = ROOT / "infrastructure"
 CDK = INFRASTRUCTURE / "node_modules" / ".bin" / "cdk"
+TOOLS = Path(sys.executable).parent
+"""Where the virtual environment has Node, which the CDK and jsii run on."""
+
+OFFLINE = {"CDK_DISABLE_VERSION_CHECK": "1", "CDK_DISABLE_CLI_TELEMETRY": "true"}
+"""Keeps the command line from asking servers that have nothing to do with the deployment."""
+
+
+def require_tools(path: str) -> None:
+    """Raise LocalRunError, with the remedy, when the CDK cannot run with that PATH."""
+    present = {
+        "Node": shutil.which("node", path=path) is not None,
+        "the CDK command line": CDK.exists(),
+    }
+    if missing := [name for name, found in present.items() if not found]:
+        raise LocalRunError(
+            f"missing: {', '.join(missing)}; `make clean setup` installs all that is needed"
+        )
 
 
 def cdk(
     arguments: list[str], environment: Mapping[str, str], log: Path, seconds: float = 300
 ) -> None:
     """Run one CDK command to its end. Raises LocalRunError with the end of its output."""
-    if not CDK.exists():
-        raise LocalRunError(f"the CDK command line is missing ({CDK}); run `make setup`")
-    tools = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        child = subprocess.Popen(  # noqa: S603
-            [str(CDK), "--no-color", "--ci", *arguments],
-            cwd=INFRASTRUCTURE,
-            env={**environment, "PATH": tools, "CDK_DISABLE_VERSION_CHECK": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+    command = f"`cdk {arguments[0]}`"
+    process = Process(
+        command,
+        [str(CDK), "--no-color", "--ci", "--no-notices", *arguments],
+        log,
+        {**environment, **OFFLINE, "PATH": tools_path(environment)},
+        INFRASTRUCTURE,
+    )
+    try:
+        code = process.wait(seconds)
+    finally:
+        process.kill()
+    if code is None:
+        raise LocalRunError(
+            f"{command} did not end within {seconds:.0f} s:\n{process.last_words()}"
         )
-        try:
-            code = child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise LocalRunError(
-                f"`cdk {arguments[0]}` did not end within {seconds:.0f} s; its output is in {log}"
-            ) from None
-        finally:
-            child.kill()
-            child.wait()
     if code != 0:
-        last = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
-        raise LocalRunError(f"`cdk {arguments[0]}` failed with status {code}:\n{last}\n({log})")
+        raise LocalRunError(f"{command} failed with status {code}:\n{process.last_words(25)}")
+
+
+def tools_path(environment: Mapping[str, str]) -> str:
+    """The PATH on which the virtual environment's tools come first."""
+    return f"{TOOLS}{os.pathsep}{environment['PATH']}"

@@ -1,7 +1,6 @@
 """The demonstration: records go in through the API, and come out as files in S3, counted."""
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -10,27 +9,20 @@ from typing import Any
 from rich.console import Console
 
 from local.cdk import ROOT
-from local.processes import LocalRunError
+from local.processes import LocalRunError, captured
 from local.session import Session
 
 DELIVERY_SECONDS = 90.0
 POLL_SECONDS = 0.5
-LAYOUT_NOTE = "The README's two samples lie under siteId=1 and siteId=2, in November 2023."
 
 
-def sluice(session: Session, *arguments: str, capture: bool = True) -> str:
-    """Run a `sluice` command against the session. Raises LocalRunError when it fails."""
-    run = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "operations", *arguments],
-        cwd=ROOT,
-        env=session.environment,
-        stdout=subprocess.PIPE if capture else None,
-        text=True,
-        check=False,
-    )
-    if run.returncode != 0:
-        raise LocalRunError(f"`sluice {' '.join(arguments)}` failed; see above")
-    return run.stdout or ""
+def sluice(session: Session, *arguments: str) -> str:
+    """What a `sluice` command prints for the session. Raises LocalRunError when it fails."""
+    command = [sys.executable, "-m", "operations", *arguments]
+    status, output, errors = captured(command, session.environment, ROOT)
+    if status != 0:
+        raise LocalRunError(f"`sluice {' '.join(arguments)}` failed: {errors.strip()}")
+    return output
 
 
 def demonstrate(session: Session, console: Console, report: Callable[[str], None]) -> bool:
@@ -45,20 +37,25 @@ def demonstrate(session: Session, console: Console, report: Callable[[str], None
     started = time.monotonic()
     lake = delivered(session, seeded["total"])
     seconds = time.monotonic() - started
-    records = sum(each["records"] for each in lake["partitions"])
-
     report("")
-    sluice(session, "tree", capture=False)
-    console.print(LAYOUT_NOTE, style="dim")
+    console.print(sluice(session, "tree"), markup=False, end="")
     console.print("\nOne line of the lake:")
-    sluice(session, "sample", capture=False)
-    console.print(
-        f"\n{seeded['total']} changes went in: {seeded['inserts']} inserts, "
-        f"{seeded['changes']} changes, {seeded['deletes']} deletes. "
-        f"{records} came out, {seconds:.1f} s after the last one went in.",
-        style="bold green" if records == seeded["total"] else "bold red",
+    console.print(sluice(session, "sample"), markup=False)
+    words, complete = verdict(seeded, lake)
+    console.print(f"{words}, {seconds:.1f} s after the last one went in.")
+    return complete
+
+
+def verdict(seeded: dict[str, Any], lake: dict[str, Any]) -> tuple[str, bool]:
+    """What went in and what came out in words, and whether the two are the same."""
+    records = sum(each["records"] for each in lake["partitions"])
+    words = (
+        f"{seeded['total']} changes went in: {seeded['inserts']} inserts, "
+        f"{seeded['changes']} changes, {seeded['deletes']} deletes. {records} came out"
     )
-    return bool(records == seeded["total"] and lake["errorObjects"] == 0)
+    if lake["errorObjects"]:
+        words += f", and {lake['errorObjects']} error objects"
+    return words, records == seeded["total"] and not lake["errorObjects"]
 
 
 def delivered(session: Session, expected: int) -> dict[str, Any]:
@@ -69,7 +66,5 @@ def delivered(session: Session, expected: int) -> dict[str, Any]:
         records = sum(each["records"] for each in lake["partitions"])
         if records >= expected or time.monotonic() > deadline:
             return lake
-        for process in session.processes.values():
-            if not process.running():
-                raise LocalRunError(f"{process.name} ended:\n{process.last_words()}")
+        session.require_running()
         time.sleep(POLL_SECONDS)

@@ -9,8 +9,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
@@ -30,46 +30,104 @@ def free_port() -> int:
         return port
 
 
-def require_free(port: int, option: str) -> int:
-    """The port, when it is free. Raises LocalRunError naming the option that chooses another."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
+def require_free(ports: Mapping[str, int]) -> None:
+    """Check that ports, by the option that chooses each, are free and all different.
+
+    Raises LocalRunError naming the port and the option.
+    """
+    chosen: dict[int, str] = {}
+    for option, port in ports.items():
+        if port in chosen:
             raise LocalRunError(
-                f"port {port} on {LOOPBACK} is in use; stop what listens there, "
-                f"or choose another port with {option}"
-            ) from None
-    return port
+                f"{option} and {chosen[port]} both name port {port}; choose another for one of them"
+            )
+        chosen[port] = option
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                raise LocalRunError(
+                    f"port {port} on {LOOPBACK} is in use; stop what listens there, "
+                    f"or choose another port with {option}"
+                ) from None
+
+
+@contextmanager
+def interrupts_held() -> Iterator[list[int]]:
+    """Only notes the signals that end a run, lest one strikes while a child is half started."""
+    held: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _frame: held.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield held
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def captured(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path
+) -> tuple[int, str, str]:
+    """A command's exit status, output and errors. An interrupt ends the command first."""
+    with interrupts_held() as interrupts:
+        child = subprocess.Popen(  # noqa: S603
+            command,
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    try:
+        if interrupts:
+            raise KeyboardInterrupt
+        output, errors = child.communicate()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+    return child.returncode, output, errors
 
 
 class Process:
     """A running child with its log file."""
 
     def __init__(
-        self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str],
+        folder: Path | None = None,
     ) -> None:
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as output:
+        with log.open("wb") as output, interrupts_held() as interrupts:
             self._child = subprocess.Popen(  # noqa: S603
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=dict(environment),
+                cwd=folder,
                 start_new_session=True,
             )
         self.pid = self._child.pid
+        if interrupts:
+            self.kill()
+            raise KeyboardInterrupt
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
         """Wait until `ready` holds. Raises LocalRunError when the child ends or time runs out."""
         deadline = time.monotonic() + seconds
         while not ready():
-            if (code := self._child.poll()) is not None:
-                raise LocalRunError(f"{self.name} ended with status {code}:\n{self.last_words()}")
+            self.require_running()
             if time.monotonic() > deadline:
                 raise LocalRunError(
                     f"{self.name} was not ready after {seconds:.0f} s:\n{self.last_words()}"
@@ -79,6 +137,18 @@ class Process:
     def running(self) -> bool:
         """Whether the child has not ended."""
         return self._child.poll() is None
+
+    def require_running(self) -> None:
+        """Raise LocalRunError with the child's last words when it has ended."""
+        if (code := self._child.poll()) is not None:
+            raise LocalRunError(f"{self.name} ended with status {code}:\n{self.last_words()}")
+
+    def wait(self, seconds: float) -> int | None:
+        """The child's exit status; None when it has not ended after `seconds`."""
+        try:
+            return self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
 
     def last_words(self, lines: int = 15) -> str:
         """The end of the log, with its path."""

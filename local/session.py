@@ -1,5 +1,6 @@
 """The whole local run: emulator, stack, Firehose and pipe, up together and down together."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,15 +10,13 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.cdk import ROOT, cdk
+from local.cdk import ROOT, TOOLS, cdk, require_tools, tools_path
+from local.deployment import Deployment
 from local.emulator import CREDENTIALS, client_environment, emulator
 from local.pipe.delivery import BACKOFF_SECONDS_MAX
-from local.processes import LOOPBACK, LocalRunError, Process, free_port, listening, require_free
+from local.processes import LOOPBACK, LocalRunError, Process, free_port, listening
 
 STACK_NAME = "Sluice-local"
-TABLE_NAME = "sluice-local-records"
-"""Fixed for local stacks, so that a plain `chalice local` finds the table."""
-STATE = ROOT / ".local"
 CONTEXT = ["-c", "target=local", "-c", "stage=local"]
 READY_SECONDS = 60.0
 PIPE_STATE = "pipe"
@@ -54,14 +53,20 @@ class Session:
         return f"http://{LOOPBACK}:{self.firehose_port}"
 
     @property
+    def client(self) -> dict[str, str]:
+        """The variables by which an AWS client, `sluice` included, talks to this stack."""
+        return {
+            **CREDENTIALS,
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ENDPOINT_URL_FIREHOSE": self.firehose_url,
+            "SLUICE_STACK": STACK_NAME,
+        }
+
+    @property
     def environment(self) -> dict[str, str]:
-        """The environment in which any AWS client, `sluice` included, talks to this stack."""
+        """The whole environment of a process that is such a client."""
         return client_environment(
-            self.endpoint_url,
-            AWS_ENDPOINT_URL_FIREHOSE=self.firehose_url,
-            SLUICE_STACK=STACK_NAME,
-            PYTHONPATH=str(ROOT),
-            PYTHONUNBUFFERED="1",
+            self.endpoint_url, **self.client, PYTHONPATH=str(ROOT), PYTHONUNBUFFERED="1"
         )
 
     def start_firehose(self) -> Process:
@@ -95,6 +100,24 @@ class Session:
         process.wait_until(status.exists, READY_SECONDS)
         return process
 
+    def start_api(self, port: int) -> Process:
+        """Start `chalice local` for this stack's table and wait until it answers."""
+        deployment = Deployment.read(self.endpoint_url, STACK_NAME, session=emulator_session())
+        process = Process(
+            "chalice local",
+            [
+                *(str(TOOLS / "chalice"), "--project-dir", str(ROOT)),
+                # A stage of its own: the default one names the default ports.
+                *("local", "--stage", "local", "--no-autoreload"),
+                *("--host", LOOPBACK, "--port", str(port)),
+            ],
+            self.folder / "api.log",
+            {**self.environment, "TABLE_NAME": deployment.outputs["TableName"]},
+        )
+        self.processes["api"] = process
+        process.wait_until(lambda: listening(port), READY_SECONDS)
+        return process
+
     def start_page(self, port: int, api_url: str) -> Process:
         """Start the page and wait until it answers."""
         process = self._start(
@@ -107,6 +130,11 @@ class Session:
         )
         process.wait_until(lambda: listening(port), READY_SECONDS)
         return process
+
+    def require_running(self) -> None:
+        """Raise LocalRunError with the last words of a process that has ended."""
+        for process in self.processes.values():
+            process.require_running()
 
     def stop(self) -> None:
         """Stop the processes, the last started first."""
@@ -135,12 +163,10 @@ def running(options: Options, folder: Path, report: Report) -> Iterator[Session]
 
     Raises LocalRunError with what went wrong.
     """
-    port = require_free(options.port, "--port") if options.port else free_port()
-    if options.firehose_port:
-        require_free(options.firehose_port, "--firehose-port")
+    require_tools(tools_path(os.environ))
     report("starting the emulator")
     with (
-        emulator(port, folder / "emulator") as endpoint_url,
+        emulator(options.port or free_port(), folder / "emulator") as endpoint_url,
         deployed(endpoint_url, options, folder, report) as session,
     ):
         yield session
@@ -164,15 +190,24 @@ def deployed(
         session.stop()
 
 
+def emulator_session() -> boto3.Session:
+    """A session with the emulator's credentials, never a person's own."""
+    return boto3.Session(
+        CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
+    )
+
+
 def deploy(environment: dict[str, str], folder: Path, report: Report) -> None:
     """Bootstrap the emulator's account and deploy the stack into it, with the real CDK."""
-    log = folder / "cdk.log"
     account = f"aws://{environment['CDK_DEFAULT_ACCOUNT']}/{environment['CDK_DEFAULT_REGION']}"
     output = ["--output", str(folder / "cdk.out")]
     report("cdk bootstrap")
-    cdk(["bootstrap", account, *CONTEXT, *output], environment, log)
+    cdk(["bootstrap", account, *CONTEXT, *output], environment, folder / "cdk-bootstrap.log")
     report("cdk deploy")
-    cdk(["deploy", "--require-approval", "never", *CONTEXT, *output], environment, log)
+    arguments = ["deploy", "--require-approval", "never", *CONTEXT, *output]
+    cdk(arguments, environment, folder / "cdk-deploy.log")
 
 
 def destroy(environment: dict[str, str], folder: Path, report: Report) -> None:
@@ -181,11 +216,7 @@ def destroy(environment: dict[str, str], folder: Path, report: Report) -> None:
     On AWS the stack empties the bucket itself, by a custom resource that the emulator cannot run.
     """
     endpoint_url = environment["AWS_ENDPOINT_URL"]
-    session = boto3.Session(
-        CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
-    )
+    session = emulator_session()
     stacks = session.client("cloudformation", endpoint_url=endpoint_url)
     try:
         (stack,) = stacks.describe_stacks(StackName=STACK_NAME)["Stacks"]
@@ -198,4 +229,5 @@ def destroy(environment: dict[str, str], folder: Path, report: Report) -> None:
     session.resource("s3", endpoint_url=endpoint_url).Bucket(bucket).object_versions.delete()
     report("cdk destroy")
     output = ["--output", str(folder / "cdk.out")]
-    cdk(["destroy", "--force", *CONTEXT, *output], environment, folder / "cdk.log")
+    arguments = ["destroy", "--force", *CONTEXT, *output]
+    cdk(arguments, environment, folder / "cdk-destroy.log")

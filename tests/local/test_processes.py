@@ -27,12 +27,19 @@ def alive(pid: int) -> bool:
 def test_a_port_in_use_is_named_with_the_option_that_moves_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with pytest.raises(LocalRunError, match=f"port {port} .* is in use.*--port"):
-            require_free(port, "--port")
+        with pytest.raises(LocalRunError, match=rf"port {port} .* is in use.*--port"):
+            require_free({"--port": port})
+
+
+def test_two_options_must_not_name_one_port() -> None:
+    port = free_port()
+    with pytest.raises(LocalRunError, match=rf"--b and --a both name port {port}"):
+        require_free({"--a": port, "--b": port})
 
 
 def test_a_free_port_can_be_used() -> None:
-    port = require_free(free_port(), "--port")
+    port = free_port()
+    require_free({"--port": port})
     assert not listening(port)
     with socket.create_server(("127.0.0.1", port)):
         assert listening(port)

@@ -15,7 +15,8 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
-from local.cdk import ROOT, cdk
+from local.__main__ import endings_told
+from local.cdk import ROOT, cdk, require_tools
 from local.emulator import CREDENTIALS, client_environment
 from local.emulator import emulator as run_emulator
 from local.processes import LocalRunError, free_port, listening
@@ -106,13 +107,17 @@ def read_until(run: subprocess.Popen[str], text: str) -> str:
     return seen
 
 
-@pytest.mark.parametrize("step", ["cdk bootstrap", "seeding"])
-def test_an_interrupt_in_the_middle_leaves_nothing_running(step: str) -> None:
+@pytest.mark.parametrize(
+    ("step", "end"),
+    [("cdk deploy", signal.SIGTERM), ("seeding", signal.SIGHUP), ("waiting", signal.SIGINT)],
+)
+def test_an_interrupt_in_the_middle_leaves_nothing_running(step: str, end: int) -> None:
+    """The run alone is told, as by a closed terminal or a supervisor; it ends what it started."""
     mark = uuid.uuid4().hex
     with started("demo", mark=mark) as run:
         read_until(run, step)
-        assert processes_of_run(mark)
-        os.killpg(run.pid, signal.SIGINT)
+        assert len(processes_of_run(mark)) > 1
+        os.kill(run.pid, end)
         rest, _ = run.communicate(timeout=60)
         assert run.returncode == 130
         assert "nothing is left running" in rest
@@ -136,29 +141,26 @@ def processes_of_run(mark: str) -> list[str]:
 def test_a_port_in_use_stops_dev_with_a_message() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        run = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "local",
-                "dev",
-                "--port",
-                str(port),
-                "--api-port",
-                "0",
-                "--page-port",
-                "0",
-            ],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        with started("dev", "--port", str(port)) as run:
+            printed, _ = run.communicate(timeout=60)
     assert run.returncode == 1
-    assert f"port {port} on 127.0.0.1 is in use" in run.stdout
-    assert "--port" in run.stdout
-    assert "Traceback" not in run.stdout + run.stderr
+    assert f"port {port} on 127.0.0.1 is in use" in printed
+    assert "--port" in printed
+    assert "Traceback" not in printed
+
+
+def test_a_missing_node_is_named_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(LocalRunError, match=r"missing: Node; `make clean setup` installs"):
+        require_tools(str(tmp_path))
+
+
+def test_a_failure_is_printed_whole_whatever_brackets_it_has(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as end, endings_told():
+        raise LocalRunError("see [/tmp/foo] and pkg[extra]")
+    assert end.value.code == 1
+    assert capsys.readouterr().out == "error: see [/tmp/foo] and pkg[extra]\n"
 
 
 def test_a_deployment_that_fails_shows_why(tmp_path: Path, emulator: str) -> None:
