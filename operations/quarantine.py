@@ -1,7 +1,7 @@
 """What Firehose writes below `errors/`: an object's lines, read whatever they hold.
 
 AWS documents the line twice, in different spellings, and writes a third: keys in either case,
-numbers as numbers or as text
+errorCode as lastErrorCode, numbers as numbers or as text
 (https://docs.aws.amazon.com/firehose/latest/dev/data-transformation-failure-handling.html,
 https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion-error-handling.html).
 """
@@ -66,8 +66,8 @@ def read_line(number: int, line: bytes) -> Quarantined:
     payload = _payload(fields.get("rawdata"))
     return Quarantined(
         line=number,
-        code=_text(fields.get("errorcode")) or UNNAMED,
-        message=_text(fields.get("errormessage")),
+        code=_text(fields.get("errorcode", fields.get("lasterrorcode"))) or UNNAMED,
+        message=_text(fields.get("errormessage", fields.get("lasterrormessage"))),
         failed_at=_epoch_ms(fields.get("attemptendingtimestamp"))
         or _epoch_ms(fields.get("arrivaltimestamp")),
         payload=payload,

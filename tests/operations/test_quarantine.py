@@ -64,6 +64,12 @@ def test_a_failed_conversion_with_capitalised_keys_is_read_and_is_not_to_be_repl
     assert "transform already" in str(record.obstacle)
 
 
+def test_the_error_of_a_conversion_may_be_spelt_as_the_last_one() -> None:
+    document = {"lastErrorCode": "DataFormatConversion.ParseError", "lastErrorMessage": "no"}
+    record = read_line(1, json.dumps(document).encode())
+    assert (record.code, record.message) == ("DataFormatConversion.ParseError", "no")
+
+
 def test_a_line_of_the_lake_is_not_to_be_replayed() -> None:
     raw = b64encode(b'{"id": "1", "changeSequence": "0"}\n').decode()
     assert "transform already" in str(read_line(1, line(rawData=raw)).obstacle)
