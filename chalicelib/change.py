@@ -101,8 +101,8 @@ def encode_line(line: Struct) -> bytes:
 def line_encoder(as_text: Collection[str]) -> Callable[[Struct], bytes]:
     """`encode_line`, with the values of these fields as the text of their JSON.
 
-    Firehose's conversion to Parquet promises no more than a double for a number that is no 64-bit
-    integer; text stays exact.
+    What Firehose's conversion to Parquet makes of a number that is no 64-bit integer is not
+    documented, and may be a double; text stays exact.
     """
     if not as_text:
         return encode_line
@@ -131,7 +131,7 @@ def change_reader(
     decode_image = msgspec.json.Decoder(image_type(record_type)).decode
     decode_attributes = msgspec.json.Decoder(dict[str, Raw]).decode
     nullable_fields = {
-        name: (msgspec.json.Decoder(each.wire).decode, each.value)
+        name: (msgspec.json.Decoder(each.wire), each.value)
         for name, each in (
             (name, nullable(strict)) for name, strict in struct_readers(record_type).items()
         )
@@ -141,10 +141,13 @@ def change_reader(
         """An image with undeclared attributes, or with declared ones that are NULL."""
         attributes = decode_attributes(image)
         values: list[Any] = []
-        for name, (decode, value) in nullable_fields.items():
+        for name, (wire, value) in nullable_fields.items():
             raw = attributes.pop(name, UNSET)
             try:
-                values.append(raw if raw is UNSET else value(decode(raw)))
+                values.append(raw if raw is UNSET else value(wire.decode(raw)))
+            except msgspec.ValidationError:
+                # Its own words may quote the names within a map, which are data.
+                raise ChangeError(f"{name} is not of the type that the schema declares") from None
             except ValueError as broken:
                 raise ChangeError(f"{name} {broken}") from None
         extra = _encode(attributes).decode() if attributes and keep_undeclared else UNSET

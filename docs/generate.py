@@ -75,8 +75,8 @@ layout, edit that file and run `make docs` again.
 
 ## A line of the lake
 
-Each object in S3 is gzip. It holds one JSON object a line. A line has the record's fields, and
-these of the change:
+Each object in S3 is gzip, or by a setting [Parquet](parquet.md). It holds one JSON object a line.
+A line has the record's fields, and these of the change:
 
 | field | meaning |
 |---|---|

@@ -44,6 +44,14 @@ buffer_option = click.option(
     help="How long Firehose buffers here; the deployed stream keeps its own value.",
 )
 
+format_option = click.option(
+    "--format",
+    type=click.Choice(["json", "parquet"]),
+    default="json",
+    show_default=True,
+    help="What the lake's objects are.",
+)
+
 
 @contextmanager
 def _session(options: Options) -> Iterator[tuple[Session, Callable[[str], None]]]:
@@ -95,9 +103,11 @@ def main() -> None:
 
 @main.command()
 @buffer_option
-def demo(buffer_seconds: float) -> None:
+@format_option
+def demo(buffer_seconds: float, format: str) -> None:
     """Deploy into an emulator, send records through, show the partitions."""
-    with _session(Options(buffer_seconds=buffer_seconds)) as (session, report):
+    options = Options(buffer_seconds=buffer_seconds, settings=(f"format={format}",))
+    with _session(options) as (session, report):
         complete = demonstrate(session, console, report)
     sys.exit(0 if complete else 1)
 
@@ -108,8 +118,14 @@ def demo(buffer_seconds: float) -> None:
 @port_option("--api-port", 8000, "Port of `chalice local`.")
 @port_option("--page-port", 8080, "Port of the page.")
 @buffer_option
+@format_option
 def dev(
-    port: int, firehose_port: int, api_port: int, page_port: int, buffer_seconds: float
+    port: int,
+    firehose_port: int,
+    api_port: int,
+    page_port: int,
+    buffer_seconds: float,
+    format: str,
 ) -> None:
     """Keep the stack running, with the API on `chalice local` and the page, until Ctrl-C."""
     ports = {
@@ -120,7 +136,7 @@ def dev(
     }
     with endings_told():
         require_free(ports)
-    options = Options(port, firehose_port, buffer_seconds)
+    options = Options(port, firehose_port, buffer_seconds, (f"format={format}",))
     with _session(options) as (session, report):
         report("starting chalice local")
         session.start_api(api_port)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,8 @@ class Options:
     firehose_port: int | None = None
     buffer_seconds: float = 2.0
     """How long Firehose buffers locally; the deployed stream keeps its own value."""
+    settings: tuple[str, ...] = ()
+    """What the deployment is told beside its stage and target, such as `format=parquet`."""
 
 
 @dataclass(slots=True)
@@ -180,7 +182,7 @@ def deployed(
     session = Session(
         endpoint_url, options.firehose_port or free_port(), options.buffer_seconds, folder
     )
-    deploy(session.environment, folder, report)
+    deploy(session.environment, folder, report, options.settings)
     report("starting the local Firehose and the local pipe")
     try:
         session.start_firehose()
@@ -199,14 +201,17 @@ def emulator_session() -> boto3.Session:
     )
 
 
-def deploy(environment: dict[str, str], folder: Path, report: Report) -> None:
+def deploy(
+    environment: dict[str, str], folder: Path, report: Report, settings: Sequence[str] = ()
+) -> None:
     """Bootstrap the emulator's account and deploy the stack into it, with the real CDK."""
     account = f"aws://{environment['CDK_DEFAULT_ACCOUNT']}/{environment['CDK_DEFAULT_REGION']}"
+    context = [*CONTEXT, *(part for setting in settings for part in ("-c", setting))]
     output = ["--output", str(folder / "cdk.out")]
     report("cdk bootstrap")
-    cdk(["bootstrap", account, *CONTEXT, *output], environment, folder / "cdk-bootstrap.log")
+    cdk(["bootstrap", account, *context, *output], environment, folder / "cdk-bootstrap.log")
     report("cdk deploy")
-    arguments = ["deploy", "--require-approval", "never", *CONTEXT, *output]
+    arguments = ["deploy", "--require-approval", "never", *context, *output]
     cdk(arguments, environment, folder / "cdk-deploy.log")
 
 
