@@ -1,0 +1,171 @@
+"""The page in a browser, in front of the deployed stack."""
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import pytest
+from playwright.sync_api import Browser, Locator, expect, sync_playwright
+from playwright.sync_api import Page as Tab
+
+from local.processes import free_port
+from tests.end_to_end.deployment import Deployed
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    # Chromium has no sandbox for root, and this one loads a page of ours alone.
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WAIT_MS = 20_000
+HOSTILE = "<img src=x onerror=alert(1)> \"'"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if found is None:
+        pytest.skip(f"no Chromium on this machine ({', '.join(CHROMIUM)}); .ci/run installs it")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(stack_under_test: Deployed) -> Iterator[str]:
+    if (session := stack_under_test.local) is None:
+        pytest.skip("the page shows the stack of this machine alone")
+    port = free_port()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", session.endpoint_url)
+        api_url = stack_under_test.stack.api_url
+    page = session.start_page(port, api_url)
+    yield f"http://127.0.0.1:{port}/"
+    page.stop()
+
+
+@dataclass
+class Visit:
+    """A tab with the page, and what the browser complained about."""
+
+    tab: Tab
+    complaints: list[str]
+
+    @property
+    def quarantine(self) -> Locator:
+        return self.tab.locator("#quarantine")
+
+    def post(self, **fields: str) -> None:
+        for name, value in fields.items():
+            self.tab.locator(f"#field-{name}").fill(value)
+        self.tab.get_by_role("button", name="Post record").click()
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visit]:
+    tab = browser.new_page()
+    tab.set_default_timeout(WAIT_MS)
+    visit = Visit(tab, [])
+    tab.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    tab.on("console", lambda message: visit.complaints.append(message.text))
+    tab.on("dialog", lambda dialog: visit.complaints.append(dialog.message))
+    tab.goto(address)
+    expect(tab.locator("#live")).to_have_attribute("data-state", "live")
+    yield visit
+    tab.close()
+
+
+@contextmanager
+def transform_out_of_order(stack: Deployed) -> Iterator[None]:
+    functions = boto3.client("lambda")
+    name = stack.stack.output("TransformName")
+    handler = functions.get_function_configuration(FunctionName=name)["Handler"]
+    functions.update_function_configuration(FunctionName=name, Handler="absent.absent")
+    try:
+        yield
+    finally:
+        functions.update_function_configuration(FunctionName=name, Handler=handler)
+
+
+def test_a_record_posted_in_the_form_is_seen_to_arrive_in_its_partition(
+    visit: Visit, deployed_stack: Deployed
+) -> None:
+    site, record_id = f"{HOSTILE}{uuid.uuid4().hex[:6]}", uuid.uuid4().hex
+    visit.post(id=record_id, siteId=site, name=HOSTILE, createdAtTime="1700076551926")
+    journey = visit.tab.locator(".journey", has_text=record_id)
+    expect(journey.locator("li.done")).to_have_count(3, timeout=WAIT_MS)
+    expect(journey).to_contain_text("year=2023/month=11/day=15/hour=19/minute=29/")
+    row = visit.tab.get_by_role("row").filter(has=visit.tab.get_by_title(site, exact=True))
+    expect(row.locator("td.sum")).to_have_text("1", timeout=WAIT_MS)
+    expect(visit.tab.locator("#latest")).to_contain_text(site)
+    (arrived,) = deployed_stack.wait_for(1, lambda line: line["id"] == record_id)
+    assert arrived[1]["name"] == HOSTILE
+    assert visit.complaints == []
+
+
+def test_every_wrong_field_is_told(visit: Visit) -> None:
+    visit.post(siteId="2", valueOne="many", createdAtTime="-4")
+    refused = visit.tab.locator("#posted .bad")
+    expect(refused).to_contain_text("valueOne")
+    expect(refused).to_contain_text("createdAtTime")
+
+
+def test_a_broken_record_is_seen_in_quarantine_with_its_reason_and_bytes(visit: Visit) -> None:
+    visit.tab.get_by_role("button", name="Send a broken record").click()
+    expect(visit.quarantine).to_contain_text("Lambda.ProcessingFailedStatus", timeout=WAIT_MS)
+    first = visit.quarantine.locator("details").first
+    first.locator("summary").click()
+    expect(first).to_contain_text("is no change of the table")
+    assert visit.complaints == []
+
+
+def test_a_record_quarantined_by_a_fault_arrives_once_it_is_mended_and_replayed(
+    visit: Visit, deployed_stack: Deployed
+) -> None:
+    site = f"mended-{uuid.uuid4().hex[:6]}"
+    replay = visit.tab.get_by_role("button", name="Replay Lambda.FunctionError")
+    with transform_out_of_order(deployed_stack):
+        visit.post(siteId=site)
+        expect(replay).to_be_visible(timeout=WAIT_MS)
+    replay.click()
+    expect(visit.tab.locator("#replayed")).to_contain_text("put through Firehose again")
+    row = visit.tab.get_by_role("row").filter(has_text=site)
+    expect(row.locator("td.sum")).to_have_text("1", timeout=WAIT_MS)
+    expect(replay).to_have_count(0, timeout=WAIT_MS)
+
+
+def test_a_question_is_answered_with_rows_and_a_chart(visit: Visit) -> None:
+    sites = [f"{number}-{uuid.uuid4().hex[:6]}" for number in range(2)]
+    for site in sites:
+        visit.post(siteId=site)
+        expect(visit.tab.locator("#latest")).to_contain_text(site)
+    for site in sites:
+        expect(visit.tab.get_by_role("row").filter(has_text=site)).to_be_visible(timeout=WAIT_MS)
+    visit.tab.get_by_label("Saved query").select_option("largest")
+    box = visit.tab.get_by_label("SQL", exact=True)
+    expect(box).to_have_value(
+        (Path(__file__).parents[2] / "queries" / "largest.sql").read_text().strip()
+    )
+    box.press("Control+Enter")
+    expect(visit.tab.locator("#result-table th").first).to_have_text("siteid", timeout=WAIT_MS)
+    expect(visit.tab.locator("#chart canvas")).to_be_visible()
+    assert visit.complaints == []
+
+
+def test_the_page_fits_a_phone_and_starts_with_a_link_past_its_head(visit: Visit) -> None:
+    visit.tab.set_viewport_size({"width": 360, "height": 740})
+    expect(visit.tab.locator(".drawing.tall")).to_be_visible()
+    expect(visit.tab.locator(".drawing.wide")).to_be_hidden()
+    assert visit.tab.evaluate("document.documentElement.scrollWidth") == 360
+    visit.tab.keyboard.press("Tab")
+    expect(visit.tab.get_by_role("link", name="Skip to the pipeline")).to_be_focused()
