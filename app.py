@@ -92,10 +92,7 @@ def list_records() -> Response:
     """Read a page of records: `limit` of them, from where `token`, a nextToken, says."""
     limit, after = web.page(request().query_params)
     items, last = table().page(limit, after)
-    body: dict[str, Any] = {"records": [plain(item) for item in items]}
-    if last is not None:
-        body["nextToken"] = web.token(last)
-    return web.answer(body)
+    return web.answer(web.page_body(items, last))
 
 
 @app.lambda_function(name="transform")

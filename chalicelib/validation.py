@@ -22,9 +22,10 @@ RECORD_BYTES_MAX = 400 * 1024
 
 BATCH_RECORDS_MAX = 500
 
-BATCH_BYTES_MAX = 6 * 1024 * 1024
-"""Bytes of a batch's body: what one Lambda invocation accepts
-(https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
+BATCH_BYTES_MAX = 2 * 1024 * 1024
+"""Bytes of a batch's body. An invocation takes 6 MB
+(https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html), and its event holds the
+body as a string, in which characters take up to three times their bytes."""
 
 QUOTED_MAX = 40
 """Characters of a value or name that an error message quotes; of longer ones it tells the size."""

@@ -2,7 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, unquote
@@ -10,11 +10,16 @@ from urllib.parse import quote, unquote
 import msgspec
 from chalice.app import MultiDict, Request, Response
 
+from chalicelib.attributes import plain
 from chalicelib.problems import Invalid, NotFound, Problem
 from chalicelib.schema import KEY
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000
+
+PAGE_BYTES_MAX = 2 * 1024 * 1024
+"""Bytes of a page's records. Lambda answers 6 MB at most, and its answer holds the body as a
+string, in which characters take up to three times their bytes."""
 
 KEY_BYTES_MAX = 2048
 """Bytes of a partition key
@@ -71,6 +76,23 @@ def page(parameters: MultiDict | None) -> tuple[int, str | None]:
     if broken:
         raise Invalid(" ".join(broken))
     return int(limit), after
+
+
+def page_body(items: Sequence[Mapping[str, Any]], last: str | None) -> dict[str, Any]:
+    """The body of a page of items, shortened to what an answer can carry, one at least.
+
+    `last` is the id that the next page comes after, None when the items are the last there are.
+    """
+    records: list[msgspec.Raw] = []
+    size = 0
+    for item in items:
+        record = _ENCODER.encode(plain(item))
+        size += len(record)
+        if records and size > PAGE_BYTES_MAX:
+            last = items[len(records) - 1][KEY]["S"]
+            break
+        records.append(msgspec.Raw(record))
+    return {"records": records} if last is None else {"records": records, "nextToken": token(last)}
 
 
 def token(after: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from chalicelib.catalog import partition_columns, partition_levels
+from chalicelib.change import CHANGE_TYPES
 from chalicelib.partitions import PartitionError, encode_value, layout_errors
 from chalicelib.schema import LAYOUT, SITE
 
@@ -136,7 +137,7 @@ class DeploymentSettings:
     @property
     def change_types(self) -> tuple[str, ...]:
         """The kinds of change that reach the lake."""
-        return ("INSERT", "MODIFY", "REMOVE") if self.deletes == "keep" else ("INSERT", "MODIFY")
+        return tuple(each for each in CHANGE_TYPES if self.deletes == "keep" or each != "REMOVE")
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> "DeploymentSettings":

@@ -3,21 +3,19 @@
 https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
 """
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from chalicelib.firehose import batch_length
 from operations.stack import OperationError
 from operations.wording import counted
 
 if TYPE_CHECKING:
     from mypy_boto3_firehose import FirehoseClient
-
-RECORD_BYTES_MAX = 1_024_000
-BATCH_RECORDS_MAX = 500
-BATCH_BYTES_MAX = 4 * 1024 * 1024
 
 ATTEMPTS = 8
 BACKOFF_SECONDS = 0.1
@@ -28,16 +26,6 @@ _PASSING = {"ServiceUnavailableException", "ThrottlingException", "InternalFailu
 
 class RefusedError(OperationError):
     """Firehose did not take a record however often it was put."""
-
-
-def batch_length(sizes: Sequence[int], start: int) -> int:
-    """How many payloads of these sizes, from `start` on, one batch takes."""
-    total = 0
-    for length, size in enumerate(sizes[start : start + BATCH_RECORDS_MAX]):
-        total += size
-        if length and total > BATCH_BYTES_MAX:
-            return length
-    return min(len(sizes) - start, BATCH_RECORDS_MAX)
 
 
 class DeliveryStream:
@@ -59,7 +47,7 @@ class DeliveryStream:
         sizes = [len(payload) for payload in payloads]
         start = 0
         while start < len(payloads):
-            length = batch_length(sizes, start)
+            length = batch_length(itertools.islice(sizes, start, None))
             yield from self._put_batch(payloads, list(range(start, start + length)))
             start += length
 

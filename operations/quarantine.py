@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from chalicelib.firehose import RECORD_BYTES_MAX
 from chalicelib.schema import EPOCH_MS_MAX
-from operations.delivery import RECORD_BYTES_MAX
 
 UNREADABLE = "unreadable"
 """The error code of a line, or of a whole object, that cannot be read. AWS's codes have a dot."""

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from chalicelib.firehose import RECORD_BYTES_MAX
 from operations.dead_letters import DeadLetter, DeadLetters, Pointer
-from operations.delivery import RECORD_BYTES_MAX, DeliveryStream
+from operations.delivery import DeliveryStream
 from operations.stack import Stack
 from operations.stream import fetch
 

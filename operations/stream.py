@@ -13,6 +13,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from chalicelib.change import INPUT_TEMPLATE
+from chalicelib.firehose import RECORD_BYTES_MAX
 from operations.dead_letters import Pointer
 from operations.stack import OperationError
 
@@ -51,6 +52,20 @@ def render(record: Mapping[str, Any]) -> bytes:
     ).encode()
 
 
+def fitting(record: Mapping[str, Any]) -> bytes:
+    """The change as Firehose takes it.
+
+    Of two images that are too large together, the old one is left out: the transform reads it of a
+    REMOVE alone.
+    """
+    payload = render(record)
+    images = record["dynamodb"]
+    if len(payload) > RECORD_BYTES_MAX and {"NewImage", "OldImage"} <= images.keys():
+        lighter = {name: each for name, each in images.items() if name != "OldImage"}
+        payload = render({**record, "dynamodb": lighter})
+    return payload
+
+
 def fetch(
     client: "DynamoDBStreamsClient",
     pointer: Pointer,
@@ -68,7 +83,7 @@ def fetch(
     for record in _records(client, pointer, pause):
         sequence_number = record["dynamodb"]["SequenceNumber"]
         if first <= int(sequence_number) <= last:
-            found.append(Fetched(sequence_number, render(record)))
+            found.append(Fetched(sequence_number, fitting(record)))
         if int(sequence_number) >= last:
             break
     return found

@@ -195,6 +195,27 @@ def test_pages_hold_every_record_once(api: "TestHTTPClient") -> None:
     assert sorted(seen) == [f"é/{number}" for number in range(7)]
 
 
+def test_a_page_of_large_records_is_shortened_to_what_lambda_can_answer(
+    api: "TestHTTPClient",
+) -> None:
+    written = set()
+    for number in range(12):
+        record = {"id": f"large-{number}", "siteId": "2", "name": "\x01" * 60_000}
+        assert post(api, record).status_code == 201
+        written.add(record["id"])
+    seen, query, pages = set(), "", 0
+    while True:
+        answer = api.get(f"/records{query}")
+        assert len(json.dumps({"body": answer.body.decode()})) < 6_000_000
+        seen |= {record["id"] for record in answer.json_body["records"]}
+        pages += 1
+        if (token := answer.json_body.get("nextToken")) is None:
+            break
+        query = f"?token={token}"
+    assert seen == written
+    assert pages > 1
+
+
 @pytest.mark.parametrize("query", ["limit=0", "limit=ten", "token=x", "token=", "limit=&token="])
 def test_a_bad_parameter_is_a_400(api: "TestHTTPClient", query: str) -> None:
     response = api.get(f"/records?{query}")

@@ -18,11 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from chalicelib.firehose import BATCH_BYTES_MAX, BATCH_RECORDS_MAX, RECORD_BYTES_MAX
 from local.firehose.stream import DeliveryStream
-
-RECORD_BYTES_MAX = 1_024_000
-BATCH_RECORDS_MAX = 500
-BATCH_BYTES_MAX = 4 * 1024 * 1024
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
 """Well above the largest valid request, so that a batch a bit too large gets AWS's own answer."""
@@ -168,7 +165,7 @@ def _decode(body: bytes, request: type[RequestT]) -> RequestT:
         return msgspec.json.decode(body, type=request)
     except msgspec.ValidationError as error:
         raise WireError("ValidationException", f"1 validation error detected: {error}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise WireError("SerializationException", "The request body is not JSON.") from error
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.firehose import batch_length
 from local.pipe.change import Change
 from local.pipe.checkpoint import Checkpoint, Position
 from local.pipe.clock import Clock
@@ -20,7 +21,7 @@ from local.pipe.delivery import Backoff, Delivery, Steps, exponential_backoff
 from local.pipe.filter import compile_filters
 from local.pipe.source import Shard, ShardReader, SourceGoneError, SourceUnavailable, Stream
 from local.pipe.status import ShardStatus, Status, StatusFile
-from local.pipe.target import DeliveryStream, batch_length
+from local.pipe.target import DeliveryStream
 from local.pipe.template import Template, TransformationFailed
 
 log = logging.getLogger(__name__)

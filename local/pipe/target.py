@@ -1,4 +1,4 @@
-"""The delivery stream: batches within its limits, and what became of each record of a batch."""
+"""The delivery stream as the pipe sees it: what became of each record of a batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,15 +6,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from local.pipe.definition import FIREHOSE_BATCH_MAX
-
 if TYPE_CHECKING:
     from mypy_boto3_firehose import FirehoseClient
-
-BATCH_BYTES_MAX = 4 * 1024 * 1024
-"""Bytes of all payloads of one PutRecordBatch
-(https://docs.aws.amazon.com/firehose/latest/dev/limits.html). What Pipes does about more is not
-documented; this pipe makes the batch smaller."""
 
 
 class TargetUnreachable(Exception):  # noqa: N818 - a condition that passes, not an error
@@ -27,16 +20,6 @@ class Refusal:
 
     indexes: Sequence[int]
     reason: str
-
-
-def batch_length(sizes: Sequence[int], batch_size: int) -> int:
-    """How many of the payloads, from the first on, one batch takes: at least one."""
-    total = 0
-    for length, size in enumerate(sizes[: min(batch_size, FIREHOSE_BATCH_MAX)]):
-        total += size
-        if length and total > BATCH_BYTES_MAX:
-            return length
-    return min(len(sizes), batch_size, FIREHOSE_BATCH_MAX)
 
 
 class DeliveryStream:

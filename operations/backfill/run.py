@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
+from chalicelib.firehose import RECORD_BYTES_MAX
 from operations.backfill.checkpoint import Checkpoint
 from operations.backfill.source import Page, Source, snapshot
 from operations.backfill.stop import Stop, StoppedError
-from operations.delivery import RECORD_BYTES_MAX, DeliveryStream
+from operations.delivery import DeliveryStream
 
 
 def run(

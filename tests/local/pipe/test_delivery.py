@@ -12,7 +12,7 @@ from local.pipe.change import Change
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.delivery import Backoff, Delivery, exponential_backoff
 from local.pipe.status import Status
-from local.pipe.target import DeliveryStream, batch_length
+from local.pipe.target import DeliveryStream
 
 SHARD = "shardId-1"
 
@@ -257,23 +257,6 @@ def test_an_unreachable_dead_letter_queue_is_waited_for(
     steps = delivery.deliver(SHARD, changes("bad"))
     assert [next(steps) for _ in range(3)] == [1, 2, 3]
     assert (status.dead_lettered, status.dropped) == (0, 0)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "batch_size", "expected"),
-    [
-        ([1] * 10, 4, 4),
-        ([1] * 3, 4, 3),
-        ([1] * 600, 10_000, 500),
-        ([2 * 1024 * 1024] * 3, 100, 2),
-        ([2 * 1024 * 1024, 2 * 1024 * 1024 + 1], 100, 1),
-        ([5 * 1024 * 1024, 1], 100, 1),
-    ],
-)
-def test_a_batch_holds_to_the_smallest_limit(
-    sizes: list[int], batch_size: int, expected: int
-) -> None:
-    assert batch_length(sizes, batch_size) == expected
 
 
 @pytest.mark.parametrize(
