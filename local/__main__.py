@@ -97,7 +97,7 @@ def endings_told() -> Iterator[None]:
 @click.group()
 def main() -> None:
     """Run the whole pipeline on this machine, without an AWS account."""
-    for end in (signal.SIGTERM, signal.SIGHUP):
+    for end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(end, signal.default_int_handler)
 
 
