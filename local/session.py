@@ -71,10 +71,16 @@ class Session:
             self.endpoint_url, **self.client, PYTHONPATH=str(ROOT), PYTHONUNBUFFERED="1"
         )
 
+    def outputs(self) -> Mapping[str, str]:
+        """The outputs of the deployed stack."""
+        deployment = Deployment.read(self.endpoint_url, STACK_NAME, session=emulator_session())
+        return deployment.outputs
+
     def start_firehose(self) -> Process:
         """Start the local Firehose and wait until it answers."""
         process = self._start(
             "firehose",
+            *("--stream", self.outputs()["StreamName"]),
             *("--port", str(self.firehose_port)),
             *("--buffer-seconds", str(self.buffer_seconds)),
             *("--journal", str(self.folder / "firehose.journal")),
@@ -104,7 +110,6 @@ class Session:
 
     def start_api(self, port: int) -> Process:
         """Start `chalice local` for this stack's table and wait until it answers."""
-        deployment = Deployment.read(self.endpoint_url, STACK_NAME, session=emulator_session())
         process = Process(
             "chalice local",
             [
@@ -114,7 +119,7 @@ class Session:
                 *("--host", LOOPBACK, "--port", str(port)),
             ],
             self.folder / "api.log",
-            {**self.environment, "TABLE_NAME": deployment.outputs["TableName"]},
+            {**self.environment, "TABLE_NAME": self.outputs()["TableName"]},
         )
         self.processes["api"] = process
         process.wait_until(lambda: listening(port), READY_SECONDS)

@@ -3,14 +3,9 @@
 import json
 import os
 import socket
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -18,15 +13,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from local.emulator import CREDENTIALS
+from local.emulator import emulator as run_emulator
+from local.processes import free_port
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_DEFAULT_REGION": "us-east-1",
-}
-START_SECONDS = 60
 
 Script = Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]]
 """From a DynamoDB operation and its request to an HTTP status and a body."""
@@ -47,43 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The emulator's endpoint, for the whole session."""
-    home = tmp_path_factory.mktemp("emulator")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    settings = {"BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "GATEWAY_PORT": str(port)}
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"],
-            cwd=home,
-            env={**os.environ, **CREDENTIALS, **settings},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            deadline = time.monotonic() + START_SECONDS
-            while not _ready(port):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail(f"the emulator did not start:\n{(home / 'log').read_text()}")
-                time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _ready(port: int) -> bool:
-    connection = HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/_ministack/health")
-        return connection.getresponse().status == HTTPStatus.OK
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
+    with run_emulator(free_port(), tmp_path_factory.mktemp("emulator")) as endpoint_url:
+        yield endpoint_url
 
 
 @pytest.fixture

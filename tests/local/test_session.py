@@ -109,7 +109,7 @@ def read_until(run: subprocess.Popen[str], text: str) -> str:
 
 @pytest.mark.parametrize(
     ("step", "end"),
-    [("cdk deploy", signal.SIGTERM), ("seeding", signal.SIGHUP), ("waiting", signal.SIGINT)],
+    [("cdk deploy", signal.SIGTERM), ("seeding", signal.SIGHUP)],
 )
 def test_an_interrupt_in_the_middle_leaves_nothing_running(step: str, end: int) -> None:
     """The run alone is told, as by a closed terminal or a supervisor; it ends what it started."""
