@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from chalicelib.catalog import CHANGES
+from chalicelib.catalog import CHANGES, partition_column
+from chalicelib.schema import SITE
 from operations import query_emulator
 from operations.stack import OperationError, Stack
 
@@ -96,6 +97,12 @@ class Lake:
             return None
         first, last = found.split(",")
         return int(first), int(last)
+
+    @property
+    def sites(self) -> frozenset[str] | None:
+        """The site partitions that `changes` shows; None when it shows all."""
+        found = self._projection(partition_column(SITE), "values")
+        return None if found is None else frozenset(found.split(","))
 
     def ask(self, sql: str) -> Answer:
         """Run a query to its end. Ctrl-C stops it. Raises OperationError with why it failed."""

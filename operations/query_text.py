@@ -45,6 +45,13 @@ class Selection:
     def __bool__(self) -> bool:
         return any(each is not None for each in (self.site, self.start, self.end))
 
+    def days(self) -> tuple[date | None, date | None]:
+        """The first and the last day, where they are bounded."""
+        return (
+            self.start.date() if self.start else None,
+            (self.end - timedelta(milliseconds=1)).date() if self.end else None,
+        )
+
     def parameters(self) -> dict[str, Value]:
         """What a person's own SQL may name."""
         found: dict[str, Value] = {}
@@ -73,8 +80,7 @@ class Selection:
         if self.site is not None and _SITE_PARTITION in partitions:
             found.append(f"{_SITE_PARTITION} = {literal(_encoded(self.site))}")
         times = [level for level in TIME_FORMATS if level in partitions]
-        first = self.start.date() if self.start else None
-        last = (self.end - timedelta(milliseconds=1)).date() if self.end else None
+        first, last = self.days()
         if times and (first or last):
             found += _days(times, first or date.min, last or date.max)
         return found
@@ -181,6 +187,21 @@ def reads_everything(sql: str, partitions: Collection[str]) -> str | None:
         return f"{ALL_CHANGES} has no partitions"
     if reads(sql, CHANGES) and not compared(sql, partitions, r"[=<>]|in\b|between\b"):
         return f"it compares none of {', '.join(partitions)}"
+    return None
+
+
+def hidden(
+    selection: Selection, years: tuple[int, int] | None, sites: Collection[str] | None
+) -> str | None:
+    """Why `changes` does not show all that is asked for, or None when it does.
+
+    `years` and `sites` are those it shows, None for all.
+    """
+    first, last = selection.days()
+    if years and ((first and first.year < years[0]) or (last and last.year > years[1])):
+        return f"the years {years[0]} to {years[1]} alone; deploy with -c years=... to see more"
+    if sites is not None and selection.site and _encoded(selection.site) not in sites:
+        return "no such site; deploy with it in -c sites=..."
     return None
 
 

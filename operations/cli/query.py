@@ -22,6 +22,7 @@ from operations.query_text import (
     Value,
     bound,
     compared,
+    hidden,
     parameters_of,
     reads,
     reads_everything,
@@ -81,8 +82,8 @@ def query_command(
     unnamed = lake.asked - compared(sql, lake.asked)
     if lake.emulated and unnamed and reads(sql, CHANGES):
         _warn(f"AWS refuses this: changes asks for a value of {', '.join(sorted(unnamed))}")
-    if selection and (note := _unprojected(lake, sql, selection)):
-        _warn(note)
+    if reads(sql, CHANGES) and (shown_alone := hidden(selection, lake.years, lake.sites)):
+        _warn(f"changes shows {shown_alone}, or ask all_changes")
     answer = lake.ask(sql)
     _print(answer, form)
     err.print(f"{_size(answer.scanned_bytes)} scanned in {answer.seconds:.1f} s", highlight=False)
@@ -135,20 +136,6 @@ def _own(sql: str, selection: Selection, values: dict[str, Value], pruned: bool)
             "there, for example WHERE siteid_partition = :site_partition"
         )
     return bound(sql, given)
-
-
-def _unprojected(lake: Lake, sql: str, selection: Selection) -> str | None:
-    """That `changes` does not show some of the years asked for, when so."""
-    if lake.years is None or not reads(sql, CHANGES):
-        return None
-    first, last = lake.years
-    start, end = selection.start, selection.end
-    if (start is None or start.year >= first) and (end is None or end.year <= last + 1):
-        return None
-    return (
-        f"`changes` shows the years {first} to {last} alone; deploy with -c years=... to see more, "
-        "or ask all_changes"
-    )
 
 
 def _print(answer: Answer, form: str | None) -> None:

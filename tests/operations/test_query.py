@@ -163,6 +163,7 @@ def test_the_table_tells_its_partitions_and_what_it_asks_for(lake: Lake) -> None
     assert lake.partitions == ("siteid_partition", "year")
     assert lake.asked == {"siteid_partition"}
     assert lake.years == (2020, 2039)
+    assert lake.sites is None
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from operations.query_text import (
     Selection,
     bound,
     compared,
+    hidden,
     literal,
     parameters_of,
     reads,
@@ -122,3 +123,21 @@ def test_only_equality_gives_an_injected_column_its_value() -> None:
     assert compared("SELECT * FROM changes WHERE siteid_partition = '2'", ASKED) == ASKED
     assert compared("SELECT * FROM changes WHERE siteid_partition IN ('2')", ASKED) == ASKED
     assert compared("SELECT * FROM changes WHERE siteid_partition > '2'", ASKED) == set()
+
+
+@pytest.mark.parametrize(
+    ("selection", "why"),
+    [
+        (Selection("2", FIRST, LAST), None),
+        (Selection("a b"), None),
+        (Selection(), None),
+        (Selection(start=datetime(2019, 12, 31, tzinfo=UTC)), "the years 2020 to 2023 alone"),
+        (Selection(end=datetime(2024, 1, 1, tzinfo=UTC)), None),
+        (Selection(end=datetime(2024, 1, 2, tzinfo=UTC)), "the years 2020 to 2023 alone"),
+        (Selection("3"), "no such site"),
+    ],
+)
+def test_what_changes_does_not_show_is_told(selection: Selection, why: str | None) -> None:
+    found = hidden(selection, (2020, 2023), {"2", "a%20b"})
+    assert found is None if why is None else found is not None and why in found
+    assert hidden(selection, None, None) is None

@@ -24,7 +24,7 @@ from tests.end_to_end.lake.history import History, Record, next_change
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CHANGES = int(os.environ.get("SLUICE_TEST_CHANGES", "1000"))
+CHANGES = int(os.environ.get("SLUICE_TEST_CHANGES", "600"))
 """How many changes the history has: `SLUICE_TEST_CHANGES=10000 pytest tests/end_to_end/lake`."""
 
 DELIVERY_SECONDS = 60 + CHANGES / 50
