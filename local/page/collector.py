@@ -186,20 +186,9 @@ class Collector:
         if status is None:
             self._problems.append("The local pipe has not started yet.")
             return Pipe()
-        age = max(0.0, time.time() - status.updated_at)
-        if not status.running or age > PIPE_SILENCE_SECONDS:
+        if not status.running or time.time() - status.updated_at > PIPE_SILENCE_SECONDS:
             self._problems.append("The local pipe has stopped; changes wait in the table's stream.")
-        return Pipe(
-            status.running,
-            status.read,
-            status.filtered_out,
-            status.delivered,
-            status.dead_lettered,
-            status.in_hand,
-            status.retries,
-            status.last_failure,
-            age,
-        )
+        return Pipe(status.delivered, status.dead_lettered, status.in_hand)
 
     def _firehose(self) -> Firehose:
         answer = self._http.request("GET", f"{self._sources.firehose_url}/status")

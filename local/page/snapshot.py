@@ -36,17 +36,11 @@ class Table(Struct, frozen=True):
 
 
 class Pipe(Struct, frozen=True):
-    """The local pipe since its start. `age_seconds`: since it last told how it fares."""
+    """The local pipe since its start, in records."""
 
-    running: bool = False
-    read: int = 0
-    filtered_out: int = 0
     delivered: int = 0
     dead_lettered: int = 0
     in_hand: int = 0
-    retries: int = 0
-    last_failure: str | None = None
-    age_seconds: float = 0.0
 
 
 class Buffer(Struct, frozen=True, rename="camel"):
@@ -61,9 +55,7 @@ class Buffer(Struct, frozen=True, rename="camel"):
 class Firehose(Struct, frozen=True, rename="camel"):
     """The local Firehose since its start, as its status page tells it."""
 
-    received: int = 0
     delivered: int = 0
-    dropped: int = 0
     quarantined: int = 0
     objects: int = 0
     error_objects: int = 0
@@ -71,8 +63,6 @@ class Firehose(Struct, frozen=True, rename="camel"):
     active_partitions: int = 0
     invocations: int = 0
     transformed: int = 0
-    failed: int = 0
-    waiting_for_processor: int = 0
     buffers: tuple[Buffer, ...] = ()
     buffer_interval_in_seconds: dict[str, float] = {}
 
@@ -123,7 +113,7 @@ class Failed(Struct, frozen=True, rename="camel"):
 
 
 class Quarantine(Struct, frozen=True, rename="camel"):
-    """What `sluice failed --json` tells. `objects` comes from the bucket's listing."""
+    """What `sluice failed --json` tells: all records by error code, and the latest ones."""
 
     by_error_code: dict[str, int] = {}
     records: tuple[Failed, ...] = ()
