@@ -173,7 +173,7 @@ def test_a_deployment_that_fails_shows_why(tmp_path: Path, emulator: str) -> Non
         )
 
 
-def test_dev_serves_the_api_until_it_is_interrupted() -> None:
+def test_dev_serves_the_api_and_the_page_until_it_is_interrupted() -> None:
     ports = {
         name: free_port() for name in ("--port", "--firehose-port", "--api-port", "--page-port")
     }
@@ -186,6 +186,8 @@ def test_dev_serves_the_api_until_it_is_interrupted() -> None:
         )
         assert answer.status == 201
         assert answer.json()["valueOne"] == 7
+        page = urllib3.request("GET", f"http://127.0.0.1:{ports['--page-port']}/")
+        assert b"Sluice-local" in page.data
         os.killpg(run.pid, signal.SIGINT)
         run.communicate(timeout=60)
         assert run.returncode == 130
