@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 
 Script = Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]]
 """From a DynamoDB operation and its request to an HTTP status and a body."""
+
+
+def pytest_configure() -> None:
+    """Let the commands under test be interrupted, also where the test run itself ignores it.
+
+    A shell that starts the tests in the background has them ignore SIGINT, and their children too.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
