@@ -1,6 +1,7 @@
 """The page in a browser, in front of the deployed stack."""
 
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from playwright.sync_api import Browser, Locator, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Route, expect, sync_playwright
 from playwright.sync_api import Page as Tab
 
 from local.processes import free_port
@@ -80,7 +81,7 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     tab.on("console", lambda message: visit.complaints.append(message.text))
     tab.on("dialog", lambda dialog: visit.complaints.append(dialog.message))
     tab.goto(address)
-    expect(tab.locator("#live")).to_have_attribute("data-state", "live")
+    expect(tab.locator("#live")).to_have_attribute("data-state", "live", timeout=WAIT_MS)
     yield visit
     tab.close()
 
@@ -169,3 +170,19 @@ def test_the_page_fits_a_phone_and_starts_with_a_link_past_its_head(visit: Visit
     assert visit.tab.evaluate("document.documentElement.scrollWidth") == 360
     visit.tab.keyboard.press("Tab")
     expect(visit.tab.get_by_role("link", name="Skip to the pipeline")).to_be_focused()
+
+
+def test_the_page_goes_live_however_late_its_last_script_comes(
+    browser: Browser, address: str
+) -> None:
+    held: list[Route] = []
+    tab = browser.new_page()
+    tab.route("**/hx-sse.min.js", lambda route: held.append(route))
+    tab.goto(address, wait_until="commit")
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while not tab.evaluate("typeof htmx !== 'undefined'"):
+        assert time.monotonic() < deadline, "htmx did not load"
+    tab.evaluate("new Promise((done) => setTimeout(done))")
+    held[0].continue_()
+    expect(tab.locator("#live")).to_have_attribute("data-state", "live", timeout=WAIT_MS)
+    tab.close()
