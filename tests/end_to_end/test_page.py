@@ -28,6 +28,7 @@ FLAGS = (
     "--disable-sync",
 )
 WAIT_MS = 20_000
+expect.set_options(timeout=WAIT_MS)
 HOSTILE = "<img src=x onerror=alert(1)> \"'"
 
 
@@ -81,7 +82,7 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     tab.on("console", lambda message: visit.complaints.append(message.text))
     tab.on("dialog", lambda dialog: visit.complaints.append(dialog.message))
     tab.goto(address)
-    expect(tab.locator("#live")).to_have_attribute("data-state", "live", timeout=WAIT_MS)
+    expect(tab.locator("#live")).to_have_attribute("data-state", "live")
     yield visit
     tab.close()
 
@@ -104,10 +105,10 @@ def test_a_record_posted_in_the_form_is_seen_to_arrive_in_its_partition(
     site, record_id = f"{HOSTILE}{uuid.uuid4().hex[:6]}", uuid.uuid4().hex
     visit.post(id=record_id, siteId=site, name=HOSTILE, createdAtTime="1700076551926")
     journey = visit.tab.locator(".journey", has_text=record_id)
-    expect(journey.locator("li.done")).to_have_count(3, timeout=WAIT_MS)
+    expect(journey.locator("li.done")).to_have_count(3)
     expect(journey).to_contain_text("year=2023/month=11/day=15/hour=19/minute=29/")
     row = visit.tab.get_by_role("row").filter(has=visit.tab.get_by_title(site, exact=True))
-    expect(row.locator("td.sum")).to_have_text("1", timeout=WAIT_MS)
+    expect(row.locator("td.sum")).to_have_text("1")
     expect(visit.tab.locator("#latest")).to_contain_text(site)
     (arrived,) = deployed_stack.wait_for(1, lambda line: line["id"] == record_id)
     assert arrived[1]["name"] == HOSTILE
@@ -123,7 +124,7 @@ def test_every_wrong_field_is_told(visit: Visit) -> None:
 
 def test_a_broken_record_is_seen_in_quarantine_with_its_reason_and_bytes(visit: Visit) -> None:
     visit.tab.get_by_role("button", name="Send a broken record").click()
-    expect(visit.quarantine).to_contain_text("Lambda.ProcessingFailedStatus", timeout=WAIT_MS)
+    expect(visit.quarantine).to_contain_text("Lambda.ProcessingFailedStatus")
     first = visit.quarantine.locator("details").first
     first.locator("summary").click()
     expect(first).to_contain_text("is no change of the table")
@@ -137,12 +138,12 @@ def test_a_record_quarantined_by_a_fault_arrives_once_it_is_mended_and_replayed(
     replay = visit.tab.get_by_role("button", name="Replay Lambda.FunctionError")
     with transform_out_of_order(deployed_stack):
         visit.post(siteId=site)
-        expect(replay).to_be_visible(timeout=WAIT_MS)
+        expect(replay).to_be_visible()
     replay.click()
     expect(visit.tab.locator("#replayed")).to_contain_text("put through Firehose again")
     row = visit.tab.get_by_role("row").filter(has_text=site)
-    expect(row.locator("td.sum")).to_have_text("1", timeout=WAIT_MS)
-    expect(replay).to_have_count(0, timeout=WAIT_MS)
+    expect(row.locator("td.sum")).to_have_text("1")
+    expect(replay).to_have_count(0)
 
 
 def test_a_question_is_answered_with_rows_and_a_chart(visit: Visit) -> None:
@@ -151,14 +152,14 @@ def test_a_question_is_answered_with_rows_and_a_chart(visit: Visit) -> None:
         visit.post(siteId=site)
         expect(visit.tab.locator("#latest")).to_contain_text(site)
     for site in sites:
-        expect(visit.tab.get_by_role("row").filter(has_text=site)).to_be_visible(timeout=WAIT_MS)
+        expect(visit.tab.get_by_role("row").filter(has_text=site)).to_be_visible()
     visit.tab.get_by_label("Saved query").select_option("largest")
     box = visit.tab.get_by_label("SQL", exact=True)
     expect(box).to_have_value(
         (Path(__file__).parents[2] / "queries" / "largest.sql").read_text().strip()
     )
     box.press("Control+Enter")
-    expect(visit.tab.locator("#result-table th").first).to_have_text("siteid", timeout=WAIT_MS)
+    expect(visit.tab.locator("#result-table th").first).to_have_text("siteid")
     expect(visit.tab.locator("#chart canvas")).to_be_visible()
     assert visit.complaints == []
 
@@ -184,5 +185,5 @@ def test_the_page_goes_live_however_late_its_last_script_comes(
         assert time.monotonic() < deadline, "htmx did not load"
     tab.evaluate("new Promise((done) => setTimeout(done))")
     held[0].continue_()
-    expect(tab.locator("#live")).to_have_attribute("data-state", "live", timeout=WAIT_MS)
+    expect(tab.locator("#live")).to_have_attribute("data-state", "live")
     tab.close()
