@@ -60,6 +60,8 @@ def read_message(id: str, receipt: str, body: str) -> DeadLetter:
         read = msgspec.json.decode(body, type=_Body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return DeadLetter(id, receipt, None)
+    if int(read.pointer.start_sequence_number) > int(read.pointer.end_sequence_number):
+        return DeadLetter(id, receipt, None)
     return DeadLetter(id, receipt, read.pointer, read.context.condition)
 
 

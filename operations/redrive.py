@@ -8,12 +8,13 @@ which share eventId and changeSequence.
 import time
 from collections.abc import Callable
 
+from botocore.exceptions import ClientError, ParamValidationError
 from msgspec import Struct
 
 from chalicelib.firehose import RECORD_BYTES_MAX
 from operations.dead_letters import DeadLetter, DeadLetters, Pointer
 from operations.delivery import DeliveryStream
-from operations.stack import Stack
+from operations.stack import Stack, told
 from operations.stream import fetch
 
 
@@ -54,13 +55,35 @@ def redrive(
     stream = DeliveryStream(stack.firehose, stack.output("StreamName"), pause)
     for letter in letters.messages():
         redriven.messages += 1
-        if letter.pointer is None:
+        if letter.pointer is None or not _of_table(stack, letter.pointer):
             redriven.unreadable += 1
-            report(f"message {letter.id} points at no changes; it stays in the queue")
-        elif _brought_back(stack, stream, letter, letter.pointer, redriven, report, dry_run):
+            report(f"message {letter.id} points at no changes of the table; it stays in the queue")
+        elif _attempted(stack, stream, letter, letter.pointer, redriven, report, dry_run):
             letters.remove(letter)
             redriven.removed += 1
         step()
+
+
+def _of_table(stack: Stack, pointer: Pointer) -> bool:
+    return f":table/{stack.output('TableName')}/stream/" in pointer.stream_arn
+
+
+def _attempted(
+    stack: Stack,
+    stream: DeliveryStream,
+    letter: DeadLetter,
+    pointer: Pointer,
+    redriven: Redriven,
+    report: Report,
+    dry_run: bool,
+) -> bool:
+    """Put a message's changes, and go on where AWS refuses one. Whether it has done its work."""
+    try:
+        return _brought_back(stack, stream, letter, pointer, redriven, report, dry_run)
+    except (ClientError, ParamValidationError) as refused:
+        redriven.unreadable += 1
+        report(f"message {letter.id} cannot be followed: {told(refused)}; it stays in the queue")
+        return False
 
 
 def _brought_back(
@@ -82,7 +105,7 @@ def _brought_back(
     if aged_out:
         report(
             f"{aged_out} of {pointer.batch_size} changes, {_range(pointer)}, have aged out of the "
-            "stream's 24 hours: `sluice backfill` brings what their items are now"
+            "stream's 24 hours; `sluice verify` names the items that the lake now has wrong"
         )
     for each in too_large:
         report(

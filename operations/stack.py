@@ -73,6 +73,8 @@ class Stack:
         """Look a stack up. Raises OperationError when there is none, and what botocore raises."""
         try:
             answer = boto3.client("cloudformation").describe_stacks(StackName=name)
+        except ValueError as invalid:  # So botocore refuses an endpoint that is no URL.
+            raise OperationError(f"{invalid}; correct AWS_ENDPOINT_URL") from None
         except ClientError as refused:
             if refused.response["Error"].get("Code") != "ValidationError":
                 raise

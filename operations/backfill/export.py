@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.Ou
 import gzip
 import zlib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
@@ -154,7 +154,8 @@ class Export:
                 f"{self._uri(SUMMARY)} is of an export as {summary.outputFormat}; "
                 "export the table as DYNAMODB_JSON"
             )
-        return summary.exportTime
+        moment = summary.exportTime
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def _manifest(self, name: str, text: bytes, content: type[T]) -> T:
         try:

@@ -64,14 +64,20 @@ class TableScan:
 
     def pages(self, part: str, after: str | None) -> Iterator[Page]:
         """The pages of a segment. Raises OperationError, StoppedError, and what botocore raises."""
-        segment, total = map(int, part.split("/"))
+        try:
+            segment, total = map(int, part.split("/"))
+            last: Any = attributes(after) if after is not None else None
+        except (ValueError, msgspec.MsgspecError):
+            raise OperationError(
+                f"the checkpoint has a position that no scan wrote, in part {part!r}; "
+                "begin anew with --restart"
+            ) from None
         request: ScanInputTypeDef = {
             "TableName": self._name,
             "Segment": segment,
             "TotalSegments": total,
             "ReturnConsumedCapacity": "TOTAL",
         }
-        last: Any = attributes(after) if after is not None else None
         while True:
             if last:
                 request["ExclusiveStartKey"] = last

@@ -17,6 +17,7 @@ from operations.backfill.scan import TableScan, key_names
 from operations.backfill.source import Source
 from operations.backfill.stop import Stop
 from operations.cli.command import (
+    AMOUNT,
     json_option,
     out,
     print_json,
@@ -38,7 +39,7 @@ GO_ON = "run again to go on where it was"
 @sluice.command("backfill")
 @click.option(
     "--read-capacity",
-    type=click.FloatRange(0, min_open=True),
+    type=AMOUNT,
     default=500,
     show_default=True,
     help="Read units a second to use at most; fewer while the table throttles.",
@@ -86,6 +87,8 @@ def backfill_command(
     source = _source(stack, pipe, from_export, read_capacity, parallel, stop)
     path = path or default_checkpoint(stack, source)
     checkpoint = None if restart else Checkpoint.load(path, source.identity)
+    if checkpoint and checkpoint.done:
+        raise OperationError(f"this backfill is finished, says {path}; begin anew with --restart")
     if checkpoint is None:
         checkpoint = Checkpoint.begin(path, source.identity, source.parts())
     before = checkpoint.items

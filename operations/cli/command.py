@@ -1,5 +1,6 @@
 """What all commands share: the group that turns errors into one line, its consoles and options."""
 
+import math
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -60,8 +61,25 @@ def sluice(ctx: click.Context, stack_name: str) -> None:
 
     AWS_ENDPOINT_URL decides which of the two it is.
     """
+    if not stack_name:
+        raise click.BadParameter("a stack has a name", param_hint="--stack-name")
     ctx.obj = stack_name
 
+
+class _Amount(click.FloatRange):
+    """A number above nought: neither infinite nor, as its parent lets pass, no number at all."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number."""
+        amount: float = super().convert(value, param, ctx)
+        if not math.isfinite(amount):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return amount
+
+
+AMOUNT = _Amount(0, min_open=True)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 

@@ -5,6 +5,7 @@ import msgspec
 
 from operations.api import Api
 from operations.cli.command import (
+    AMOUNT,
     json_option,
     out,
     print_json,
@@ -34,7 +35,7 @@ from operations.stack import OperationError, Stack
     help="How far back their event times reach.",
 )
 @click.option("--samples", is_flag=True, help="Write the two sample records of the README as well.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Changes a second at most.")
+@click.option("--rate", type=AMOUNT, help="Changes a second at most.")
 @json_option
 @click.pass_obj
 def seed_command(

@@ -22,11 +22,11 @@ class Since(click.ParamType[datetime]):
         """The moment, in UTC."""
         if isinstance(value, datetime):
             return value
-        if age := _AGE.fullmatch(value):
-            return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
         try:
+            if age := _AGE.fullmatch(value):
+                return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
             moment = datetime.fromisoformat(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(
                 f"{value!r} is neither an age like 90m, 6h, 2d nor a time in ISO 8601", param, ctx
             )

@@ -8,7 +8,7 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from operations.cli.command import err, json_option, out, print_json, progress_bar, sluice
+from operations.cli.command import AMOUNT, err, json_option, out, print_json, progress_bar, sluice
 from operations.query import Lake
 from operations.stack import Stack
 from operations.verify import Counts, Drift, Verified, verify
@@ -26,7 +26,7 @@ PAUSE_SECONDS = 0.5
 )
 @click.option(
     "--read-capacity",
-    type=click.FloatRange(0, min_open=True),
+    type=AMOUNT,
     default=500,
     show_default=True,
     help="Read units a second to use of the table at most.",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import urllib3
 from mypy_boto3_firehose import FirehoseClient
 
 from local.session import Session
@@ -56,4 +57,16 @@ class Deployed:
         while len(found := self.changes(chosen)) < count:
             assert time.monotonic() < deadline, f"{len(found)} of {count} changes delivered"
             time.sleep(0.1)
+        if self.local:
+            self._wait_until_firehose_is_empty(self.local.firehose_url, deadline)
+            found = self.changes(chosen)
         return found
+
+    def _wait_until_firehose_is_empty(self, firehose_url: str, deadline: float) -> None:
+        """Let what is still on its way arrive, so that a duplicate is seen."""
+        while True:
+            status = urllib3.request("GET", f"{firehose_url}/status").json()
+            if not any(stream["buffered"] for stream in status["streams"].values()):
+                return
+            assert time.monotonic() < deadline, "Firehose keeps records"
+            time.sleep(0.1)

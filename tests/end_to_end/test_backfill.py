@@ -245,7 +245,10 @@ def test_ctrl_c_ends_a_backfill_with_word_how_to_go_on_and_the_next_run_does(
     deployed_stack.wait_for(
         200, lambda line: line["id"].startswith(run) and line["changeType"] == "SNAPSHOT"
     )
-    assert completed(backfill(deployed_stack, checkpoint))["itemsOfThisRun"] == 0
+    status, told, complaint = ended(backfill(deployed_stack, checkpoint))
+    assert (status, told) == (1, "")
+    assert "is finished" in complaint
+    assert "--restart" in complaint
     assert completed(backfill(deployed_stack, checkpoint, "--restart"))["itemsOfThisRun"] >= 200
 
 

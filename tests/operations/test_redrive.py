@@ -76,7 +76,8 @@ Letter = Callable[..., None]
 
 @pytest.fixture
 def dead_letter(stack: Stack, source: Source) -> Letter:
-    """Sends a message as the pipe does."""
+    """Sends a message as the pipe of the source's stack does."""
+    stack.outputs["TableName"] = source.name
 
     def send(start: str, end: str, size: int = 1, **changes: Any) -> None:
         pointer = {
@@ -232,34 +233,71 @@ def test_changes_before_the_range_stay_out_where_its_first_one_is_not_found(
     assert ids(firehose_server.taken) == ["b"]
 
 
-@pytest.mark.parametrize(
-    "gone",
-    [
-        {"shardId": "shardId-00000000000000000009-00000000"},
-        {"streamArn": "arn:aws:dynamodb:us-east-1:000000000000:table/no/stream/2020"},
-    ],
-)
-def test_a_shard_or_stream_that_is_gone_has_aged_out(
-    stack: Stack, source: Source, dead_letter: Letter, gone: dict[str, str]
+def test_a_shard_or_an_earlier_stream_of_the_table_that_is_gone_has_aged_out(
+    stack: Stack, source: Source, dead_letter: Letter
 ) -> None:
     source.put("a")
     (number,) = source.sequence_numbers()
-    dead_letter(number, number, **gone)
-    assert redriven(stack)[0] == Redriven(messages=1, removed=1, aged_out=1)
+    dead_letter(number, number, shardId="shardId-00000000000000000009-00000000")
+    earlier = f"arn:aws:dynamodb:us-east-1:000000000000:table/{source.name}/stream/2020"
+    dead_letter(number, number, streamArn=earlier)
+    assert redriven(stack)[0] == Redriven(messages=2, removed=2, aged_out=2)
+
+
+def test_a_change_whose_images_are_too_large_together_comes_back_without_the_old_one(
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+) -> None:
+    for _ in range(2):
+        source.put("large", body={"B": uuid.uuid4().bytes * 24_300})
+    _, number = source.sequence_numbers()
+    dead_letter(number, number)
+    assert redriven(stack)[0] == Redriven(messages=1, removed=1, accepted=1)
+    (payload,) = firehose_server.taken
+    assert json.loads(payload)["eventName"] == "MODIFY"
+    assert {"NewImage", "OldImage"} & json.loads(payload)["dynamodb"].keys() == {"NewImage"}
 
 
 def test_a_change_too_large_for_firehose_stays_and_its_neighbour_comes_back(
     stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
 ) -> None:
-    for _ in range(2):
-        source.put("large", body={"B": uuid.uuid4().bytes * 24_300})
+    source.put("large", body={"S": "\x01" * 200_000})
     source.put("small")
     numbers = source.sequence_numbers()
-    dead_letter(numbers[1], numbers[2], 2)
+    dead_letter(numbers[0], numbers[1], 2)
     counts, told = redriven(stack)
     assert counts == Redriven(messages=1, accepted=1, too_large=1)
-    assert numbers[1] in told[0]
+    assert numbers[0] in told[0]
     assert ids(firehose_server.taken) == ["small"]
+    assert depth(stack) == 1
+
+
+@pytest.mark.parametrize(
+    ("pointer", "reason"),
+    [
+        (
+            {"streamArn": "arn:aws:dynamodb:us-east-1:000000000000:table/no/stream/2020"},
+            "points at no changes of the table",
+        ),
+        ({"startSequenceNumber": "9" * 30}, "points at no changes of the table"),
+        ({"shardId": "x"}, "cannot be followed"),
+    ],
+)
+def test_a_message_that_cannot_be_followed_stays_and_the_next_is_done(
+    stack: Stack,
+    source: Source,
+    dead_letter: Letter,
+    firehose_server: FirehoseServer,
+    pointer: dict[str, str],
+    reason: str,
+) -> None:
+    source.put("a")
+    (number,) = source.sequence_numbers()
+    dead_letter(number, number, **pointer)
+    dead_letter(number, number)
+    counts, told = redriven(stack)
+    assert counts == Redriven(messages=2, removed=1, accepted=1, unreadable=1)
+    assert reason in told[0]
+    assert ids(firehose_server.taken) == ["a"]
     assert depth(stack) == 1
 
 
