@@ -37,4 +37,5 @@ def deployed_stack(stack_under_test: Deployed, monkeypatch: pytest.MonkeyPatch) 
     if stack_under_test.local:
         for name, value in stack_under_test.local.environment.items():
             monkeypatch.setenv(name, value)
+    stack_under_test.settle()
     return stack_under_test

@@ -57,15 +57,16 @@ class Deployed:
         while len(found := self.changes(chosen)) < count:
             assert time.monotonic() < deadline, f"{len(found)} of {count} changes delivered"
             time.sleep(0.1)
-        if self.local:
-            self._wait_until_firehose_is_empty(self.local.firehose_url, deadline)
-            found = self.changes(chosen)
-        return found
+        self.settle()
+        return self.changes(chosen)
 
-    def _wait_until_firehose_is_empty(self, firehose_url: str, deadline: float) -> None:
-        """Let what is still on its way arrive, so that a duplicate is seen."""
+    def settle(self) -> None:
+        """Let what Firehose still holds arrive, so that a duplicate is seen; here alone."""
+        if self.local is None:
+            return
+        deadline = time.monotonic() + self.wait_seconds
         while True:
-            status = urllib3.request("GET", f"{firehose_url}/status").json()
+            status = urllib3.request("GET", f"{self.local.firehose_url}/status").json()
             if not any(stream["buffered"] for stream in status["streams"].values()):
                 return
             assert time.monotonic() < deadline, "Firehose keeps records"
