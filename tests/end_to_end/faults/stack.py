@@ -40,6 +40,9 @@ def wait_until(done: Callable[[], bool], what: str) -> None:
         time.sleep(POLL_SECONDS)
 
 
+ACTIVE_PARTITIONS_AT_EASE = 300
+
+
 class FaultyStack:
     """Runs pipe and Firehose behind the proxies while it is `in_place`."""
 
@@ -187,6 +190,17 @@ class FaultyStack:
         self.api.request("POST", "/records/batch", changed)
         for record in records[:2]:
             self.api.request("DELETE", f"/records/{record['id']}")
+
+    def remove(self, records: list[dict[str, Any]]) -> None:
+        """Delete records from the table and let it arrive, by no more partitions than may be."""
+        for start in range(0, len(records), ACTIVE_PARTITIONS_AT_EASE):
+            for first in range(start, min(start + ACTIVE_PARTITIONS_AT_EASE, len(records)), 25):
+                last = min(first + 25, start + ACTIVE_PARTITIONS_AT_EASE)
+                keys = [{"id": {"S": record["id"]}} for record in records[first:last]]
+                self.dynamodb.batch_write_item(
+                    RequestItems={self.table: [{"DeleteRequest": {"Key": key}} for key in keys]}
+                )
+            self.settle()
 
     def wait_for_log(self, text: str, times: int = 1) -> None:
         """Wait until Firehose's log says something so many times."""
