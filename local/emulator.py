@@ -25,14 +25,22 @@ CREDENTIALS = {
 _FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN")
 
 
+def _inherited() -> dict[str, str]:
+    """The environment without what would lead to a person's own account, or another emulator."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _FOREIGN and not name.startswith("AWS_ENDPOINT_URL")
+    }
+
+
 def client_environment(endpoint_url: str, **more: str) -> dict[str, str]:
     """The environment in which any AWS client talks to the emulator instead of AWS.
 
     A profile or session of the person's own is left out: it must not reach the emulator.
     """
-    inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
     return {
-        **inherited,
+        **_inherited(),
         **CREDENTIALS,
         "AWS_ENDPOINT_URL": endpoint_url,
         # The CDK command line reads this one for the upload of assets.
@@ -48,7 +56,7 @@ def emulator(port: int, folder: Path) -> Iterator[str]:
     """Run the emulator; yields its endpoint URL. Its data lies in memory and `folder`."""
     endpoint_url = f"http://{LOOPBACK}:{port}"
     environment = {
-        **{name: value for name, value in os.environ.items() if name not in _FOREIGN},
+        **_inherited(),
         **CREDENTIALS,
         "BIND_HOST": LOOPBACK,
         "GATEWAY_PORT": str(port),

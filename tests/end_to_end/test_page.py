@@ -78,7 +78,7 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     tab = browser.new_page()
     tab.set_default_timeout(WAIT_MS)
     visit = Visit(tab, [])
-    tab.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    tab.on("pageerror", lambda error: visit.complaints.append(error.stack or str(error)))
     tab.on("console", lambda message: visit.complaints.append(message.text))
     tab.on("dialog", lambda dialog: visit.complaints.append(dialog.message))
     tab.goto(address)

@@ -45,10 +45,10 @@ function drawRates() {
       height: 110,
       legend: { show: false },
       cursor: { show: false },
-      scales: { y: { range: (_, __, high) => [0, Math.max(high * 1.1, 1)] } },
+      scales: { y: { range: (_, __, high) => [0, Math.max((high || 0) * 1.1, 1)] } },
       axes: [
         { ...axis(), size: 26, space: 90, values: (_, splits) => splits.map(clock) },
-        { ...axis(), size: 44, space: 28, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000] },
+        { ...axis(), size: 44, space: 28 },
       ],
       series: [
         {},
@@ -63,6 +63,8 @@ function drawRates() {
 
 stream.addEventListener("rates", ({ detail }) => {
   const { at, changed, delivered, quarantined } = JSON.parse(detail.data);
+  // Without two moments there is no rate to draw.
+  if (!at || at.length < 2) return;
   ratesData = [at, changed, delivered, quarantined];
   if (rates) rates.setData(ratesData);
   else drawRates();
