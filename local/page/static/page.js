@@ -32,7 +32,7 @@ function draw(place, options, data) {
   return new uPlot({ width: place.clientWidth, ...options }, data, place);
 }
 
-// Rates
+// Rates. Without two moments there is none to draw.
 
 const ratesPlace = document.getElementById("rates");
 let rates = null;
@@ -63,7 +63,6 @@ function drawRates() {
 
 stream.addEventListener("rates", ({ detail }) => {
   const { at, changed, delivered, quarantined } = JSON.parse(detail.data);
-  // Without two moments there is no rate to draw.
   if (!at || at.length < 2) return;
   ratesData = [at, changed, delivered, quarantined];
   if (rates) rates.setData(ratesData);
