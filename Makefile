@@ -67,6 +67,6 @@ else
 endif
 
 clean: ## Remove everything that was installed or built.
-	rm -rf $(VENV) infrastructure/node_modules infrastructure/cdk.out chalice.out .local .coverage \
+	rm -rf $(VENV) infrastructure/node_modules infrastructure/cdk.out chalice.out .coverage .coverage.* \
 		.chalice/deployments .chalice/deployed .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -58,7 +58,17 @@ def redrive(
         if letter.pointer is None or not _of_table(stack, letter.pointer):
             redriven.unreadable += 1
             report(f"message {letter.id} points at no changes of the table; it stays in the queue")
-        elif _attempted(stack, stream, letter, letter.pointer, redriven, report, dry_run):
+            step()
+            continue
+        try:
+            done = _brought_back(stack, stream, letter, letter.pointer, redriven, report, dry_run)
+        except (ClientError, ParamValidationError) as refused:
+            redriven.unreadable += 1
+            report(
+                f"message {letter.id} cannot be followed: {told(refused)}; it stays in the queue"
+            )
+            done = False
+        if done:
             letters.remove(letter)
             redriven.removed += 1
         step()
@@ -66,24 +76,6 @@ def redrive(
 
 def _of_table(stack: Stack, pointer: Pointer) -> bool:
     return f":table/{stack.output('TableName')}/stream/" in pointer.stream_arn
-
-
-def _attempted(
-    stack: Stack,
-    stream: DeliveryStream,
-    letter: DeadLetter,
-    pointer: Pointer,
-    redriven: Redriven,
-    report: Report,
-    dry_run: bool,
-) -> bool:
-    """Put a message's changes, and go on where AWS refuses one. Whether it has done its work."""
-    try:
-        return _brought_back(stack, stream, letter, pointer, redriven, report, dry_run)
-    except (ClientError, ParamValidationError) as refused:
-        redriven.unreadable += 1
-        report(f"message {letter.id} cannot be followed: {told(refused)}; it stays in the queue")
-        return False
 
 
 def _brought_back(
