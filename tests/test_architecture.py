@@ -12,6 +12,7 @@ ROOMS = (
     "infrastructure",
     "local",
     "operations",
+    "planning",
     "docs",
     "tests",
     "benchmarks",
@@ -26,10 +27,12 @@ MAY_IMPORT = {
         "chalicelib.partitions",
         "chalicelib.change",
         "chalicelib.metrics",
+        "planning",
     },
     "local": {"chalicelib"},
-    "operations": {"chalicelib"},
-    "docs": {"chalicelib", "infrastructure", "operations"},
+    "operations": {"chalicelib", "planning"},
+    "planning": {"chalicelib"},
+    "docs": {"chalicelib", "infrastructure", "operations", "planning"},
 }
 
 
