@@ -13,6 +13,7 @@ ROOMS = (
     "local",
     "operations",
     "planning",
+    "attacks",
     "docs",
     "tests",
     "benchmarks",
@@ -32,6 +33,7 @@ MAY_IMPORT = {
     "local": {"chalicelib"},
     "operations": {"chalicelib", "planning"},
     "planning": {"chalicelib"},
+    "attacks": {"app", "chalicelib", "local", "operations"},
     "docs": {"chalicelib", "infrastructure", "operations", "planning"},
 }
 

@@ -1,0 +1,1 @@
+"""Hostile inputs against whatever reads bytes that others wrote: bounded fuzzing, `make attack`."""
