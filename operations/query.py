@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_athena.type_defs import QueryExecutionTypeDef, TableMetadataTypeDef
 
+QUERY_BYTES_MAX = 262_144
+"""Of a query's text (https://docs.aws.amazon.com/athena/latest/ug/service-limits.html)."""
+
 POLL_SECONDS = 0.05
 POLL_SECONDS_MAX = 2.0
 

@@ -1,4 +1,4 @@
-"""The text of a question: saved queries, their parameters, and the part of the lake they read.
+"""The text of a question: saved queries, their parameters, and the part of the lake they are of.
 
 The files of `queries/` are what Athena runs. They read `all_changes`; where the options name a
 partition, a file's table is exchanged for the partition of `changes`.
@@ -170,26 +170,6 @@ def literal(value: Value) -> str:
     return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 
-def reads(sql: str, table: str) -> bool:
-    """Whether a query's words name a table; a name given by AS is none."""
-    return re.search(rf"(?<!\bas )\b{table}\b", _words(sql)) is not None
-
-
-def compared(sql: str, partitions: Collection[str], how: str = r"=|in\b") -> set[str]:
-    """The partition columns that a query's words compare with something."""
-    words = _words(sql)
-    return {name for name in partitions if re.search(rf'\b{name}\b"? ?({how})', words)}
-
-
-def reads_everything(sql: str, partitions: Collection[str]) -> str | None:
-    """Why a query reads all of the lake, or None when it does not, as far as its words tell."""
-    if reads(sql, ALL_CHANGES):
-        return f"{ALL_CHANGES} has no partitions"
-    if reads(sql, CHANGES) and not compared(sql, partitions, r"[=<>]|in\b|between\b"):
-        return f"it compares none of {', '.join(partitions)}"
-    return None
-
-
 def hidden(
     selection: Selection, years: tuple[int, int] | None, sites: Collection[str] | None
 ) -> str | None:
@@ -203,12 +183,6 @@ def hidden(
     if sites is not None and selection.site and _encoded(selection.site) not in sites:
         return "no such site; deploy with it in -c sites=..."
     return None
-
-
-def _words(sql: str) -> str:
-    """A query in lower case, without its texts and comments, single spaces between words."""
-    bare = _TOKENS.sub(lambda found: found[0] if found[0].startswith('"') else " ", sql)
-    return " ".join(bare.lower().split())
 
 
 def _encoded(site: str) -> str:

@@ -24,8 +24,7 @@ CLOCK_SECONDS = 5
 """How far this machine's clock and the stream's, which tells whole seconds, may be apart."""
 
 KEYS_BYTES_MAX = 150_000
-"""Keys named in one query, whose text may have 262,144 bytes
-(https://docs.aws.amazon.com/athena/latest/ug/service-limits.html)."""
+"""Keys named in one query; well within QUERY_BYTES_MAX, whatever else the query says."""
 
 
 class Asked(Protocol):

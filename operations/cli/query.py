@@ -16,16 +16,14 @@ from rich.text import Text
 from chalicelib.catalog import CHANGES
 from operations.cli.command import err, out, print_json, sluice
 from operations.cli.selection import Since
-from operations.query import Answer, Lake, Row
+from operations.query import QUERY_BYTES_MAX, Answer, Lake, Row
+from operations.query_pruning import everything, reads, unnamed
 from operations.query_text import (
     Selection,
     Value,
     bound,
-    compared,
     hidden,
     parameters_of,
-    reads,
-    reads_everything,
     saved_queries,
     saved_query,
 )
@@ -38,7 +36,24 @@ TABLE_WIDTH_MAX = 10_000
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
-@sluice.command("query")
+class _Query(click.Command):
+    """A command whose argument may be taken for an option: SQL that opens with a comment."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, with the remedy where a comment is no option."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption:
+            if not (sql := [each for each in given if each.startswith("--") and "\n" in each]):
+                raise
+            words = ["sluice query", *(each for each in given if each not in sql), '-- "..."']
+            raise click.UsageError(
+                f"SQL that opens with a comment is taken for an option; write: {' '.join(words)}"
+            ) from None
+
+
+@sluice.command("query", cls=_Query)
 @click.argument("question", required=False)
 @click.option("--site", help="Only this site, spelt as in its records.")
 @click.option("--key", help="The record's key, for `history`.")
@@ -64,12 +79,14 @@ def query_command(
 ) -> None:
     """Ask the lake: the name of a saved query, or SQL over `changes` and `all_changes`.
 
-    In your own SQL, :site, :site_partition (as in the path), :key, :from_ms and :to_ms stand for
-    the options' values. Without a question, lists the saved queries.
+    `-` reads the question from standard input. In your own SQL, :site, :site_partition (as in the
+    path), :key, :from_ms and :to_ms stand for the options' values. Without a question, lists the
+    saved queries.
     """
     if question is None:
         _list_saved(form)
         return
+    question = _readable(question)
     selection = Selection(site, start, end)
     values: dict[str, Value] = {} if key is None else {"key": key}
     lake = Lake(Stack.named(stack_name))
@@ -77,18 +94,30 @@ def query_command(
         sql = _saved(lake, question, selection, values, pruned)
     else:
         sql = _own(question, selection, values, pruned)
-    if reason := reads_everything(sql, lake.partitions):
-        _warn(f"this reads the whole lake: {reason}")
-    unnamed = lake.asked - compared(sql, lake.asked)
-    if lake.emulated and unnamed and reads(sql, CHANGES):
-        _warn(f"AWS refuses this: changes asks for a value of {', '.join(sorted(unnamed))}")
-    if reads(sql, CHANGES) and (shown_alone := hidden(selection, lake.years, lake.sites)):
-        _warn(f"changes shows {shown_alone}, or ask all_changes")
+    _warn_of(sql, selection, lake)
     answer = lake.ask(sql)
     _print(answer, form)
     err.print(f"{_size(answer.scanned_bytes)} scanned in {answer.seconds:.1f} s", highlight=False)
     if lake.emulated:
         err.print("the emulator counts the bytes of the result in their place", highlight=False)
+
+
+def _readable(question: str) -> str:
+    """The question as it is asked. Raises for one that cannot be."""
+    if question == "-":
+        question = sys.stdin.buffer.read().decode(errors="replace")
+    question = question.strip()
+    if not question:
+        raise click.UsageError(
+            "the question is blank; name a saved query or write SQL, or leave it out for a list"
+        )
+    if "\0" in question:
+        raise OperationError("the query holds a NUL character, which no SQL has; take it out")
+    if (size := len(question.encode(errors="replace"))) > QUERY_BYTES_MAX:
+        raise OperationError(
+            f"the query has {size} bytes, and Athena takes {QUERY_BYTES_MAX} at most; shorten it"
+        )
+    return question
 
 
 def _list_saved(form: str | None) -> None:
@@ -138,6 +167,18 @@ def _own(sql: str, selection: Selection, values: dict[str, Value], pruned: bool)
     return bound(sql, given)
 
 
+def _warn_of(sql: str, selection: Selection, lake: Lake) -> None:
+    """Say what of the lake a query reads without need, and what it does not show."""
+    found = reads(sql)
+    if reason := everything(found, lake.partitions):
+        _warn(f"this reads the whole lake: {reason}")
+    if lake.emulated and (missing := unnamed(found, lake.asked)):
+        _warn(f"AWS refuses this: changes asks for a value of {', '.join(sorted(missing))}")
+    of_changes = any(read.table == CHANGES for read in found)
+    if of_changes and (shown_alone := hidden(selection, lake.years, lake.sites)):
+        _warn(f"changes shows {shown_alone}, or ask all_changes")
+
+
 def _print(answer: Answer, form: str | None) -> None:
     match form:
         case "csv":
@@ -145,9 +186,25 @@ def _print(answer: Answer, form: str | None) -> None:
             writer.writerow(answer.columns)
             writer.writerows(answer.rows)
         case "json":
-            print_json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
+            names = distinct(answer.columns)
+            rows = [dict(zip(names, row, strict=True)) for row in answer.rows]
+            print_json(rows)
+            if not rows:
+                err.print(f"no rows; the columns are {', '.join(names)}", highlight=False)
         case _:
             _print_table(answer.columns, answer.rows)
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Names for an object's keys: the second `a` is `a_2`, or as the next number has it."""
+    found: list[str] = []
+    for name in names:
+        key, number = name, 1
+        while key in found or (key != name and key in names):
+            number += 1
+            key = f"{name}_{number}"
+        found.append(key)
+    return tuple(found)
 
 
 def _print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:

@@ -6,15 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from operations.query_pruning import everything, reads, unnamed
 from operations.query_text import (
     Selection,
     bound,
-    compared,
     hidden,
     literal,
     parameters_of,
-    reads,
-    reads_everything,
     saved_queries,
     saved_query,
 )
@@ -71,15 +69,16 @@ def test_a_site_and_a_time_read_their_partitions_alone() -> None:
     assert "siteid = 'a/b'''" in sql
     assert f"createdattime >= {int(FIRST.timestamp()) * 1000}" in sql
     assert f"createdattime < {int(LAST.timestamp()) * 1000}" in sql
-    assert reads(sql, "changes")
-    assert reads_everything(sql, PARTITIONS) is None
+    found = reads(sql)
+    assert [read.table for read in found] == ["changes"]
+    assert everything(found, PARTITIONS) is None
+    assert unnamed(found, ASKED) == set()
 
 
 def test_a_time_without_the_site_that_is_asked_for_reads_everything() -> None:
     sql = saved_query("hours").narrowed(Selection(start=FIRST), PARTITIONS, ASKED)
-    assert not reads(sql, "changes")
     assert "createdattime >=" in sql
-    assert reads_everything(sql, PARTITIONS) == "all_changes has no partitions"
+    assert everything(reads(sql), PARTITIONS) == "all_changes has no partitions"
 
 
 def test_a_time_is_enough_where_the_sites_are_known() -> None:
@@ -92,37 +91,12 @@ def test_the_latest_state_is_picked_from_the_answer_for_records_move() -> None:
     assert query.narrowed_after
     sql = query.picked(Selection("2"))
     assert sql.endswith("WHERE siteid = '2'\n")
-    assert reads_everything(sql, PARTITIONS)
+    assert everything(reads(sql), PARTITIONS)
 
 
 def test_a_site_that_no_path_can_name_is_refused() -> None:
     with pytest.raises(OperationError, match="siteId must not be empty"):
         Selection("").parameters()
-
-
-@pytest.mark.parametrize(
-    ("sql", "why"),
-    [
-        ("SELECT * FROM all_changes WHERE siteid = '2'", "all_changes has no partitions"),
-        ('SELECT * FROM "db"."changes"', "it compares none of siteid_partition"),
-        ("SELECT year FROM changes", "it compares none of"),
-        ("SELECT * FROM changes WHERE name = 'year = 2023'", "it compares none of"),
-        ("SELECT * FROM changes WHERE siteid_partition = '2'", None),
-        ("SELECT * FROM changes WHERE\n\tyear\nIN (2023)", None),
-        ("SELECT * FROM changes WHERE day BETWEEN 1 AND 2", None),
-        ("SELECT 1", None),
-        ("SELECT 'all_changes'", None),
-    ],
-)
-def test_a_query_that_prunes_nothing_is_told(sql: str, why: str | None) -> None:
-    found = reads_everything(sql, PARTITIONS)
-    assert found is None if why is None else found is not None and why in found
-
-
-def test_only_equality_gives_an_injected_column_its_value() -> None:
-    assert compared("SELECT * FROM changes WHERE siteid_partition = '2'", ASKED) == ASKED
-    assert compared("SELECT * FROM changes WHERE siteid_partition IN ('2')", ASKED) == ASKED
-    assert compared("SELECT * FROM changes WHERE siteid_partition > '2'", ASKED) == set()
 
 
 @pytest.mark.parametrize(
