@@ -13,9 +13,16 @@ from local.cdk import ROOT
 
 SECONDS_MAX = 300.0
 
+ARGUMENT_BYTES_MAX = 100_000
+"""Of one argument; Linux gives a program no more than 131,072 bytes in one."""
+
 
 class CommandError(Exception):
     """A command that failed; the message is its own, for a person to read."""
+
+
+class ArgumentError(CommandError):
+    """A value that no command can be given."""
 
 
 class Answer(Struct, frozen=True):
@@ -32,22 +39,24 @@ class Sluice:
         self._command = [sys.executable, "-m", "operations", "--stack-name", stack_name]
         self._environment = dict(os.environ if environment is None else environment)
 
-    async def run(self, *arguments: str) -> Answer:
+    async def run(self, *arguments: str, given: str = "") -> Answer:
         """What a command prints with `--json`, whatever its exit status.
 
-        Raises CommandError when it prints none.
+        `given` is its standard input. Raises CommandError when it prints none, and ArgumentError.
         """
+        for argument in arguments:
+            _refuse_unfit(argument)
         process = await asyncio.create_subprocess_exec(
             *(*self._command, *arguments),
             cwd=ROOT,
             env=self._environment,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
         try:
             async with asyncio.timeout(SECONDS_MAX):
-                output, complaint = await process.communicate()
+                output, complaint = await process.communicate(given.encode())
         except TimeoutError:
             raise CommandError(
                 f"`sluice {arguments[0]}` did not end within {SECONDS_MAX:.0f} s"
@@ -64,3 +73,12 @@ class Sluice:
             raise CommandError(
                 words or f"`sluice {arguments[0]}` ended with status {process.returncode}"
             ) from None
+
+
+def _refuse_unfit(argument: str) -> None:
+    if "\0" in argument:
+        raise ArgumentError("A value holds a NUL character, which no command can be given.")
+    if (size := len(argument.encode())) > ARGUMENT_BYTES_MAX:
+        raise ArgumentError(
+            f"A value has {size:,} bytes; a command can be given {ARGUMENT_BYTES_MAX:,} at most."
+        )

@@ -4,11 +4,13 @@ A web page elsewhere could reach a server on loopback through the browser, by DN
 form. The first names another host, the second another origin; both are refused.
 """
 
+import re
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost"})
+_LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]+)?")
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -46,12 +48,15 @@ class Guard:
 def _refusal(method: str, headers: Headers) -> str | None:
     """Why a request is refused, or None."""
     host = headers.get("Host", "")
-    if host.rpartition(":")[0] not in LOOPBACK_HOSTS and host not in LOOPBACK_HOSTS:
+    if not _LOOPBACK_HOST.fullmatch(host):
         return "This server answers for 127.0.0.1 and localhost alone."
     site = headers.get("Sec-Fetch-Site", "none")
     opened = method == "GET" and headers.get("Sec-Fetch-Mode") == "navigate"
     if site not in ("same-origin", "none") and not opened:
         return "This server answers its own pages alone."
-    if method != "GET" and headers.get("Origin", f"http://{host}") != f"http://{host}":
-        return "This server takes requests from its own pages alone."
-    return None
+    if method in ("GET", "HEAD"):
+        return None
+    origin = headers.get("Origin")
+    # A browser tells one of them with every post; what tells neither is none of our pages.
+    told = origin == f"http://{host}" if origin else "Sec-Fetch-Site" in headers
+    return None if told else "This server takes requests from its own pages alone."

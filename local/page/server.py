@@ -23,14 +23,15 @@ from chalicelib.partitions import partitioner, path
 from chalicelib.schema import KEY, Record
 from local.page import form
 from local.page.collector import Collector
-from local.page.commands import CommandError, Sluice
+from local.page.commands import ArgumentError, CommandError, Sluice
 from local.page.entrance import Entrance
 from local.page.feed import Feed
 from local.page.guard import Guard
 from local.page.queries import Result, SavedQueries
 from local.page.views import Views
 
-BODY_BYTES_MAX = 512 * 1024
+BODY_BYTES_MAX = 1024 * 1024
+"""Of a posted form: above three times what Athena takes of SQL, for each byte may be an escape."""
 SEED_RECORDS = 200
 STOP_SECONDS = 5
 
@@ -72,11 +73,11 @@ class Page:
             routes=[
                 Route("/", self._home),
                 Route("/events", self._events),
-                Route("/records", _action(self._post), methods=["POST"]),
-                Route("/broken", _action(self._break), methods=["POST"]),
-                Route("/seed", _action(self._seed), methods=["POST"]),
-                Route("/replay", _action(self._replay), methods=["POST"]),
-                Route("/query", _action(self._query), methods=["POST"]),
+                Route("/records", self._action(self._post), methods=["POST"]),
+                Route("/broken", self._action(self._break), methods=["POST"]),
+                Route("/seed", self._action(self._seed), methods=["POST"]),
+                Route("/replay", self._action(self._replay), methods=["POST"]),
+                Route("/query", self._action(self._query), methods=["POST"]),
                 Route("/queries", self._saved_query),
                 Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
             ],
@@ -137,6 +138,8 @@ class Page:
         async with self._replaying:
             try:
                 answer = await self._sluice.run("replay", *chosen, "--json")
+            except ArgumentError as error:
+                return self._refused(HTTPStatus.BAD_REQUEST, str(error))
             except CommandError as error:
                 return self._refused(HTTPStatus.BAD_GATEWAY, str(error))
             finally:
@@ -148,10 +151,13 @@ class Page:
         if not sql:
             return self._refused(HTTPStatus.BAD_REQUEST, "There is no SQL to run.")
         saved = self._queries.named(values.get("name", ""))
-        question = saved.name if saved and saved.sql == sql.replace("\r\n", "\n") else sql
+        if saved and saved.sql == sql.replace("\r\n", "\n"):
+            question, given = saved.name, ""
+        else:
+            question, given = "-", sql
         chosen = [f"--{name}={values[name]}" for name in ("site", "key") if values.get(name)]
         try:
-            answer = await self._sluice.run("query", "--json", *chosen, "--", question)
+            answer = await self._sluice.run("query", "--json", *chosen, question, given=given)
         except CommandError as error:
             return self._refused(HTTPStatus.BAD_REQUEST, str(error))
         return self._html("result", result=Result.of(answer.document), notes=answer.notes)
@@ -159,6 +165,22 @@ class Page:
     async def _saved_query(self, request: Request) -> Response:
         saved = self._queries.named(request.query_params.get("name", ""))
         return self._html("sql", sql=saved.sql if saved else "")
+
+    def _action(self, act: Action) -> Callable[[Request], Awaitable[Response]]:
+        """An endpoint that hands the fields of a posted form to an action."""
+
+        async def endpoint(request: Request) -> Response:
+            body = bytearray()
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY_BYTES_MAX:
+                    return self._refused(
+                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                        f"The form has more than {BODY_BYTES_MAX:,} bytes.",
+                    )
+            return await act(dict(parse_qsl(body.decode(errors="replace"))))
+
+        return endpoint
 
     def _done(self, sentence: str) -> Response:
         return self._html("done", sentence=sentence)
@@ -170,20 +192,6 @@ class Page:
 
     def _html(self, name: str, status: int = HTTPStatus.OK, /, **values: Any) -> Response:
         return HTMLResponse(self._views.render(name, **values), status)
-
-
-def _action(act: Action) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that hands the fields of a posted form to an action."""
-
-    async def endpoint(request: Request) -> Response:
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > BODY_BYTES_MAX:
-                return Response(status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        return await act(dict(parse_qsl(body.decode(errors="replace"))))
-
-    return endpoint
 
 
 class Server(uvicorn.Server):

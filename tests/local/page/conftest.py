@@ -4,9 +4,10 @@ import asyncio
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 import boto3
 import pytest
@@ -110,3 +111,17 @@ def site(sources: Sources, tmp_path: Path) -> Iterator[Site]:
 def http() -> Iterator[urllib3.PoolManager]:
     with urllib3.PoolManager(retries=False, timeout=SECONDS) as pool:
         yield pool
+
+
+Post = Callable[[str, Mapping[str, str]], urllib3.BaseHTTPResponse]
+
+
+@pytest.fixture
+def post(site: Site, http: urllib3.PoolManager) -> Post:
+    """Posts a form as a browser on the page does."""
+
+    def posted(path: str, form: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        headers = {"Origin": site.origin}
+        return http.request("POST", site.origin + path, headers=headers, body=urlencode(form))
+
+    return posted

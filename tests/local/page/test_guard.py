@@ -24,7 +24,17 @@ def test_loopback_hosts_are_served(site, http, host):
 
 
 @pytest.mark.parametrize(
-    "host", ["elsewhere.example", "127.0.0.1.elsewhere.example", "10.0.0.1:80", "", ":80"]
+    "host",
+    [
+        "elsewhere.example",
+        "127.0.0.1.elsewhere.example",
+        "127.0.0.1:1.elsewhere.example",
+        "localhost:80@elsewhere.example",
+        "localhost:",
+        "10.0.0.1:80",
+        "",
+        ":80",
+    ],
 )
 def test_other_hosts_are_refused(site, http, host):
     answer = http.request("GET", site.origin, headers={"Host": host})
@@ -35,6 +45,7 @@ def test_other_hosts_are_refused(site, http, host):
 @pytest.mark.parametrize(
     "headers",
     [
+        pytest.param({}, id="no browser's"),
         pytest.param({"Origin": HOSTILE}, id="origin"),
         pytest.param({"Origin": "null"}, id="opaque origin"),
         pytest.param({"Origin": "http://127.0.0.1:1"}, id="other port"),
@@ -50,8 +61,9 @@ def test_posts_from_other_pages_are_refused(site, http, path, headers):
     assert http.request("POST", site.origin + path, headers=headers, body="").status == 403
 
 
-def test_a_post_from_the_page_itself_is_taken(site, http):
-    headers = {"Origin": site.origin, "Sec-Fetch-Site": "same-origin"}
+@pytest.mark.parametrize("headers", [{"Origin": "{}"}, {"Sec-Fetch-Site": "same-origin"}])
+def test_a_post_from_the_page_itself_is_taken(site, http, headers):
+    headers = {name: value.format(site.origin) for name, value in headers.items()}
     answer = http.request("POST", f"{site.origin}/query", headers=headers, body="sql=")
     assert answer.status == 400
     assert b"no SQL" in answer.data

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from local.page.server import BODY_BYTES_MAX
 from local.page.snapshot import (
     Buffer,
     Change,
@@ -116,12 +117,36 @@ def test_a_stop_ends_open_streams_at_once(site, http):
         ("/query", {"sql": "SELECT '<b>'"}, "AWS cannot be reached"),
     ],
 )
-def test_what_cannot_be_reached_is_told_without_a_traceback(site, http, path, form, told):
-    answer = http.request("POST", site.origin + path, body=urlencode(form))
+def test_what_cannot_be_reached_is_told_without_a_traceback(post, path, form, told):
+    answer = post(path, form)
     text = answer.data.decode()
     assert answer.status in (400, 502)
     assert told in text
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "told"),
+    [
+        ("/query", {"sql": "SELECT '\0'"}, "holds a NUL character"),
+        ("/query", {"sql": "SELECT 1", "site": "a\0b"}, "holds a NUL character"),
+        ("/query", {"sql": "SELECT 1", "key": "k" * 200_000}, "200,006 bytes"),
+        ("/query", {"sql": f"SELECT '{'x' * 262_144}'"}, "Athena takes 262144 at most"),
+        ("/query", {"sql": " \n"}, "no SQL"),
+        ("/replay", {"error_code": "a\0b"}, "holds a NUL character"),
+        ("/replay", {"error_code": "k" * 200_000}, "200,000 bytes"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 99 else "",
+)
+def test_what_no_command_can_be_given_is_refused_by_its_rule(post, path, form, told):
+    answer = post(path, form)
+    assert answer.status == 400
+    assert told in answer.data.decode()
+
+
+@pytest.mark.parametrize("sql", [f"SELECT '{'x' * 200_000}'", "-- a comment\nSELECT 1"])
+def test_sql_reaches_the_command_whatever_its_length_and_its_opening(post, sql):
+    assert "AWS cannot be reached" in post("/query", {"sql": sql}).data.decode()
 
 
 def test_a_saved_query_fills_the_box_by_its_name_alone(site, http):
@@ -134,6 +159,7 @@ def test_a_saved_query_fills_the_box_by_its_name_alone(site, http):
         assert "SELECT" not in empty.data.decode()
 
 
-def test_a_body_that_is_too_large_is_refused(site, http):
-    body = b"sql=" + b"x" * 600_000
-    assert http.request("POST", f"{site.origin}/query", body=body).status == 413
+def test_a_body_that_is_too_large_is_refused_with_the_limit(post):
+    answer = post("/query", {"sql": "x" * (BODY_BYTES_MAX + 1)})
+    assert answer.status == 413
+    assert f"{BODY_BYTES_MAX:,} bytes" in answer.data.decode()
