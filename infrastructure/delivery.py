@@ -15,6 +15,7 @@ from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX, firehose_error_pref
 from infrastructure.acknowledgments import acknowledge
 from infrastructure.conversion import reading_columns, to_parquet
 from infrastructure.logs import Log
+from infrastructure.perimeter import firehose_of_this_account
 from infrastructure.settings import DeploymentSettings
 
 TRANSFORM_BUFFER_MEGABYTES = 1
@@ -49,7 +50,7 @@ class Delivery(Construct):
         self.role = iam.Role(
             self,
             "Role",
-            assumed_by=iam.ServicePrincipal("firehose.amazonaws.com"),
+            assumed_by=firehose_of_this_account(self),
             inline_policies={"Delivery": iam.PolicyDocument(statements=statements)},
         )
         # The constructs would add rights of their own, to delete objects among them.

@@ -8,6 +8,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infrastructure.logs import log_group_names
+from infrastructure.perimeter import refusing_foreign_accounts, refusing_plain_http
 from infrastructure.settings import DeploymentSettings
 
 KEY_USE = (
@@ -50,6 +51,9 @@ class Encryption(Construct):
             removal_policy=RemovalPolicy.RETAIN if settings.retains_data else RemovalPolicy.DESTROY,
             pending_window=Duration.days(30 if settings.retains_data else 7),
         )
+        # Within its own key, a policy spells that key "*".
+        self.key.add_to_resource_policy(refusing_foreign_accounts(self, ["kms:*"], ["*"]))
+        self.key.add_to_resource_policy(refusing_plain_http(["kms:*"], ["*"]))
         self._let_logs_use_the_key(settings)
         self._let_alarms_use_the_key(settings)
 

@@ -11,6 +11,7 @@ from constructs import Construct
 from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
 from infrastructure.acknowledgments import acknowledge
 from infrastructure.logs import Log
+from infrastructure.perimeter import lambda_of_this_account, refusing_foreign_accounts
 from infrastructure.settings import DeploymentSettings
 
 ERRORS_FILTER = "errors"
@@ -57,8 +58,13 @@ class Lake(Construct):
             # The emulator cannot run the function that empties the bucket.
             auto_delete_objects=not settings.retains_data and settings.target == "aws",
         )
+        self.bucket.add_to_resource_policy(
+            refusing_foreign_accounts(
+                self, ["s3:*"], [self.bucket.bucket_arn, self.bucket.arn_for_objects("*")]
+            )
+        )
         if not settings.retains_data and settings.target == "aws":
-            self._keep_the_log_of_emptying(Log(self, "EmptyingLog", settings=settings, key=key))
+            self._bind_the_emptying(Log(self, "EmptyingLog", settings=settings, key=key))
         acknowledge(
             self.bucket,
             "AwsSolutions-S1",
@@ -66,8 +72,9 @@ class Lake(Construct):
             "be audited are CloudTrail data events, chosen by the account.",
         )
 
-    def _keep_the_log_of_emptying(self, log: Log) -> None:
-        """Give the function that empties the bucket this log, and the right to no other.
+    def _bind_the_emptying(self, log: Log) -> None:
+        """Give the function that empties the bucket this log, the right to no other, and a role
+        for functions of this account.
 
         The CDK makes that function and lets it create a log group, which would outlive the stack.
         """
@@ -77,6 +84,12 @@ class Lake(Construct):
         function = cast(CfnResource, provider.node.find_child("Handler"))
         function.add_property_override("LoggingConfig", {"LogGroup": log.log_group_name})
         role = cast(CfnResource, provider.node.find_child("Role"))
+        trust = iam.PolicyStatement(
+            actions=["sts:AssumeRole"], principals=[lambda_of_this_account(self)]
+        )
+        role.add_property_override(
+            "AssumeRolePolicyDocument", iam.PolicyDocument(statements=[trust])
+        )
         role.add_property_deletion_override("ManagedPolicyArns")
         role.add_property_override(
             "Policies",

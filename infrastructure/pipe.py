@@ -126,7 +126,9 @@ class Pipe(Construct):
             "pipes.amazonaws.com",
             conditions={
                 "StringEquals": {"aws:SourceAccount": stack.account},
-                # The pipe's name is generated after its role, so it cannot stand here.
+                # CloudFormation makes the pipe's name after the role, of the logical id and chance,
+                # without the stack's name, and documents no pattern. A name of our own would keep
+                # it from replacing the pipe when its source changes.
                 "ArnLike": {
                     "aws:SourceArn": stack.format_arn(
                         service="pipes", resource="pipe", resource_name="*"

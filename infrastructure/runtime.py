@@ -9,6 +9,7 @@ from constructs import Construct
 from infrastructure.encryption import KEY_USE
 from infrastructure.logs import Log
 from infrastructure.packaging import packaged
+from infrastructure.perimeter import lambda_of_this_account
 from infrastructure.settings import DeploymentSettings
 
 API_HANDLER = "APIHandler"
@@ -118,7 +119,7 @@ def _function_role(
     return iam.Role(
         scope,
         id,
-        assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        assumed_by=lambda_of_this_account(scope),
         inline_policies={
             "Function": iam.PolicyDocument(
                 statements=[

@@ -39,6 +39,11 @@ DEPLOYMENTS = {
         "table_stream_arn": f"{ORDERS}/stream/2026-01-31T12:00:00.000",
         "table_key_arn": ORDERS_KEY,
     },
+    "unencrypted": {
+        "stage": "unencrypted",
+        "table_name": "orders",
+        "table_stream_arn": f"{ORDERS}/stream/2026-01-31T12:00:00.000",
+    },
     "local": {"stage": "local", "target": "local"},
 }
 
@@ -81,6 +86,7 @@ class Deployment:
     folder: Path
     name: str
     template: dict[str, Any]
+    context: dict[str, str]
 
     def all(self, kind: str = "") -> dict[str, dict[str, Any]]:
         """Resources of a type, or all, by path, with every reference spelt as `${path}`."""
@@ -144,6 +150,12 @@ class Deployment:
                 return f"${{{self._path(name)}.{attribute}}}"
             case {"Fn::Join": [separator, parts]}:
                 return separator.join(self._spelt(part) for part in parts)
+            case {"Fn::Sub": str(text)}:
+                return text
+            case {"Fn::Sub": [text, variables]}:
+                for name, part in variables.items():
+                    text = text.replace(f"${{{name}}}", self._spelt(part))
+                return text
             case dict():
                 return {key: self._spelt(part) for key, part in value.items()}
             case list():
@@ -170,7 +182,7 @@ def deployments(cdk: Cdk, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         assert run.returncode == 0, run.stdout + run.stderr
         (template,) = folder.glob("*.template.json")
         name = template.name.removesuffix(".template.json")
-        return Deployment(folder, name, json.loads(template.read_text()))
+        return Deployment(folder, name, json.loads(template.read_text()), context)
 
     with ThreadPoolExecutor() as pool:
         return dict(zip(DEPLOYMENTS, pool.map(synthesize, DEPLOYMENTS.values()), strict=True))

@@ -59,11 +59,33 @@ def test_the_logs_service_may_use_the_key_for_the_groups_of_this_stack_alone(dev
     }
 
 
+def refusal(deployment: Any, name: str) -> Any:
+    (statement,) = [
+        each for each in deployment[KEY]["KeyPolicy"]["Statement"] if each.get("Sid") == name
+    ]
+    assert statement["Effect"] == "Deny"
+    assert statement["Principal"] == {"AWS": "*"}
+    assert (statement["Action"], statement["Resource"]) == ("kms:*", "*")
+    return statement
+
+
+def test_no_other_account_may_use_the_key_whatever_else_allows_it(dev: Any):
+    assert refusal(dev, "RefuseForeignAccounts")["Condition"] == {
+        "StringNotEquals": {"aws:PrincipalAccount": "${AWS::AccountId}"},
+        "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+    }
+
+
+def test_the_key_is_not_used_over_plain_http(dev: Any):
+    condition = {"Bool": {"aws:SecureTransport": "false"}}
+    assert refusal(dev, "RefusePlainHttp")["Condition"] == condition
+
+
 def test_all_else_is_left_to_the_policies_of_the_account(dev: Any):
     others = [
         statement
         for statement in dev[KEY]["KeyPolicy"]["Statement"]
-        if "Service" not in statement["Principal"]
+        if statement["Effect"] == "Allow" and "Service" not in statement["Principal"]
     ]
     assert [statement["Principal"] for statement in others] == [
         {"AWS": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}

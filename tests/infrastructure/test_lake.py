@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 BUCKET = "Lake/Bucket"
 EMPTYING = "Custom::S3AutoDeleteObjects"
 PROVIDER = "Custom::S3AutoDeleteObjectsCustomResourceProvider"
@@ -39,6 +41,23 @@ def test_connections_without_tls_are_refused(dev: Any):
     assert {"Bool": {"aws:SecureTransport": "false"}} in [s["Condition"] for s in denied]
     for statement in denied:
         assert statement["Resource"] == ["${Lake/Bucket.Arn}", "${Lake/Bucket.Arn}/*"]
+
+
+@pytest.mark.parametrize("kind", ["dev", "prod", "attached", "local"])
+def test_no_other_account_reaches_the_bucket_whatever_else_allows_it(deployments: Any, kind: str):
+    policy = deployments[kind]["Lake/Bucket/Policy"]["PolicyDocument"]["Statement"]
+    (refusal,) = [each for each in policy if each.get("Sid") == "RefuseForeignAccounts"]
+    assert refusal == {
+        "Sid": "RefuseForeignAccounts",
+        "Effect": "Deny",
+        "Principal": {"AWS": "*"},
+        "Action": "s3:*",
+        "Resource": ["${Lake/Bucket.Arn}", "${Lake/Bucket.Arn}/*"],
+        "Condition": {
+            "StringNotEquals": {"aws:PrincipalAccount": "${AWS::AccountId}"},
+            "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+        },
+    }
 
 
 def test_old_versions_expire_as_the_settings_say(dev: Any, prod: Any):

@@ -26,58 +26,6 @@ UNTAGGABLE = {
 DATA = ("Records/Table", "Lake/Bucket", "Encryption/Key")
 
 
-def allow_statements(resource: dict[str, Any]) -> list[dict[str, Any]]:
-    """The allowing statements of every policy on a resource but those of who may take a role."""
-    properties = resource["Properties"]
-    documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
-    documents += [
-        properties[name] for name in ("PolicyDocument", "KeyPolicy") if name in properties
-    ]
-    return [s for document in documents for s in document["Statement"] if s["Effect"] == "Allow"]
-
-
-def elements(value: Any) -> list[str]:
-    return value if isinstance(value, list) else [value]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_policy_allows_what_could_be_named(deployments: Any, kind: str):
-    wildcards = {
-        (path, element)
-        for path, resource in deployments[kind].all().items()
-        for statement in allow_statements(resource)
-        for element in elements(statement["Action"]) + elements(statement["Resource"])
-        if "*" in element
-    }
-    # A key's policy names the key it belongs to as `*`, and leaves all else to the account.
-    named_by_aws = {("Encryption/Key", "*"), ("Encryption/Key", "kms:*")}
-    # Firehose chooses the names of its objects.
-    named_by_firehose = {
-        ("Delivery/Role", "${Lake/Bucket.Arn}/data/*"),
-        ("Delivery/Role", "${Lake/Bucket.Arn}/errors/*"),
-    }
-    # The CDK writes what its own function needs to empty the bucket.
-    named_by_cdk = {
-        ("Lake/Bucket/Policy", element)
-        for element in (
-            "s3:DeleteObject*",
-            "s3:GetBucket*",
-            "s3:List*",
-            "${Lake/Bucket.Arn}/*",
-        )
-    }
-    assert wildcards == named_by_aws | named_by_firehose | (
-        named_by_cdk if kind in ("dev", "attached") else set()
-    )
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_role_has_a_policy_that_aws_manages(deployments: Any, kind: str):
-    roles = deployments[kind].all("AWS::IAM::Role")
-    assert roles
-    assert not [path for path, role in roles.items() if "ManagedPolicyArns" in role["Properties"]]
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_resource_is_tagged(deployments: Any, kind: str):
     stage = deployments[kind].name.removeprefix("Sluice-")

@@ -1,0 +1,82 @@
+"""What a declared right is: who may do what on what, on which conditions, and why."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from infrastructure.settings import DeploymentSettings
+
+ANYONE = "anyone"
+IAM_CALLERS = "callers that IAM admits (SigV4)"
+
+
+class Condition(NamedTuple):
+    """What a request must be like, beside who asks for what."""
+
+    operator: str
+    key: str
+    values: tuple[str, ...]
+
+
+class Grant(NamedTuple):
+    """One action that one caller is allowed, or refused, on one resource."""
+
+    effect: str
+    who: str
+    action: str
+    on: str
+    conditions: frozenset[Condition]
+
+
+def _always(_: DeploymentSettings) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Right:
+    """A row: one or more actions that somebody is allowed, or refused, and why."""
+
+    who: str
+    actions: tuple[str, ...]
+    on: tuple[str, ...]
+    why: str
+    source: str
+    """The page that asks for it, or explains it."""
+    conditions: tuple[Condition, ...] = ()
+    effect: Literal["Allow", "Deny"] = "Allow"
+    holds: Callable[[DeploymentSettings], bool] = _always
+    """Whether a deployment with these settings has it at all."""
+    holds_when: str = ""
+    """The same in words; nothing when it always does."""
+
+    def grants(self, settings: DeploymentSettings) -> Iterator[Grant]:
+        """What the row comes to in one deployment."""
+        if not self.holds(settings):
+            return
+        conditions = frozenset(
+            each._replace(values=tuple(_named(value, settings) for value in each.values))
+            for each in self.conditions
+        )
+        for action in self.actions:
+            for resource in self.on:
+                yield Grant(self.effect, self.who, action, _named(resource, settings), conditions)
+
+
+def granted(rights: Iterable[Right], settings: DeploymentSettings) -> set[Grant]:
+    """Everything that these rights allow or refuse in a deployment with these settings."""
+    return {grant for right in rights for grant in right.grants(settings)}
+
+
+def _named(text: str, settings: DeploymentSettings) -> str:
+    """A resource or value with the names that differ between deployments filled in."""
+    table = settings.existing_table
+    names = {
+        "<stack>": settings.stack_name,
+        "<database>": "${Catalog/Database}",
+        "<table>": "${Records/Table.Arn}" if table is None else table.arn,
+        "<stream>": "${Records/Table.StreamArn}" if table is None else table.stream_arn,
+        "<table key>": "${Encryption/Key.Arn}" if table is None else str(table.key_arn),
+    }
+    for name, value in names.items():
+        text = text.replace(name, value)
+    return text

@@ -1,0 +1,386 @@
+"""The one table of who may do what on what, to which every policy of the template is held.
+
+It declares and grants nothing. The parts grant their rights themselves, and the tests compare: what
+a template allows or refuses beyond this table fails, and so does a row that nothing needs.
+
+Names are those of the template. `${Lake/Bucket.Arn}` is an attribute of the resource at that path
+of the stack, and `<stack>` the stack's name. `<table>`, `<stream>` and `<table key>` are the
+table's, whether the stack made it or follows it.
+"""
+
+from infrastructure.access import ANYONE, IAM_CALLERS, Condition, Right
+from infrastructure.settings import DeploymentSettings
+
+_KEY = "${Encryption/Key.Arn}"
+_BUCKET = "${Lake/Bucket.Arn}"
+_QUEUE = "${Pipe/DeadLetters.Arn}"
+_TOPIC = "${Alarms/Topic}"
+_ACCOUNT = "${AWS::AccountId}"
+_EMPTYING = "${Custom::S3AutoDeleteObjectsCustomResourceProvider/Role.Arn}"
+_DOCS = "https://docs.aws.amazon.com/"
+_IAM = f"{_DOCS}IAM/latest/UserGuide/"
+_FIREHOSE_ACCESS = f"{_DOCS}firehose/latest/dev/controlling-access.html"
+_FIREHOSE_EXTERNAL_ID = (
+    "https://github.com/hashicorp/terraform-provider-aws/blob/main/"
+    "internal/service/firehose/delivery_stream_test.go"
+)
+_LAMBDA_ROLE = f"{_DOCS}lambda/latest/dg/lambda-intro-execution-role.html"
+_LAMBDA_LOGS = f"{_DOCS}lambda/latest/dg/monitoring-cloudwatchlogs.html"
+_PIPE_ACCESS = f"{_DOCS}eventbridge/latest/userguide/eb-pipes-permissions.html"
+_PERIMETER = f"{_IAM}access_policies_data-perimeters.html"
+_TLS = f"{_IAM}reference_policies_condition-keys.html#condition-keys-securetransport"
+
+
+def _arn(service: str, rest: str) -> str:
+    return f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:{_ACCOUNT}:{rest}"
+
+
+def _encrypted_table(settings: DeploymentSettings) -> bool:
+    return settings.existing_table is None or settings.existing_table.key_arn is not None
+
+
+def _parquet(settings: DeploymentSettings) -> bool:
+    return settings.format == "parquet"
+
+
+def _emptied(settings: DeploymentSettings) -> bool:
+    return not settings.retains_data and settings.target == "aws"
+
+
+_THIS_ACCOUNT = Condition("StringEquals", "aws:SourceAccount", (_ACCOUNT,))
+_ALARMS_OF_THE_STACK = (
+    _THIS_ACCOUNT,
+    Condition("ArnLike", "aws:SourceArn", (_arn("cloudwatch", "alarm:<stack>-*"),)),
+)
+_FOREIGN = (
+    Condition("StringNotEquals", "aws:PrincipalAccount", (_ACCOUNT,)),
+    Condition("BoolIfExists", "aws:PrincipalIsAWSService", ("false",)),
+)
+_BUCKET_AND_OBJECTS = (_BUCKET, f"{_BUCKET}/*")
+
+
+def _via(service: str) -> Condition:
+    return Condition(
+        "StringEquals", "kms:ViaService", (f"{service}.${{AWS::Region}}.amazonaws.com",)
+    )
+
+
+def _writes(role: str, log: str) -> Right:
+    return Right(
+        who=role,
+        actions=("logs:CreateLogStream", "logs:PutLogEvents"),
+        on=(f"${{{log}.Arn}}",),
+        why="A function writes its own log, and cannot make another.",
+        source=_LAMBDA_LOGS,
+    )
+
+
+def _refuses_plain_http(action: str, *on: str) -> Right:
+    return Right(
+        who=ANYONE,
+        actions=(action,),
+        on=on,
+        effect="Deny",
+        conditions=(Condition("Bool", "aws:SecureTransport", ("false",)),),
+        why="A request over plain HTTP.",
+        source=_TLS,
+    )
+
+
+_FUNCTIONS = (
+    Right(
+        who="lambda.amazonaws.com",
+        actions=("sts:AssumeRole",),
+        on=("${Runtime/ApiRole.Arn}", "${Runtime/TransformRole.Arn}"),
+        conditions=(_THIS_ACCOUNT,),
+        why="The functions work under a role each.",
+        source=_LAMBDA_ROLE,
+    ),
+    _writes("${Runtime/TransformRole.Arn}", "Runtime/TransformLog"),
+    _writes("${Runtime/ApiRole.Arn}", "Runtime/ApiLog"),
+    Right(
+        who="${Runtime/ApiRole.Arn}",
+        actions=(
+            "dynamodb:BatchWriteItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Scan",
+        ),
+        on=("<table>",),
+        why="What the API's routes do: write, read, delete and list records.",
+        source=f"{_DOCS}amazondynamodb/latest/developerguide/api-permissions-reference.html",
+    ),
+    Right(
+        who="${Runtime/ApiRole.Arn}",
+        actions=(
+            "kms:Decrypt",
+            "kms:DescribeKey",
+            "kms:Encrypt",
+            "kms:GenerateDataKey",
+            "kms:GenerateDataKeyWithoutPlaintext",
+            "kms:ReEncryptFrom",
+            "kms:ReEncryptTo",
+        ),
+        on=("<table key>",),
+        conditions=(_via("dynamodb"),),
+        why="DynamoDB uses the table's key with its caller's rights.",
+        source=f"{_DOCS}amazondynamodb/latest/developerguide/encryption.usagenotes.html",
+        holds=_encrypted_table,
+        holds_when="the table has a customer key",
+    ),
+    Right(
+        who=IAM_CALLERS,
+        actions=("execute-api:Invoke",),
+        on=("${RestAPI}",),
+        why="Every route needs a signed request; who may sign is for the account's own policies.",
+        source=f"{_DOCS}apigateway/latest/developerguide/permissions.html",
+    ),
+    Right(
+        who="apigateway.amazonaws.com",
+        actions=("lambda:InvokeFunction",),
+        on=("${APIHandler}",),
+        conditions=(Condition("ArnLike", "aws:SourceArn", (_arn("execute-api", "${RestAPI}/*"),)),),
+        why="The API calls its function, for requests of this API alone.",
+        source=f"{_DOCS}lambda/latest/dg/services-apigateway.html",
+    ),
+)
+
+_PIPE = (
+    Right(
+        who="pipes.amazonaws.com",
+        actions=("sts:AssumeRole",),
+        on=("${Pipe/Role.Arn}",),
+        conditions=(
+            _THIS_ACCOUNT,
+            Condition("ArnLike", "aws:SourceArn", (_arn("pipes", "pipe/*"),)),
+        ),
+        why="The pipe works under its role. Its name is made after the role, so any pipe of the "
+        "account passes that somebody may give the role to (`iam:PassRole`).",
+        source=_PIPE_ACCESS,
+    ),
+    Right(
+        who="${Pipe/Role.Arn}",
+        actions=(
+            "dynamodb:DescribeStream",
+            "dynamodb:GetRecords",
+            "dynamodb:GetShardIterator",
+            "dynamodb:ListStreams",
+        ),
+        on=("<stream>",),
+        why="It reads the table's stream.",
+        source=_PIPE_ACCESS,
+    ),
+    Right(
+        who="${Pipe/Role.Arn}",
+        actions=("firehose:PutRecord", "firehose:PutRecordBatch"),
+        on=("${Delivery/Stream.Arn}",),
+        why="It puts changes into the delivery stream.",
+        source=_PIPE_ACCESS,
+    ),
+    Right(
+        who="${Pipe/Role.Arn}",
+        actions=("sqs:SendMessage",),
+        on=(_QUEUE,),
+        why="It leaves a dead letter where it had to give up.",
+        source=f"{_DOCS}eventbridge/latest/userguide/eb-pipes-dynamodb.html",
+    ),
+    Right(
+        who="${Pipe/Role.Arn}",
+        actions=("kms:Decrypt", "kms:GenerateDataKey"),
+        on=(_KEY,),
+        why="Firehose asks both of whoever puts into a stream with a customer key, and SQS of "
+        "whoever sends to an encrypted queue.",
+        source=f"{_DOCS}firehose/latest/dev/encryption.html",
+    ),
+    Right(
+        who="${Pipe/Role.Arn}",
+        actions=("kms:Decrypt",),
+        on=("<table key>",),
+        why="A table's stream is encrypted with the key of its table.",
+        source=f"{_DOCS}eventbridge/latest/userguide/eb-pipes-error-troubleshooting.html",
+        holds=_encrypted_table,
+        holds_when="the table has a customer key",
+    ),
+)
+
+_DELIVERY = (
+    Right(
+        who="firehose.amazonaws.com",
+        actions=("sts:AssumeRole",),
+        on=("${Delivery/Role.Arn}",),
+        conditions=(Condition("StringEquals", "sts:ExternalId", (_ACCOUNT,)),),
+        why="The stream works under its role; Firehose names the stream's account as external id.",
+        source=_FIREHOSE_EXTERNAL_ID,
+    ),
+    Right(
+        who="${Delivery/Role.Arn}",
+        actions=("s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"),
+        on=(_BUCKET,),
+        why="It finds the bucket and its own unfinished uploads.",
+        source=f"{_FIREHOSE_ACCESS}#using-iam-s3",
+    ),
+    Right(
+        who="${Delivery/Role.Arn}",
+        actions=("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"),
+        on=(f"{_BUCKET}/data/*", f"{_BUCKET}/errors/*"),
+        why="It writes objects of names it chooses below two prefixes. It cannot delete any.",
+        source=f"{_FIREHOSE_ACCESS}#using-iam-s3",
+    ),
+    Right(
+        who="${Delivery/Role.Arn}",
+        actions=("kms:Decrypt", "kms:GenerateDataKey"),
+        on=(_KEY,),
+        conditions=(
+            _via("s3"),
+            Condition("StringEquals", "kms:EncryptionContext:aws:s3:arn", (_BUCKET,)),
+        ),
+        why="S3 encrypts what it writes, for this bucket alone.",
+        source=f"{_FIREHOSE_ACCESS}#using-iam-s3",
+    ),
+    Right(
+        who="${Delivery/Role.Arn}",
+        actions=("lambda:GetFunctionConfiguration", "lambda:InvokeFunction"),
+        on=("${Transform.Arn}", "${Transform.Arn}:$LATEST"),
+        why="It has its batches transformed.",
+        source=f"{_FIREHOSE_ACCESS}#using-iam-s3",
+    ),
+    Right(
+        who="${Delivery/Role.Arn}",
+        actions=("logs:PutLogEvents",),
+        on=("${Delivery/Log.Arn}",),
+        why="It logs what it could not deliver, into a log stream that exists.",
+        source=f"{_FIREHOSE_ACCESS}#using-iam-s3",
+    ),
+    Right(
+        who="${Delivery/Role.Arn}",
+        actions=("glue:GetTable", "glue:GetTableVersion", "glue:GetTableVersions"),
+        on=(
+            _arn("glue", "catalog"),
+            _arn("glue", "database/<database>"),
+            _arn("glue", "table/<database>/${Catalog/Changes}"),
+        ),
+        why="It reads the columns that it converts to.",
+        source=f"{_FIREHOSE_ACCESS}#using-iam-glue",
+        holds=_parquet,
+        holds_when="`format=parquet`",
+    ),
+)
+
+_RESOURCES = (
+    Right(
+        who="arn:${AWS::Partition}:iam::${AWS::AccountId}:root",
+        actions=("kms:*",),
+        on=(_KEY,),
+        why="The key leaves it to the account's own policies who else may use or manage it.",
+        source=f"{_DOCS}kms/latest/developerguide/key-policy-default.html",
+    ),
+    Right(
+        who="logs.${AWS::Region}.amazonaws.com",
+        actions=(
+            "kms:Decrypt",
+            "kms:DescribeKey",
+            "kms:Encrypt",
+            "kms:GenerateDataKey",
+            "kms:GenerateDataKeyWithoutPlaintext",
+            "kms:ReEncryptFrom",
+            "kms:ReEncryptTo",
+        ),
+        on=(_KEY,),
+        conditions=(
+            Condition(
+                "ArnLike",
+                "kms:EncryptionContext:aws:logs:arn",
+                (
+                    _arn("logs", "log-group:/aws/vendedlogs/pipes/<stack>"),
+                    _arn("logs", "log-group:<stack>-*"),
+                ),
+            ),
+        ),
+        why="CloudWatch Logs encrypts the log groups of this stack.",
+        source=f"{_DOCS}AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html",
+    ),
+    Right(
+        who="cloudwatch.amazonaws.com",
+        actions=("kms:Decrypt", "kms:GenerateDataKey"),
+        on=(_KEY,),
+        conditions=_ALARMS_OF_THE_STACK,
+        why="Alarms tell a topic that is encrypted.",
+        source=f"{_DOCS}sns/latest/dg/sns-key-management.html",
+    ),
+    Right(
+        who="cloudwatch.amazonaws.com",
+        actions=("sns:Publish",),
+        on=(_TOPIC,),
+        conditions=_ALARMS_OF_THE_STACK,
+        why="Alarms of this stack tell their topic.",
+        source=f"{_DOCS}sns/latest/dg/sns-access-policy-use-cases.html",
+    ),
+    Right(
+        who=ANYONE,
+        actions=("kms:*",),
+        on=(_KEY,),
+        effect="Deny",
+        conditions=_FOREIGN,
+        why="Whoever is of another account, whatever else allows it.",
+        source=_PERIMETER,
+    ),
+    Right(
+        who=ANYONE,
+        actions=("s3:*",),
+        on=_BUCKET_AND_OBJECTS,
+        effect="Deny",
+        conditions=_FOREIGN,
+        why="Whoever is of another account, whatever else allows it. The results of queries lie "
+        "in this bucket too.",
+        source=_PERIMETER,
+    ),
+    Right(
+        who=ANYONE,
+        actions=("s3:*",),
+        on=_BUCKET_AND_OBJECTS,
+        effect="Deny",
+        conditions=(Condition("NumericLessThan", "s3:TlsVersion", ("1.2",)),),
+        why="TLS that is out of date.",
+        source=f"{_DOCS}AmazonS3/latest/userguide/amazon-s3-policy-keys.html",
+    ),
+    _refuses_plain_http("s3:*", *_BUCKET_AND_OBJECTS),
+    _refuses_plain_http("kms:*", _KEY),
+    _refuses_plain_http("sqs:*", _QUEUE),
+    _refuses_plain_http("sns:Publish", _TOPIC),
+)
+
+_EMPTIES = "not `prod`, on AWS"
+_EMPTYING_OF_THE_BUCKET = (
+    Right(
+        who="lambda.amazonaws.com",
+        actions=("sts:AssumeRole",),
+        on=(_EMPTYING,),
+        conditions=(_THIS_ACCOUNT,),
+        why="The function that empties the bucket of a destroyed stack works under its role.",
+        source=_LAMBDA_ROLE,
+        holds=_emptied,
+        holds_when=_EMPTIES,
+    ),
+    Right(
+        who=_EMPTYING,
+        actions=("logs:CreateLogStream", "logs:PutLogEvents"),
+        on=("${Lake/EmptyingLog.Arn}",),
+        why="It writes its own log, and cannot make another.",
+        source=_LAMBDA_LOGS,
+        holds=_emptied,
+        holds_when=_EMPTIES,
+    ),
+    Right(
+        who=_EMPTYING,
+        actions=("s3:DeleteObject*", "s3:GetBucket*", "s3:List*", "s3:PutBucketPolicy"),
+        on=_BUCKET_AND_OBJECTS,
+        why="The CDK's function deletes every version, and first forbids new objects.",
+        source=f"{_DOCS}cdk/api/v2/docs/aws-cdk-lib.aws_s3.Bucket.html#autodeleteobjects",
+        holds=_emptied,
+        holds_when=_EMPTIES,
+    ),
+)
+
+RIGHTS = (*_FUNCTIONS, *_PIPE, *_DELIVERY, *_RESOURCES, *_EMPTYING_OF_THE_BUCKET)
+"""The table."""
