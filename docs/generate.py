@@ -15,10 +15,14 @@ from chalicelib.change import CHANGE_FIELDS
 from chalicelib.partitions import VALUE_LENGTH_MAX, firehose_error_prefix, firehose_prefix, path
 from chalicelib.readers import struct_fields
 from chalicelib.schema import EVENT_TIME, LAYOUT, Record
+from docs.licences import licences_page
+from docs.rights import rights_tables
 from infrastructure.settings import DeploymentSettings
 
 README = Path(__file__).parents[1] / "README.md"
 RECORD_PAGE = Path(__file__).parent / "record.md"
+SECURITY_PAGE = Path(__file__).parent / "security.md"
+LICENCES_PAGE = Path(__file__).parent / "licences.md"
 
 _TYPE_NAMES = {
     types.StrType: "text",
@@ -153,6 +157,8 @@ def pages() -> dict[Path, str]:
     """Every page that holds something generated, as it should be."""
     return {
         RECORD_PAGE: record_page(),
+        LICENCES_PAGE: licences_page(),
+        SECURITY_PAGE: with_block(SECURITY_PAGE.read_text(), "rights", rights_tables()),
         README: with_block(README.read_text(), "settings", settings_table()),
     }
 
