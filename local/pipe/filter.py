@@ -19,6 +19,10 @@ NUMERIC_MAX = 5_000_000_000
 """Numeric matching works from minus to plus this
 (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html)."""
 
+DEPTH_MAX = 100
+"""Levels of a pattern. No record has as many: an item nests 32 levels deep, each of two objects
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)."""
+
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "=": lambda value, bound: value == bound,
     "<": lambda value, bound: value < bound,
@@ -47,34 +51,42 @@ def compile_filters(patterns: Sequence[str]) -> Predicate:
 def _compile(name: str, text: str) -> Predicate:
     try:
         pattern = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
         raise FilterError(f"{name} is not JSON: {error}") from None
-    return _object(pattern, name)
+    except RecursionError:
+        raise _too_deep(name) from None
+    return _object(pattern, name, 1)
 
 
-def _object(pattern: object, where: str) -> Predicate:
+def _too_deep(name: str) -> FilterError:
+    return FilterError(f"{name} nests more than {DEPTH_MAX} levels deep, which no record does")
+
+
+def _object(pattern: object, where: str, depth: int) -> Predicate:
     if not isinstance(pattern, dict) or not pattern:
         raise FilterError(f"{where} must be an object with at least one key")
-    parts = [_key(key, rule, f"{where}: {key}") for key, rule in pattern.items()]
+    if depth > DEPTH_MAX:
+        raise _too_deep(where.partition(":")[0])
+    parts = [_key(key, rule, f"{where}: {key}", depth) for key, rule in pattern.items()]
     if len(parts) == 1:
         return parts[0]
     return lambda node: all(part(node) for part in parts)
 
 
-def _key(key: str, rule: object, where: str) -> Predicate:
+def _key(key: str, rule: object, where: str, depth: int) -> Predicate:
     if key == "$or":
-        return _or(rule, where)
+        return _or(rule, where, depth)
     if isinstance(rule, dict):
-        return _nested(key, _object(rule, where))
+        return _nested(key, _object(rule, where, depth + 1))
     if isinstance(rule, list) and rule:
         return _values(key, rule, where)
     raise FilterError(f"{where} must be a list of values with at least one, or an object")
 
 
-def _or(alternatives: object, where: str) -> Predicate:
+def _or(alternatives: object, where: str, depth: int) -> Predicate:
     if not isinstance(alternatives, list) or len(alternatives) < 2:
         raise FilterError(f"{where} must be a list of at least two patterns")
-    parts = [_object(pattern, f"{where}[{n}]") for n, pattern in enumerate(alternatives)]
+    parts = [_object(pattern, f"{where}[{n}]", depth + 1) for n, pattern in enumerate(alternatives)]
     return lambda node: any(part(node) for part in parts)
 
 

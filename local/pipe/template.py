@@ -15,8 +15,8 @@ import msgspec
 from local.pipe.definition import PipeDefinition
 
 _VARIABLE = re.compile(r"<(\$[^<>]*|aws\.pipes\.[^<>]*)>")
-_PATH = re.compile(r"\$((?:\.[A-Za-z0-9_/-]+|\[\d+\])+)")
-_STEP = re.compile(r"\.([A-Za-z0-9_/-]+)|\[(\d+)\]")
+_PATH = re.compile(r"\$((?:\.[A-Za-z0-9_/-]+|\[[0-9]{1,9}\])+)")
+_STEP = re.compile(r"\.([A-Za-z0-9_/-]+)|\[([0-9]+)\]")
 _UNKNOWN_VARIABLE = re.compile(r"<[A-Za-z$][^<>\s]*>")
 
 _MISSING = object()
@@ -163,13 +163,15 @@ def _undocumented(name: str, case: str) -> TransformationFailed:
 def _is_json(payload: bytes) -> bool:
     try:
         msgspec.json.decode(payload)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return False
     return True
 
 
 def _compile(definition: PipeDefinition) -> tuple[list[_Part], bytes]:
     template = definition.input_template
+    if not _is_unicode(template):
+        raise TemplateError("InputTemplate holds half of a surrogate pair, which is no text")
     parts: list[_Part] = []
     sample = ""
     quoted = False
@@ -191,10 +193,18 @@ def _compile(definition: PipeDefinition) -> tuple[list[_Part], bytes]:
     tail = _static(template[end:])
     if parts and not _is_json((sample + tail).encode()):
         raise TemplateError(
-            "InputTemplate is not JSON once its variables are filled in; AWS does not document how "
-            "values come out in other text"
+            "InputTemplate is not JSON once its variables are filled in, or nests too deeply to be "
+            "read; AWS does not document how values come out in other text"
         )
     return parts, tail.encode()
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _static(text: str) -> str:

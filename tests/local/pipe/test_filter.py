@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.pipe.filter import FilterError, compile_filters
+from local.pipe.filter import DEPTH_MAX, FilterError, compile_filters
 
 EVENT = {
     "eventName": "MODIFY",
@@ -175,6 +175,32 @@ def test_a_pattern_pipes_would_refuse_is_refused_by_name(pattern: Any, message: 
 def test_a_pattern_that_is_not_json_is_named_by_its_number() -> None:
     with pytest.raises(FilterError, match="filter 2 is not JSON"):
         compile_filters(['{"a": ["x"]}', "{a}"])
+
+
+def test_a_pattern_that_is_no_unicode_is_refused() -> None:
+    with pytest.raises(FilterError, match="filter 1 is not JSON"):
+        compile_filters(['{"a": ["\ud800"]}'])
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        '{"a":' * 700 + '["x"]' + "}" * 700,
+        '{"$or":[{"a":["x"]},' * 190 + '{"a":["x"]}' + "]}" * 190,
+        "[" * 4096,
+    ],
+)
+def test_a_pattern_that_nests_deeper_than_any_record_is_refused(pattern: str) -> None:
+    with pytest.raises(FilterError, match=r"^filter 1 nests more than 100 levels deep"):
+        compile_filters([pattern])
+
+
+def test_a_pattern_may_nest_as_deep_as_a_record() -> None:
+    event: Any = {"a": "x"}
+    for _ in range(DEPTH_MAX - 1):
+        event = {"a": event}
+    pattern = '{"a":' * DEPTH_MAX + '["x"]' + "}" * DEPTH_MAX
+    assert compile_filters([pattern])(event)
 
 
 scalars = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3)

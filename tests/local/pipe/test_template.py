@@ -171,6 +171,9 @@ def test_a_text_that_is_no_unicode_fails_the_record(render: Render) -> None:
         ("changed: <$.eventID>", "is not JSON once its variables are filled in"),
         ('{"k": 1<$.eventID>}', "is not JSON"),
         ('{"k": <$.eventID>', "is not JSON"),
+        ("[" * 3000 + "<$.eventID>" + "]" * 3000, "nests too deeply"),
+        ('{"k": <$.a[' + "9" * 5000 + "]>}", "is no path"),
+        ('{"k": "\ud800", "l": <$.eventID>}', "half of a surrogate pair"),
     ],
 )
 def test_a_template_that_cannot_be_taken_is_refused_at_the_start(
