@@ -3,12 +3,24 @@
 A command is a module of this package; importing it adds it to the group.
 """
 
-from operations.cli import backfill, failed, query, redrive, replay, seed, status, tree, verify
+from operations.cli import (
+    backfill,
+    failed,
+    plan,
+    query,
+    redrive,
+    replay,
+    seed,
+    status,
+    tree,
+    verify,
+)
 from operations.cli.command import sluice
 
 __all__ = [
     "backfill",
     "failed",
+    "plan",
     "query",
     "redrive",
     "replay",

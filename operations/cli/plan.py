@@ -1,0 +1,147 @@
+"""`sluice plan`: what a workload will come to, before anything is deployed."""
+
+import click
+
+from operations.cli.command import AMOUNT, json_option, sluice
+from operations.cli.planned import show
+from planning.plan import plan
+from planning.settings import Settings, UnplannableError, layout_named
+from planning.workload import Workload, WorkloadError
+
+_WORKLOAD = Workload(changes_per_second=1)
+_SETTINGS = Settings()
+
+
+class _Layout(click.ParamType[tuple[str, ...]]):
+    """A layout by its levels, or by the level to cut the default one at."""
+
+    name = "layout"
+
+    def convert(
+        self,
+        value: str | tuple[str, ...],
+        param: click.Parameter | None,  # noqa: ARG002
+        ctx: click.Context | None,  # noqa: ARG002
+    ) -> tuple[str, ...]:
+        """The levels."""
+        return layout_named(value) if isinstance(value, str) else value
+
+
+@sluice.command("plan")
+@click.option("--rate", type=AMOUNT, required=True, help="Changes of the table a second.")
+@click.option(
+    "--item-bytes",
+    type=int,
+    default=_WORKLOAD.item_bytes,
+    show_default=True,
+    help="Size of an item.",
+)
+@click.option(
+    "--sites", type=int, default=_WORKLOAD.sites, show_default=True, help="How many sites."
+)
+@click.option("--skew", type=float, default=0.0, help="Zipf exponent over the sites; 0: all alike.")
+@click.option("--updates", type=float, default=0.0, help="Share of changes that replace an item.")
+@click.option("--deletes", type=float, default=0.0, help="Share of changes that delete one.")
+@click.option("--late", type=float, default=0.0, help="Share of changes with a past event time.")
+@click.option(
+    "--late-hours",
+    type=float,
+    default=_WORKLOAD.late_hours,
+    show_default=True,
+    help="How far those reach back.",
+)
+@click.option(
+    "--layout",
+    type=_Layout(),
+    default="/".join(_SETTINGS.layout),
+    show_default=True,
+    help="The partition levels; `hour` cuts the default ones at the hour.",
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(60, 900),
+    default=_SETTINGS.buffer_seconds,
+    show_default=True,
+    help="Seconds that Firehose buffers.",
+)
+@click.option(
+    "--megabytes",
+    type=click.FloatRange(64, 128),
+    default=_SETTINGS.buffer_megabytes,
+    show_default=True,
+    help="MB of a partition that it buffers at most.",
+)
+@click.option(
+    "--format",
+    "lake_format",
+    type=click.Choice(["json", "parquet"]),
+    default=_SETTINGS.format,
+    show_default=True,
+    help="What the objects are.",
+)
+@click.option(
+    "--shards", type=click.IntRange(1), help="Open shards of the stream, else as writes need."
+)
+@click.option(
+    "--parallelization",
+    type=click.IntRange(1, 10),
+    default=_SETTINGS.parallelization,
+    show_default=True,
+    help="The pipe's batches of a shard at once.",
+)
+@click.option("--region", default=_SETTINGS.region, show_default=True, help="Whose quotas hold.")
+@click.option(
+    "--queries",
+    type=click.FloatRange(0),
+    default=_SETTINGS.queries_per_day,
+    show_default=True,
+    help="Queries a day, each of one day of a site.",
+)
+@json_option
+def plan_command(
+    rate: float,
+    item_bytes: int,
+    sites: int,
+    skew: float,
+    updates: float,
+    deletes: float,
+    late: float,
+    late_hours: float,
+    layout: tuple[str, ...],
+    interval: float,
+    megabytes: float,
+    lake_format: str,
+    shards: int | None,
+    parallelization: int,
+    region: str,
+    queries: float,
+    as_json: bool,
+) -> None:
+    """Tell what a workload will come to: limits, delays, objects, and the monthly bill.
+
+    Exits 1 when AWS would not carry it, and proposes what would. Nothing is deployed or asked.
+    """
+    try:
+        workload = Workload(
+            changes_per_second=rate,
+            item_bytes=item_bytes,
+            sites=sites,
+            skew=skew,
+            updates=updates,
+            deletes=deletes,
+            late=late,
+            late_hours=late_hours,
+        )
+        settings = Settings(
+            layout=layout,
+            buffer_seconds=interval,
+            buffer_megabytes=megabytes,
+            format="parquet" if lake_format == "parquet" else "json",
+            shards=shards,
+            parallelization=parallelization,
+            region=region,
+            queries_per_day=queries,
+        )
+    except (WorkloadError, UnplannableError) as error:
+        raise click.UsageError(str(error)) from None
+    show(plan(workload, settings), as_json)

@@ -1,0 +1,188 @@
+"""What would mend a plan: other settings, planned again, of which only those that pass are told."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from chalicelib.partitions import TIME_FORMATS
+from chalicelib.schema import SITE
+from planning.findings import Finding, Topic, findings, passes
+from planning.limits import ACTIVE_PARTITIONS
+from planning.plan import Plan, plan
+from planning.settings import Settings
+from planning.workload import Workload
+
+INTERVALS = (60, 300, 900)
+STACKS_MAX = 64
+"""Beyond so many stacks another design serves better; see docs/scale.md."""
+
+OPTIONS = {
+    "changes_per_second": "--rate",
+    "queries_per_day": "--queries",
+    "buffer_seconds": "--interval",
+    "buffer_megabytes": "--megabytes",
+}
+"""The options of `sluice plan` that are not named as what they set."""
+
+CONTEXT = ("layout", "buffer_seconds", "buffer_megabytes", "format")
+"""The settings of a plan that a deployment is given by the same name."""
+
+_OVERFLOWING: frozenset[Topic] = frozenset({"active partitions"})
+_WASTEFUL: frozenset[Topic] = frozenset({"small objects", "object writes"})
+_READ: frozenset[Topic] = frozenset({"scans"})
+_CARRIED: frozenset[Topic] = frozenset(
+    {"throughput", "put requests", "pipe", "pipe concurrency", "table writes", "concurrency"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Settings, or a workload split up, that pass."""
+
+    what: str
+    plan: Plan
+    stacks: int = 1
+    """Over how many stacks the workload is split by a hash of the site."""
+
+    @property
+    def command(self) -> str:
+        """The command that plans it."""
+        return command(self.plan.workload, self.plan.settings)
+
+    @property
+    def deployment(self) -> str:
+        """The command that deploys it."""
+        text = deployment(self.plan.settings)
+        if self.stacks == 1:
+            return text
+        return f"{text} -c stage=part-1, and so on to part-{self.stacks}"
+
+
+def proposals(planned: Plan, found: tuple[Finding, ...]) -> tuple[Proposal, ...]:
+    """For each kind of finding the first change that mends it, and passes."""
+    topics = {each.topic for each in found}
+    refused = {each.topic for each in found if each.severity == "refuse"}
+    told: list[Proposal] = []
+    if topics & _OVERFLOWING:
+        told += _first(_coarser(planned), topics & _OVERFLOWING)
+        told += _first(_without_site(planned), topics & _OVERFLOWING)
+    if topics & _WASTEFUL:
+        told += _first(_fewer_objects(planned), topics & _WASTEFUL)
+    if topics & _READ:
+        parquet = replace(planned.settings, format="parquet")
+        told += _first(
+            iter([("Parquet, of which a query reads only its columns", parquet, planned.workload)]),
+            frozenset(),
+        )
+    if refused & (_OVERFLOWING | _CARRIED):
+        told += _split(planned)
+    unique = {(each.plan.workload, each.plan.settings): each for each in told}
+    return tuple(unique.values())
+
+
+_Candidates = Iterator[tuple[str, Settings, Workload]]
+
+
+def _first(candidates: _Candidates, topics: "frozenset[Topic] | set[Topic]") -> Iterator[Proposal]:
+    """The first candidate that passes and has none of these findings."""
+    for what, settings, workload in candidates:
+        tried = plan(workload, settings)
+        if passes(tried) and not topics & {each.topic for each in findings(tried)}:
+            yield Proposal(what, tried)
+            return
+
+
+def _coarser(planned: Plan) -> _Candidates:
+    """A shorter interval, then coarser times, then both."""
+    settings = planned.settings
+    for layout in _cut(settings.layout):
+        for interval in (settings.buffer_seconds, INTERVALS[0]):
+            changed = replace(settings, layout=layout, buffer_seconds=interval)
+            if changed != settings:
+                yield _described(settings, changed), changed, planned.workload
+
+
+def _without_site(planned: Plan) -> _Candidates:
+    """Partitions by time alone."""
+    settings = planned.settings
+    for layout in _cut(tuple(level for level in settings.layout if level != SITE)):
+        changed = replace(settings, layout=layout)
+        what = f"the layout {'/'.join(layout)}; a query of one site then reads all sites of its day"
+        if changed != settings:
+            yield what, changed, planned.workload
+
+
+def _fewer_objects(planned: Plan) -> _Candidates:
+    """A longer interval, then coarser times, then both."""
+    settings = planned.settings
+    longer = [each for each in INTERVALS if each > settings.buffer_seconds]
+    for layout in _cut(settings.layout):
+        for interval in (settings.buffer_seconds, *longer):
+            changed = replace(settings, layout=layout, buffer_seconds=interval)
+            if changed != settings:
+                yield _described(settings, changed), changed, planned.workload
+
+
+def _split(planned: Plan) -> Iterator[Proposal]:
+    """Several stacks, each with the table of its own part of the sites."""
+    workload = planned.workload
+    stacks = 2
+    while stacks < planned.delivery.active_mean / ACTIVE_PARTITIONS.value:
+        stacks *= 2
+    while stacks <= min(STACKS_MAX, workload.sites):
+        part = replace(
+            workload,
+            changes_per_second=workload.changes_per_second / stacks,
+            sites=-(-workload.sites // stacks),
+        )
+        tried = plan(part, planned.settings)
+        if passes(tried):
+            what = f"{stacks} stacks, each with the table of its part of the sites, by their hash"
+            yield Proposal(what, tried, stacks)
+            return
+        stacks *= 2
+
+
+def _cut(layout: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """A layout, then without its finest time level, and so on while a level is left."""
+    while layout:
+        yield layout
+        times = [level for level in layout if level in TIME_FORMATS]
+        if len(times) <= 1:
+            return
+        layout = tuple(level for level in layout if level != times[-1])
+
+
+def _described(before: Settings, after: Settings) -> str:
+    parts = []
+    if before.layout != after.layout:
+        parts.append(f"the layout {'/'.join(after.layout)}")
+    if before.buffer_seconds != after.buffer_seconds:
+        parts.append(f"an interval of {after.buffer_seconds:g} s")
+    return " and ".join(parts)
+
+
+def command(workload: Workload, settings: Settings) -> str:
+    """The `sluice plan` that plans this; what is as by default is left out."""
+    words = ["sluice", "plan"]
+    for given in (workload, settings):
+        for field, value in _changed(given):
+            words += [OPTIONS.get(field, f"--{field.replace('_', '-')}"), value]
+    return shlex.join(words)
+
+
+def deployment(settings: Settings) -> str:
+    """The `cdk deploy` with these settings; what is as by default is left out."""
+    given = dict(_changed(settings))
+    context = [f"-c {name}={given[name]}" for name in CONTEXT if name in given]
+    return " ".join(["cdk deploy", *context])
+
+
+def _changed(given: Any) -> Iterator[tuple[str, str]]:
+    """The fields that are not as by default, as text."""
+    for field in fields(given):
+        value = getattr(given, field.name)
+        if value != field.default:
+            text = "/".join(value) if isinstance(value, tuple) else f"{value}"
+            yield field.name, text.removesuffix(".0")
