@@ -161,6 +161,26 @@ def test_a_question_is_answered_with_rows_and_a_chart(visit: Visit) -> None:
     assert visit.complaints == []
 
 
+def test_numbers_stay_exact_and_columns_of_one_name_are_all_there(visit: Visit) -> None:
+    visit.tab.get_by_label("SQL", exact=True).fill(
+        "-- two rows\nSELECT a AS name, b AS n, c AS n, d AS name "
+        "FROM (VALUES ('a', 9007199254740993, 1, 'x'), ('b', 2, 1, 'y')) AS t(a, b, c, d)"
+    )
+    visit.tab.get_by_role("button", name="Run").click()
+    heads = visit.tab.locator("#result-table th")
+    expect(heads).to_have_text(["name", "n", "n_2", "name_2"])
+    visit.tab.locator("#chart .u-over").hover(position={"x": 5, "y": 5})
+    expect(visit.tab.locator("#chart .u-legend")).to_contain_text("9007199254740993")
+    expect(visit.tab.locator("#result-table td").first).to_have_attribute("title", "a")
+    assert visit.complaints == []
+
+
+def test_an_answer_without_rows_tells_its_columns(visit: Visit) -> None:
+    visit.tab.get_by_label("SQL", exact=True).fill("SELECT siteid, id FROM changes WHERE 1 = 0")
+    visit.tab.get_by_role("button", name="Run").click()
+    expect(visit.tab.locator("#result")).to_contain_text("the columns are siteid, id")
+
+
 def test_the_page_fits_a_phone_and_starts_with_a_link_past_its_head(visit: Visit) -> None:
     visit.tab.set_viewport_size({"width": 360, "height": 740})
     expect(visit.tab.locator(".drawing.tall")).to_be_visible()

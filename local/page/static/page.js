@@ -70,6 +70,7 @@ stream.addEventListener("rates", ({ detail }) => {
 });
 
 // A query's result: the first column that is no number names the points, the numbers are drawn.
+// The legend repeats the cells' own digits: a drawn number holds no whole one beyond 2^53.
 
 const POINTS_MAX = 60;
 let redrawResult = () => {};
@@ -107,6 +108,7 @@ function drawResult() {
           { label: "row", value: (_, at) => names[at] ?? "" },
           ...drawn.map((column, index) => ({
             label: heads[column].textContent,
+            value: (_, __, ___, at) => (at == null ? "" : text(rows[at], column)),
             stroke: color(strokes[index]),
             fill: drawn.length === 1 ? color(strokes[index]) : undefined,
             paths: drawn.length === 1 ? bars : undefined,
