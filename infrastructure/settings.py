@@ -9,6 +9,9 @@ from chalicelib.catalog import partition_columns, partition_levels
 from chalicelib.change import CHANGE_TYPES
 from chalicelib.partitions import PartitionError, encode_value, layout_errors
 from chalicelib.schema import LAYOUT, SITE
+from planning.lint import projection_errors, template_errors, workload_errors
+from planning.settings import Settings, UnplannableError
+from planning.workload import ITEM_BYTES_MAX, Workload
 
 Target = Literal["aws", "local"]
 KeepOrDrop = Literal["keep", "drop"]
@@ -117,6 +120,15 @@ class DeploymentSettings:
     table_key_arn: str | None = None
     """The customer key that the existing table is encrypted with, if it is."""
 
+    changes_per_second: int | None = None
+    """How many changes are expected; settings that would not carry them are refused."""
+
+    change_bytes: int | None = None
+    """How large an item of the table is expected to be."""
+
+    expected_sites: int | None = None
+    """How many sites the changes are expected to belong to."""
+
     @property
     def retains_data(self) -> bool:
         """Whether the data outlives the stack."""
@@ -171,7 +183,39 @@ class DeploymentSettings:
             )
         if errors:
             raise SettingsError(errors)
-        return cls(**values)
+        settings = cls(**values)
+        if errors := settings.lint():
+            raise SettingsError(errors)
+        return settings
+
+    def lint(self) -> list[str]:
+        """What would not work once deployed: for the declared workload, and for any."""
+        errors = [*template_errors(), *projection_errors(self.layout, self.sites, self.years)]
+        declared = {
+            "changes_per_second": self.changes_per_second,
+            "item_bytes": self.change_bytes,
+            "sites": self.expected_sites,
+        }
+        given = {name: value for name, value in declared.items() if value is not None}
+        if not given:
+            return errors
+        if self.changes_per_second is None:
+            return [
+                *errors,
+                "a workload is declared without changes_per_second. Pass "
+                "`-c changes_per_second=...` as well, or leave change_bytes and expected_sites "
+                "out.",
+            ]
+        try:
+            planned = Settings(
+                layout=self.layout,
+                buffer_seconds=self.buffer_seconds,
+                buffer_megabytes=self.buffer_megabytes,
+                format=self.format,
+            )
+            return [*errors, *workload_errors(Workload(**given), planned)]
+        except UnplannableError as error:
+            return [*errors, f"the declared workload cannot be planned: {error}"]
 
 
 def _stage(value: Any) -> str:
@@ -323,4 +367,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
         _ARN % ("kms", "key/[a-zA-Z0-9-]+"),
         "the ARN of a key, such as arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd",
     ),
+    "changes_per_second": _whole_number(1, 100_000_000, "changes of the table"),
+    "change_bytes": _whole_number(1, ITEM_BYTES_MAX, "DynamoDB's largest item"),
+    "expected_sites": _whole_number(1, 100_000_000, "sites that records belong to"),
 }

@@ -53,6 +53,9 @@ def test_every_setting_can_be_given_as_text():
         "table_name": "orders",
         "table_stream_arn": STREAM_ARN,
         "table_key_arn": KEY_ARN,
+        "changes_per_second": "10",
+        "change_bytes": "700",
+        "expected_sites": "20",
     }
     assert set(given) == {field.name for field in fields(DeploymentSettings)}
     assert DeploymentSettings.from_context(given) == DeploymentSettings(
@@ -75,6 +78,9 @@ def test_every_setting_can_be_given_as_text():
         table_name="orders",
         table_stream_arn=STREAM_ARN,
         table_key_arn=KEY_ARN,
+        changes_per_second=10,
+        change_bytes=700,
+        expected_sites=20,
     )
 
 
@@ -182,6 +188,10 @@ def test_the_keys_of_the_cdk_are_left_to_it(key: str):
         ("table_stream_arn", STREAM_ARN.replace("111122223333", "")),
         ("table_key_arn", "alias/orders"),
         ("table_key_arn", STREAM_ARN),
+        ("changes_per_second", "0"),
+        ("changes_per_second", "1.5"),
+        ("change_bytes", "409601"),
+        ("expected_sites", "0"),
     ],
 )
 def test_a_value_outside_its_rule_is_refused(setting: str, value: Any):
@@ -248,6 +258,32 @@ def test_any_name_of_lower_case_words_is_a_stage(stage: str):
 def test_prod_alone_keeps_its_data():
     assert DeploymentSettings(stage="prod").retains_data
     assert not DeploymentSettings(stage="production").retains_data
+
+
+def test_a_layout_that_overflows_for_the_declared_workload_is_refused_with_what_passes():
+    (error,) = errors(changes_per_second="10000", expected_sites="2000")
+    assert "2,000 partitions are active at the peak" in error
+    assert "a stream holds 500" in error
+    assert "`cdk deploy -c layout=year/month/day/hour/minute`" in error
+
+
+def test_a_coarser_layout_without_the_site_carries_it():
+    context = {"changes_per_second": "10000", "expected_sites": "2000", "layout": "year/month/day"}
+    assert DeploymentSettings.from_context(context).expected_sites == 2000
+
+
+def test_a_workload_without_its_rate_is_refused():
+    (error,) = errors(expected_sites="2000")
+    assert "-c changes_per_second=" in error
+
+
+def test_a_layout_of_which_the_workload_tells_nothing_is_refused():
+    (error,) = errors(changes_per_second="1", layout="name/year")
+    assert "of whose values a workload says nothing" in error
+
+
+def test_without_a_declared_workload_any_valid_layout_is_deployed():
+    assert DeploymentSettings.from_context({"layout": "name/year"}).layout == ("name", "year")
 
 
 def test_settings_cannot_be_changed():
