@@ -90,3 +90,19 @@ def test_what_the_table_holds_comes_out_of_parquet_exact(
     assert HOSTILE_SITE in result.stdout
     verified = run("verify")
     assert verified.exit_code == 0, verified.output
+
+
+def test_a_row_that_is_taken_out_of_parquet_is_named(stack: Stack, written: list[str]) -> None:
+    place = written[0]
+    before = stack.s3.get_object(Bucket=stack.bucket, Key=place)["Body"].read()
+    rows = parquet.read_table(io.BytesIO(before))
+    left = io.BytesIO()
+    parquet.write_table(rows.slice(1), left)
+    stack.s3.put_object(Bucket=stack.bucket, Key=place, Body=left.getvalue())
+    try:
+        result = run("verify", "--in-flight-seconds", "0")
+    finally:
+        stack.s3.put_object(Bucket=stack.bucket, Key=place, Body=before)
+    assert result.exit_code == 1, result.output
+    assert f"missing: {rows['id'][0]} of site {rows['siteid'][0]}" in result.stdout
+    assert "1 key drifted" in result.stdout

@@ -4,10 +4,15 @@ import csv
 import io
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from click.testing import CliRunner
 
+from chalicelib.attributes import attribute
+from operations.cli import sluice
 from operations.items import read_line
 from operations.lake import lines
 from tests.end_to_end.lake.conftest import Deployed
@@ -54,6 +59,21 @@ def test_history_tells_every_version_of_one_record_in_order(deployed: Deployed) 
     assert list(found) == sorted(found)
     assert [(row["changetype"], record_of(row)) for row in found.values()] == versions[key]
     assert all(row["changed"].startswith("20") for row in found.values())
+
+
+@pytest.mark.parametrize("last", ["INSERT", "MODIFY", "REMOVE"])
+def test_history_ends_with_what_the_table_holds(deployed: Deployed, last: str) -> None:
+    key = next(key for key, found in deployed.history.versions.items() if found[-1][0] == last)
+    found = boto3.client("dynamodb").get_item(
+        TableName=deployed.stack.output("TableName"), Key={"id": {"S": key}}, ConsistentRead=True
+    )
+    newest = deployed.rows("history", "--key", key)[-1]
+    assert newest["changetype"] == last
+    if last == "REMOVE":
+        assert "Item" not in found
+    else:
+        item = {name: attribute(value) for name, value in record_of(newest).items()}
+        assert item == found["Item"]
 
 
 def test_hours_counts_changes_and_records_by_site_and_hour(deployed: Deployed) -> None:
@@ -138,6 +158,35 @@ def test_own_sql_has_the_types_of_the_catalog_and_takes_the_options(deployed: De
     assert row["low"] == min(record["valueOne"] for record in own)
     assert row["lines"] >= len(own)
     assert row["expired"] is None
+
+
+def test_a_question_is_read_from_standard_input(deployed: Deployed) -> None:
+    arguments = ["--stack-name", deployed.stack.name, "query", "-", "--json", "--key", "it's"]
+    result = CliRunner().invoke(
+        sluice, arguments, input="-- a comment\nSELECT :key AS k, 2 AS k;\n"
+    )
+    assert result.stdout == '[{"k":"it\'s","k_2":2}]\n', result.output
+
+
+def test_json_without_rows_tells_the_columns_beside_it(deployed: Deployed) -> None:
+    result = deployed.run("query", "SELECT id, siteid FROM changes WHERE 1 = 0", "--json")
+    assert result.stdout == "[]\n"
+    assert "no rows; the columns are id, siteid" in result.stderr
+
+
+def test_the_local_engine_leaves_this_machines_files_alone(
+    deployed: Deployed, tmp_path: Path
+) -> None:
+    (tmp_path / "private.txt").write_text("hush")
+    for sql in (
+        f"SELECT * FROM read_text('{tmp_path}/private.txt')",  # noqa: S608
+        f"COPY all_changes TO '{tmp_path}/copy.csv'",
+        f"SELECT 1; ATTACH '{tmp_path}/database'",
+    ):
+        result = deployed.run("query", sql)
+        assert result.exit_code == 1, result.output
+        assert "hush" not in result.output
+    assert [each.name for each in tmp_path.iterdir()] == ["private.txt"]
 
 
 def test_csv_has_a_header_and_says_what_was_scanned_elsewhere(deployed: Deployed) -> None:

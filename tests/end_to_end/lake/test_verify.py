@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +14,7 @@ import boto3
 from chalicelib.partitions import DATA_PREFIX
 from operations.items import read_line
 from operations.lake import keys, lines
+from operations.verify_stack import delivery_seconds
 from tests.end_to_end.lake.conftest import Deployed, change, wait_until_delivered
 from tests.end_to_end.lake.history import FIRST_MINUTE_MS
 
@@ -125,6 +129,24 @@ def test_changes_on_their_way_are_no_drift(deployed: Deployed) -> None:
     assert "1 key differs" in result.stderr
     change(dynamodb, table, deployed.history, record["id"], None)
     wait_until_delivered(deployed.stack, deployed.history.count)
+
+
+def test_unless_told_otherwise_it_waits_as_long_as_a_delivery_may_take_and_can_be_stopped(
+    deployed: Deployed,
+) -> None:
+    seconds = delivery_seconds(deployed.stack)
+    assert seconds > 60
+    command = [sys.executable, "-m", "operations", "--stack-name", deployed.stack.name, "verify"]
+    with (
+        without_lines(deployed, a_key(deployed, "MODIFY", 2)),
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stderr
+        assert f"1 key differs; looking again in {seconds:.0f} s" in process.stderr.readline()
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "interrupted\n"
+    assert process.returncode == 130
 
 
 def test_an_error_object_is_offered_for_replay(deployed: Deployed) -> None:
