@@ -103,7 +103,8 @@ numbers = st.decimals(allow_nan=False, allow_infinity=False).filter(
 scalars = st.none() | st.booleans() | st.text() | st.integers(-(10**37), 10**37) | numbers
 values = st.recursive(
     scalars | st.frozensets(st.text(), min_size=1) | st.frozensets(numbers, min_size=1),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5),
+    max_leaves=12,
 )
 
 
@@ -117,7 +118,7 @@ def as_read(value: Any) -> Any:
     return value
 
 
-@given(st.dictionaries(st.text(), values))
+@given(st.dictionaries(st.text(), values, max_size=5))
 def test_any_item_reads_back_exactly(fields: dict[str, Any]) -> None:
     attributes = {name: attribute(value) for name, value in fields.items()}
     assert plain(attributes) == as_read(fields)
