@@ -1,4 +1,4 @@
--- Largest partitions: the site and minute of event time with the most lines.
+-- Largest: the sites and minutes of event time with the most lines, whatever the layout.
 SELECT
   siteid,
   date_trunc('minute', from_unixtime(createdattime / 1e3)) AS minute,
