@@ -2,11 +2,20 @@
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
+from zlib import crc32
 
 T = TypeVar("T")
 
 TEXTS = ("", "a", "b", "ab", "A", "S", "N", '"', "\\", "é", "\U0001f600", "/", "%", "\n", "\u0000")
 NUMBERS = (0, 1, -1, 300, 5_000_000_000, 2**53 + 1, 2**64, 0.5, 1e300, -0.0)
+
+
+def is_rare(data: bytes, one_in: int) -> bool:
+    """Whether an input is one in so many, by its checksum, to be made large and slow.
+
+    Were it a bit of the input that says so, the slow ones would breed.
+    """
+    return crc32(data) % one_in == 0
 
 
 class Choices:

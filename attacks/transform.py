@@ -15,15 +15,15 @@ from io import StringIO
 from itertools import count
 from typing import Any
 from urllib.parse import unquote
-from zlib import crc32
 
-from attacks.choices import Choices
+from attacks.choices import Choices, is_rare
 from attacks.promise import expect
 from attacks.reading import keys_of, read, strict_json
 from attacks.samples import EVENTS, MARK, pipe
+from chalicelib.answers import RESPONSE_BYTES_MAX
 from chalicelib.change import CHANGE_TYPES
 from chalicelib.partitions import PREFIX_LENGTH_MAX, path
-from chalicelib.transform import RESPONSE_BYTES_MAX, transformer
+from chalicelib.transform import transformer
 from local.pipe.template import Template
 
 Transform = Callable[[Mapping[str, Any]], dict[str, list[dict[str, Any]]]]
@@ -38,8 +38,7 @@ COMPOSED, NARROW, REPEATED = 1, 2, 4
 """What the bits of an input's first byte ask for."""
 
 LARGE_ONE_IN = 1000
-"""One input in so many, by its checksum, becomes as large an event as Lambda takes. Were it a bit,
-those inputs would breed, and each takes a third of a second."""
+"""One input in so many becomes as large an event as Lambda takes."""
 
 NARROW_TYPES = ("INSERT", "MODIFY")
 
@@ -110,7 +109,7 @@ def attack(data: bytes, build: Callable[[tuple[str, ...], bool], Transform] = _d
 
 
 def _is_large(data: bytes) -> bool:
-    return crc32(data) % LARGE_ONE_IN == 0
+    return is_rare(data, LARGE_ONE_IN)
 
 
 def _records(data: bytes) -> list[dict[str, str]]:

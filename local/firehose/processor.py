@@ -213,11 +213,11 @@ def judge(records: Sequence[Record], payload: bytes, answer: Answer) -> Failure 
     """
     try:
         returned = msgspec.json.decode(payload, type=_Response).records
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return errors.NOT_JSON
     try:
         results = msgspec.json.decode(returned, type=list[Result] | None) or []
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return errors.INVALID_RESULT
     by_id = {result.record_id: result for result in results}
     counts = Counter(result.record_id for result in results) if len(by_id) < len(results) else {}

@@ -165,7 +165,7 @@ def _decode(body: bytes, request: type[RequestT]) -> RequestT:
         return msgspec.json.decode(body, type=request)
     except msgspec.ValidationError as error:
         raise WireError("ValidationException", f"1 validation error detected: {error}") from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError("SerializationException", "The request body is not JSON.") from error
 
 
@@ -216,7 +216,8 @@ async def _body(request: Request) -> bytes:
         f"A request may have at most {BODY_BYTES_MAX} bytes.",
         413,
     )
-    if length.isdecimal() and int(length) > BODY_BYTES_MAX:
+    # Python reads no number of thousands of digits; twenty are too large already.
+    if length.isdecimal() and int(length[:20]) > BODY_BYTES_MAX:
         raise too_large
     body = bytearray()
     async for chunk in request.stream():
