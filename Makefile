@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check lint docs bench deploy destroy clean
+.PHONY: help setup demo dev test check lint docs bench attack deploy destroy clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -58,6 +58,11 @@ docs: setup ## Write the documents that derive from the code.
 bench: setup ## Measure against peers (installs them first).
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@$(BIN)/python -m benchmarks.transform
+
+# ARGS passes options on: make attack ARGS="--seconds 600 transform"
+attack: setup ## Attack whatever reads bytes that others wrote, for a bounded time (installs the fuzzer first).
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-attack.txt
+	@$(BIN)/python -m attacks $(ARGS)
 
 deploy: setup ## Deploy to AWS (STAGE=dev).
 	@cd infrastructure && npx cdk deploy -c stage=$(STAGE)
