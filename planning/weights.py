@@ -98,11 +98,9 @@ def _weigh(
     layout: tuple[str, ...],
     lake_format: str,
 ) -> Weights:
-    chance = random.Random(item_bytes)  # noqa: S311
-    words = _words(chance)
     samples = max(2, min(SAMPLES_MAX, SAMPLE_BYTES // item_bytes))
     kinds = _kinds(samples, updates, deletes)
-    images = [_image(item_bytes, site_digits, words, chance) for _ in kinds]
+    images = sample_items(samples, item_bytes, site_digits)
     records = [
         rendered(stream_record(kind, image, number, item_bytes))
         for number, (kind, image) in enumerate(zip(kinds, images, strict=True))
@@ -128,6 +126,13 @@ def _weigh(
             if count <= samples
         ),
     )
+
+
+def sample_items(count: int, size: int, site_digits: int = 2) -> list[dict[str, Any]]:
+    """Items of about this size, as DynamoDB spells them: always the same ones."""
+    chance = random.Random(size)  # noqa: S311
+    words = ["".join(chance.choices(_LETTERS, k=chance.randint(3, 9))) for _ in range(2_000)]
+    return [_image(size, site_digits, words, chance) for _ in range(count)]
 
 
 def rendered(record: dict[str, Any], template: str = INPUT_TEMPLATE) -> bytes:
@@ -207,11 +212,6 @@ def _plain(info: inspect.Type) -> inspect.Type:
         case inspect.UnionType(types=types):
             return _plain(next(each for each in types if not isinstance(each, inspect.NoneType)))
     return info
-
-
-def _words(chance: random.Random) -> list[str]:
-    """A vocabulary to make text of."""
-    return ["".join(chance.choices(_LETTERS, k=chance.randint(3, 9))) for _ in range(2_000)]
 
 
 def _item_bytes(image: dict[str, Any]) -> int:
