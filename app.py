@@ -95,7 +95,15 @@ def list_records() -> Response:
     return web.answer(web.page_body(items, last))
 
 
+@route("GET", "/openapi.json")
+def get_openapi() -> Response:
+    """Describe this API in OpenAPI 3.1."""
+    from chalicelib import openapi
+
+    return web.answer(openapi.document(app.routes, request().context["path"]))
+
+
 @app.lambda_function(name="transform")
-def transform(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def transform(event: dict[str, Any], _context: object) -> Any:
     """Answer one Firehose batch."""
     return deployed_transformer()(event)

@@ -7,10 +7,11 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from http import HTTPStatus
-from typing import ParamSpec
+from typing import Literal, ParamSpec
 
 import msgspec
 from chalice.app import Response
+from msgspec import UNSET, UnsetType
 
 from chalicelib.logs import log
 
@@ -24,6 +25,16 @@ class FieldError(msgspec.Struct, frozen=True):
 
     pointer: str
     detail: str
+
+
+class Details(msgspec.Struct, frozen=True, kw_only=True):
+    """A problem as an answer's body tells it."""
+
+    type: Literal["about:blank"] = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: Sequence[FieldError] | UnsetType = UNSET
 
 
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457
@@ -44,16 +55,14 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
 
     def response(self) -> Response:
         """The problem as an answer."""
-        body: dict[str, object] = {
-            "type": "about:blank",
-            "title": self.status.phrase,
-            "status": self.status.value,
-            "detail": self.detail,
-        }
-        if self.errors:
-            body["errors"] = self.errors[:ERRORS_MAX]
+        details = Details(
+            title=self.status.phrase,
+            status=self.status.value,
+            detail=self.detail,
+            errors=self.errors[:ERRORS_MAX] or UNSET,
+        )
         return Response(
-            msgspec.json.encode(body).decode(),
+            msgspec.json.encode(details).decode(),
             {"Content-Type": "application/problem+json", **self.headers},
             self.status.value,
         )

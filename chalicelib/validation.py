@@ -1,16 +1,18 @@
 """Request bodies into records: every rule comes from the schema, every broken one is named at once.
 
-Numbers are read as the exact integers they are written as. Of a field that stands twice in one
-object the last counts.
+A number is read as exactly what is written, and 1.0 and 1e0 are integers as 1 is, as JSON Schema
+has it. Of a field that stands twice in one object the last counts.
 """
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Raw, Struct, inspect
 
+from chalicelib.attributes import number
 from chalicelib.partitions import PartitionError, encode_value
 from chalicelib.problems import ERRORS_MAX, FieldError, Invalid, TooLarge
 from chalicelib.readers import struct_fields
@@ -128,7 +130,13 @@ class Validator(Generic[T]):
         return values, errors
 
     def _value(self, name: str, raw: Raw) -> Any:
-        value = self._decoders[name].decode(raw)
+        decode = self._decoders[name].decode
+        try:
+            value = decode(raw)
+        except msgspec.ValidationError:
+            if (digits := _whole(raw)) is None:
+                raise
+            value = decode(digits)
         if name in self._levels:
             encode_value(self._fields[name].name, value)
         return value
@@ -169,6 +177,15 @@ def _parse(decoder: msgspec.json.Decoder[Any], body: bytes, expected: str) -> An
         if "truncated" in reason:
             reason = "it ends too early, or a text in it ends within a surrogate pair"
         raise Invalid(f"The body is not JSON: {reason}.") from None
+
+
+def _whole(raw: Raw) -> bytes | None:
+    """The digits of a whole number that is written as a decimal, such as 1.0; None of all else."""
+    try:
+        value = number(bytes(raw).decode())
+    except ValueError:
+        return None
+    return b"%d" % value if isinstance(value, Decimal) and value == int(value) else None
 
 
 def _invalid(errors: Sequence[FieldError]) -> Invalid:

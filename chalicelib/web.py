@@ -62,8 +62,13 @@ def record_id(segment: str) -> str:
 
 def page(parameters: MultiDict | None) -> tuple[int, str | None]:
     """The `limit` of a page, and the id that its `token` says it comes after. Raises Invalid."""
-    given: Mapping[str, str] = parameters or {}
+    given = parameters or MultiDict({})
     broken = []
+    if not given.keys() <= {"limit", "token"}:
+        broken.append("The only parameters are limit and token.")
+    broken += [
+        f"The parameter {name} stands twice." for name in given if len(given.getlist(name)) > 1
+    ]
     limit = given.get("limit", str(LIMIT_DEFAULT))
     if not re.fullmatch("[0-9]{1,4}", limit) or not 1 <= int(limit) <= LIMIT_MAX:
         broken.append(f"The parameter limit must be an integer from 1 to {LIMIT_MAX}.")

@@ -77,6 +77,9 @@ layout, edit that file and run `make docs` again.
 
 {record_table()}
 
+The API tells the same, with every rule and limit, as an OpenAPI 3.1 document at
+`GET /openapi.json`. Like the whole API it is for callers that IAM admits.
+
 ## A line of the lake
 
 Each object in S3 is gzip, or by a setting [Parquet](parquet.md). It holds one JSON object a line.

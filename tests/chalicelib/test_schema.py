@@ -14,6 +14,7 @@ import json
 from msgspec import UNSET
 from chalicelib.attributes import item
 from chalicelib.change import change_reader, encode_line
+from chalicelib.openapi import schemas
 from chalicelib.problems import Invalid
 from chalicelib.schema import Record
 from chalicelib.validation import Validator
@@ -35,13 +36,14 @@ print(json.dumps({
     "decoded": line.colour,
     "extra": line.extra is not UNSET,
     "line": json.loads(encode_line(line))["colour"],
+    "openapi": schemas()["Record"]["properties"]["colour"],
     "docs": record_table(),
 }))
 """
 
 
 def test_a_field_added_to_the_schema_arrives_everywhere(tmp_path: Path) -> None:
-    for folder in ("chalicelib", "docs", "infrastructure"):
+    for folder in ("chalicelib", "docs", "infrastructure", "planning"):
         shutil.copytree(
             ROOT / folder,
             tmp_path / folder,
@@ -70,4 +72,5 @@ def test_a_field_added_to_the_schema_arrives_everywhere(tmp_path: Path) -> None:
     assert seen["decoded"] == "red"
     assert seen["extra"] is False
     assert seen["line"] == "red"
+    assert seen["openapi"] == {"type": "string", "description": "Its colour."}
     assert "| `colour` | text | no | Its colour. |" in seen["docs"]

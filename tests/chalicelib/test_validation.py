@@ -99,7 +99,10 @@ INTEGERS = (
         (b'"valueOne":9223372036854775808', "#/valueOne", INTEGERS),
         (b'"valueOne":-9223372036854775809', "#/valueOne", INTEGERS),
         (b'"valueOne":1e400', "#/valueOne", INTEGERS + ", not 1e400"),
-        (b'"valueOne":1.0', "#/valueOne", INTEGERS + ", not 1.0"),
+        (b'"valueOne":1.0000000000000000001', "#/valueOne", INTEGERS + ", not 1.0"),
+        (b'"valueOne":9223372036854775807.5', "#/valueOne", INTEGERS),
+        (b'"valueOne":9.223372036854775808e18', "#/valueOne", INTEGERS + ", not 9.2"),
+        (b'"name":1.0', "#/name", "must be a string, not 1.0"),
         (b'"valueOne":%s' % (b"9" * 5000), "#/valueOne", "not a number of 5000 bytes"),
         (b'"valueOne":"1"', "#/valueOne", INTEGERS),
         (b'"valueOne":false', "#/valueOne", INTEGERS),
@@ -115,6 +118,22 @@ def test_a_broken_rule_is_named_at_its_place(member: bytes, pointer: str, detail
     assert errors.keys() == {pointer}
     assert detail in errors[pointer]
     assert len(errors[pointer]) < 300
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        (b"1.0", 1),
+        (b"-1.50e3", -1500),
+        (b"9007199254740993.0", 9007199254740993),
+        (b"9.223372036854775807e18", 2**63 - 1),
+        (b"-0.0", 0),
+    ],
+)
+def test_a_whole_number_may_be_written_as_a_decimal(written: bytes, value: int) -> None:
+    record = RECORDS.record(b'{"siteId":"2","valueOne":%s}' % written)
+    assert type(record.valueOne) is int
+    assert record.valueOne == value
 
 
 def test_a_missing_field_is_named_with_its_meaning() -> None:

@@ -80,9 +80,18 @@ def test_a_token_leads_back_to_its_id(key: str) -> None:
     assert web.page(MultiDict({"token": [web.token(key)], "limit": ["7"]})) == (7, key)
 
 
-def test_without_parameters_a_page_is_the_first_and_others_are_ignored() -> None:
+def test_without_parameters_a_page_is_the_first() -> None:
     assert web.page(None) == (web.LIMIT_DEFAULT, None)
-    assert web.page(MultiDict({"colour": ["red"]})) == (web.LIMIT_DEFAULT, None)
+
+
+def test_other_parameters_are_refused() -> None:
+    with pytest.raises(Invalid, match="only parameters are limit and token"):
+        web.page(MultiDict({"colour": ["red"]}))
+
+
+def test_a_parameter_that_stands_twice_is_refused() -> None:
+    with pytest.raises(Invalid, match="limit stands twice"):
+        web.page(MultiDict({"limit": ["1", "2"]}))
 
 
 @pytest.mark.parametrize("limit", ["0", "1001", "-1", "+1", "1.0", "", " 1", "ten", "٣", "9" * 99])

@@ -1,0 +1,278 @@
+"""The API's description in OpenAPI 3.1: from the routes, the schema and the limits in force.
+
+Only the route that serves it imports this module: a cold transform does not wait for it.
+"""
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from chalice.app import RouteEntry
+from msgspec import UNSET, Struct
+
+from chalicelib.partitions import TIME_FORMATS, VALUE_LENGTH_MAX
+from chalicelib.problems import Details
+from chalicelib.schema import KEY, LAYOUT, Record
+from chalicelib.validation import BATCH_BYTES_MAX, BATCH_RECORDS_MAX, RECORD_BYTES_MAX
+from chalicelib.web import KEY_BYTES_MAX, LIMIT_DEFAULT, LIMIT_MAX, PAGE_BYTES_MAX
+
+Json = dict[str, Any]
+"""A JSON object."""
+
+PATH = "/openapi.json"
+"""Where the description is served, below the stage."""
+
+PARTITION_FORMAT = "partition-value"
+"""The format of a text that names a partition: short enough once it is percent-encoded."""
+
+TOKEN_FORMAT = "page-token"  # noqa: S105
+"""The format of a nextToken."""
+
+INTRODUCTION = f"""Writes records into the table of a Sluice stack, and reads them back.
+
+Numbers stay exact. Of a member that stands twice in an object the last counts. An id in a path is
+percent-encoded UTF-8 of at most {KEY_BYTES_MAX} bytes. API Gateway itself answers 403, 429 and 504,
+and 413 for a body above 10 MB.
+"""
+
+_KEY = {"type": "string", "minLength": 1}
+
+
+def document(routes: Mapping[str, Mapping[str, RouteEntry]], path: str = PATH) -> Json:
+    """The description of an app's `routes`, asked for at this path, the stage included.
+
+    Raises KeyError for a view that it does not know.
+    """
+    views = _views()
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Sluice", "version": "1", "description": INTRODUCTION},
+        "servers": [{"url": path.removesuffix(PATH) or "/"}],
+        "security": [{"sigv4": []}],
+        "paths": {
+            path: {
+                method.lower(): _operation(route, views[route.view_function.__name__])
+                for method, route in methods.items()
+            }
+            for path, methods in routes.items()
+        },
+        "components": {
+            "schemas": schemas(),
+            "securitySchemes": {
+                "sigv4": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "AWS Signature Version 4, for the service execute-api.",
+                    "x-amazon-apigateway-authtype": "awsSigv4",
+                }
+            },
+        },
+    }
+
+
+def schemas(record_type: type[Struct] = Record, layout: Sequence[str] = LAYOUT) -> Json:
+    """The components: the structs as msgspec describes them, and what the API makes of them."""
+    _, structs = msgspec.json.schema_components(
+        [record_type, Details], ref_template="#/components/schemas/{name}"
+    )
+    record = structs.pop(record_type.__name__)
+    fields = msgspec.structs.fields(record_type)
+    for field in fields:
+        if field.name in layout and field.name not in TIME_FORMATS:
+            _as_partition(record["properties"][field.encode_name])
+    components: Json = {
+        **structs,
+        "Record": {
+            **record,
+            "description": f"A record to write: at most {RECORD_BYTES_MAX} bytes of JSON.",
+        },
+        "Batch": {
+            "description": "Records of different ids, of which none is written unless all are "
+            f"valid: at most {BATCH_BYTES_MAX} bytes of JSON.",
+            "type": "array",
+            "minItems": 1,
+            "maxItems": BATCH_RECORDS_MAX,
+            "items": _ref("Record"),
+        },
+        "Written": {
+            "description": "A record with what the API filled in.",
+            **_ref("Record"),
+            "required": [field.encode_name for field in fields if field.default is not UNSET],
+        },
+        "Ids": {
+            "description": "The ids of a batch's records, in its order.",
+            **_object(required={"ids": {"type": "array", "items": _KEY}}),
+        },
+        "Item": {
+            "description": "A record as the table holds it: as the API wrote it, or with the "
+            "attributes that another writer gave it.",
+            "anyOf": [_ref("Written"), _object(required={KEY: _KEY})],
+        },
+        "Page": {
+            "description": f"Records, of {PAGE_BYTES_MAX} bytes in all unless it is one alone, "
+            "and where the next page begins unless it is the last.",
+            **_object(
+                required={"records": {"type": "array", "items": _ref("Item")}},
+                optional={"nextToken": {"type": "string", "format": TOKEN_FORMAT}},
+            ),
+        },
+        "Refusal": {
+            "description": "What API Gateway answers by itself.",
+            **_object(optional={"message": {"type": ["string", "null"]}}),
+        },
+    }
+    return {name: _exact(component) for name, component in components.items()}
+
+
+def _operation(route: RouteEntry, view: Json) -> Json:
+    """What one method of one path takes and answers."""
+    path_parameters = [
+        {"name": name, "in": "path", "required": True, "schema": _KEY} for name in route.view_args
+    ]
+    return {
+        **view,
+        "operationId": _operation_id(route.method, route.uri_pattern),
+        "summary": inspect.getdoc(route.view_function),
+        "parameters": [*path_parameters, *view.get("parameters", ())],
+    }
+
+
+def _operation_id(method: str, path: str) -> str:
+    return method.lower() + re.sub(r"\W+", "_", path).rstrip("_")
+
+
+def _as_partition(schema: Json) -> None:
+    """Add to a field's schema what a partition's name demands beyond it."""
+    schema["minLength"] = max(1, schema.get("minLength", 1))
+    schema["maxLength"] = min(VALUE_LENGTH_MAX, schema.get("maxLength", VALUE_LENGTH_MAX))
+    schema["format"] = PARTITION_FORMAT
+    rule = f"At most {VALUE_LENGTH_MAX} characters once percent-encoded."
+    schema["description"] = f"{schema.get('description', '')} {rule}".lstrip()
+
+
+def _exact(schema: Any) -> Any:
+    """A schema with decimals as the API has them: it takes numbers too, and answers them."""
+    match schema:
+        case {"type": "string", "format": "decimal"}:
+            return {**schema, "type": ["number", "string"]}
+        case dict():
+            return {name: _exact(value) for name, value in schema.items()}
+        case list():
+            return [_exact(value) for value in schema]
+    return schema
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(required: Json | None = None, optional: Json | None = None) -> Json:
+    properties = {**(required or {}), **(optional or {})}
+    return {"type": "object", "properties": properties, "required": list(required or ())}
+
+
+def _body(name: str) -> Json:
+    return {"required": True, "content": {"application/json": {"schema": _ref(name)}}}
+
+
+def _answer(status: HTTPStatus, schema: Json | None = None, **more: Json) -> Json:
+    content = {} if schema is None else {"content": {"application/json": {"schema": schema}}}
+    return {str(status.value): {"description": status.phrase, **content, **more}}
+
+
+def _problems(*statuses: HTTPStatus) -> Json:
+    """The answers of problems, and of API Gateway, which may refuse whatever it likes."""
+    refusals = (
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    )
+    answers: Json = {
+        str(status.value): {
+            "description": status.phrase,
+            "content": {"application/problem+json": {"schema": _ref(Details.__name__)}},
+        }
+        for status in (*statuses, HTTPStatus.INTERNAL_SERVER_ERROR)
+    }
+    if (unavailable := answers.get(str(HTTPStatus.SERVICE_UNAVAILABLE.value))) is not None:
+        unavailable["headers"] = {
+            "Retry-After": {
+                "description": "Seconds, where trying again may help.",
+                "schema": {"type": "integer"},
+            }
+        }
+    for status in refusals:
+        answers |= _answer(status, _ref("Refusal"))
+    return answers
+
+
+def _views() -> dict[str, Json]:
+    """What each view takes and answers, by the view's name."""
+    of_body = _problems(
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+    )
+    of_id = _problems(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
+    written: Json = {
+        "headers": {
+            "Location": {
+                "description": "The record's path.",
+                "required": True,
+                "schema": {"type": "string"},
+            }
+        },
+        "links": {
+            method: {
+                "operationId": _operation_id(method, f"/records/{{{KEY}}}"),
+                "parameters": {KEY: f"$response.body#/{KEY}"},
+            }
+            for method in ("get", "delete")
+        },
+    }
+    return {
+        "post_record": {
+            "requestBody": _body("Record"),
+            "responses": {
+                **_answer(HTTPStatus.CREATED, _ref("Written"), **written),
+                **_answer(HTTPStatus.OK, _ref("Written"), **written),
+                **of_body,
+            },
+        },
+        "post_batch": {
+            "requestBody": _body("Batch"),
+            "responses": {**_answer(HTTPStatus.OK, _ref("Ids")), **of_body},
+        },
+        "get_record": {"responses": {**_answer(HTTPStatus.OK, _ref("Item")), **of_id}},
+        "delete_record": {"responses": {**_answer(HTTPStatus.NO_CONTENT), **of_id}},
+        "list_records": {
+            "parameters": [
+                {
+                    "name": "limit",
+                    "in": "query",
+                    "schema": {
+                        "type": "integer",
+                        "minimum": 1,
+                        "maximum": LIMIT_MAX,
+                        "default": LIMIT_DEFAULT,
+                    },
+                },
+                {
+                    "name": "token",
+                    "in": "query",
+                    "description": "The nextToken of an earlier page.",
+                    "schema": {"type": "string", "format": TOKEN_FORMAT},
+                },
+            ],
+            "responses": {
+                **_answer(HTTPStatus.OK, _ref("Page")),
+                **_problems(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
+            },
+        },
+        "get_openapi": {"responses": {**_answer(HTTPStatus.OK, {"type": "object"}), **_problems()}},
+    }
