@@ -136,12 +136,16 @@ def deployed(emulator: Emulator, names: Sequence[str]) -> list[StreamConfig]:
 def listen(port: int) -> socket.socket:
     """A listening socket on loopback. Raises ClickException when the port cannot be had."""
     try:
-        return socket.create_server((HOST, port))
+        listener = socket.create_server((HOST, port))
     except OSError as error:
         reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error})"
         raise click.ClickException(
             f"port {port} {reason}; stop what listens there, or choose another --port"
         ) from error
+    # Connections inherit it. Without it an answer's second packet waits 40 ms for the client's
+    # delayed acknowledgement of the first; asyncio sees to that only for sockets it made itself.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def introduction(stream: StreamConfig, intervals: Intervals) -> str:

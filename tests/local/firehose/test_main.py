@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from local.firehose.__main__ import HOST, listen
 from tests.local.firehose.stand import DEADLINE_SECONDS, asks, client, ok, poll, status
 
 RECORD = asks(ok("a\n", site="a"))
@@ -73,6 +74,15 @@ def launch(emulator: str) -> Iterator[Callable[..., Launched]]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+def test_an_answer_does_not_wait_for_the_clients_acknowledgement():
+    with (
+        listen(0) as listener,
+        socket.create_connection((HOST, listener.getsockname()[1])),
+        listener.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_port_in_use_is_refused(emulator, deploy):
