@@ -19,6 +19,8 @@ LINES = "lines"
 NO_DATABASE = "none"
 """Where the question is asked, so that its tables are those made before it."""
 
+_NO_FILES = "file system operations are disabled"
+
 
 def bridged(sql: str, database: str, levels: Mapping[str, str], classification: str) -> str:
     """The statements to run for a question. Raises OperationError when it is not one SELECT.
@@ -53,6 +55,8 @@ def bridged(sql: str, database: str, levels: Mapping[str, str], classification: 
 
 def reason(message: str) -> str:
     """Why a query failed, without the text that was made of it."""
+    if _NO_FILES in message:
+        return "it reads a file; here it can ask changes and all_changes alone, by these bare names"
     return message.partition("\n\nLINE")[0].partition("\nLINE")[0]
 
 

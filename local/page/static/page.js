@@ -73,6 +73,9 @@ stream.addEventListener("rates", ({ detail }) => {
 // The legend repeats the cells' own digits: a drawn number holds no whole one beyond 2^53.
 
 const POINTS_MAX = 60;
+const NAME_CHARACTERS = 22;
+const CHARACTER_WIDTH = 7;
+const VALUES_WIDTH = 60;
 let redrawResult = () => {};
 
 function drawResult() {
@@ -87,6 +90,7 @@ function drawResult() {
   const rows = [...table.tBodies[0].rows].slice(0, POINTS_MAX);
   const text = (row, index) => row.cells[index].textContent;
   const names = rows.map((row, index) => (named < 0 ? String(index + 1) : heads.flatMap((cell, at) => (cell.classList.contains("number") ? [] : [text(row, at)])).join(" ")));
+  const nameWidth = (Math.max(...names.map((name) => Math.min(name.length, NAME_CHARACTERS))) + 2) * CHARACTER_WIDTH;
   const data = [
     rows.map((_, index) => index),
     ...drawn.map((column) => rows.map((row) => (text(row, column) === "" ? null : Number(text(row, column))))),
@@ -101,8 +105,8 @@ function drawResult() {
         legend: { show: drawn.length > 1 },
         scales: { x: { time: false, range: [-0.5, rows.length - 0.5] }, y: { range: (_, low, high) => [Math.min(0, low), Math.max(high, 1) * 1.05] } },
         axes: [
-          { ...axis(), splits: (u) => data[0].filter((at) => at % Math.ceil((rows.length * 70) / u.width) === 0), values: (_, splits) => splits.map((at) => (names[at] ?? "").slice(0, 22)) },
-          { ...axis(), size: 60 },
+          { ...axis(), splits: (u) => data[0].filter((at) => at % Math.ceil((rows.length * nameWidth) / (u.width - VALUES_WIDTH)) === 0), values: (_, splits) => splits.map((at) => (names[at] ?? "").slice(0, NAME_CHARACTERS)) },
+          { ...axis(), size: VALUES_WIDTH },
         ],
         series: [
           { label: "row", value: (_, at) => names[at] ?? "" },
