@@ -6,9 +6,9 @@ The line follows the embedded metric format, so that no service is called for a 
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
 from typing import Any
 
+from chalicelib.answers import Answer, Response
 from chalicelib.logs import log
 
 NAMESPACE = "Sluice"
@@ -17,23 +17,24 @@ DIMENSION = "FunctionName"
 """The only dimension: a stack has one transform, and Lambda's own metrics of it go by the same
 name. Every value of a further one would be a metric of its own, with its own price."""
 
-RECORDS = {"Ok": "RecordsOk", "Dropped": "RecordsDropped", "ProcessingFailed": "RecordsFailed"}
+RECORDS = {
+    "Ok": "RecordsOk",
+    "Dropped": "RecordsDropped",
+    "ProcessingFailed": "RecordsFailed",
+}
 """The metric that counts the records answered with each result."""
 
-Transform = Callable[[Mapping[str, Any]], dict[str, list[dict[str, Any]]]]
 
-
-def measured(transform: Transform, function_name: str) -> Transform:
-    """The transform, which then also tells how many records of each batch had which result."""
+def measured(respond: Response, function_name: str) -> Response:
+    """The response, which then also tells how many records of a batch had which result."""
     directive = {
         "Namespace": NAMESPACE,
         "Dimensions": [[DIMENSION]],
         "Metrics": [{"Name": name, "Unit": "Count"} for name in RECORDS.values()],
     }
 
-    def measuring(event: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-        response = transform(event)
-        results = Counter(answer["result"] for answer in response["records"])
+    def measuring(answers: list[Answer]) -> Any:
+        results = Counter([answer.result for answer in answers])
         log(
             "INFO",
             "batch answered",
@@ -44,6 +45,6 @@ def measured(transform: Transform, function_name: str) -> Transform:
             **{DIMENSION: function_name},
             **{name: results[result] for result, name in RECORDS.items()},
         )
-        return response
+        return respond(answers)
 
     return measuring

@@ -62,6 +62,7 @@ class Runtime(Construct):
                 "CHANGE_TYPES": ",".join(settings.change_types),
                 "UNDECLARED": settings.undeclared,
                 "FORMAT": settings.format,
+                "RESPONSE": settings.response,
             },
         )
         # Without it, SAM adds a second stage named "Stage"

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.answers import RESPONSE_BYTES_MAX
 from chalicelib.change import INPUT_TEMPLATE
 from chalicelib.partitions import path
-from chalicelib.transform import RESPONSE_BYTES_MAX, transformer
+from chalicelib.transform import transformer
 
 IMAGE = {
     "id": {"S": "123"},
@@ -50,7 +51,8 @@ def batch(*payloads: Any) -> dict[str, Any]:
 
 
 def answers(event: dict[str, Any], **options: Any) -> list[dict[str, Any]]:
-    return transformer(**options)(event)["records"]
+    records: list[dict[str, Any]] = transformer(**options)(event)["records"]
+    return records
 
 
 def only(payload: Any, **options: Any) -> dict[str, Any]:
