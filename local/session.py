@@ -110,17 +110,8 @@ class Session:
 
     def start_api(self, port: int) -> Process:
         """Start `chalice local` for this stack's table and wait until it answers."""
-        process = Process(
-            "chalice local",
-            [
-                *(str(TOOLS / "chalice"), "--project-dir", str(ROOT)),
-                # A stage of its own: the default one names the default ports.
-                *("local", "--stage", "local", "--no-autoreload"),
-                *("--host", LOOPBACK, "--port", str(port)),
-            ],
-            self.folder / "api.log",
-            {**self.environment, "TABLE_NAME": self.outputs()["TableName"]},
-        )
+        environment = {**self.environment, "TABLE_NAME": self.outputs()["TableName"]}
+        process = chalice_local(port, self.folder / "api.log", environment)
         self.processes["api"] = process
         process.wait_until(lambda: listening(port), READY_SECONDS)
         return process
@@ -195,6 +186,21 @@ def deployed(
         yield session
     finally:
         session.stop()
+
+
+def chalice_local(port: int, log: Path, environment: Mapping[str, str]) -> Process:
+    """Start `chalice local`. Its server logs each request's path, an id in it included."""
+    return Process(
+        "chalice local",
+        [
+            *(str(TOOLS / "chalice"), "--project-dir", str(ROOT)),
+            # A stage of its own: the default one names the default ports.
+            *("local", "--stage", "local", "--no-autoreload"),
+            *("--host", LOOPBACK, "--port", str(port)),
+        ],
+        log,
+        environment,
+    )
 
 
 def emulator_session() -> boto3.Session:
