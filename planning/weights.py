@@ -115,7 +115,7 @@ def _weigh(
     ]
     lines = [b64decode(answer["data"]) for answer in answers]
     return Weights(
-        item=fmean(map(_item_bytes, images)),
+        item=fmean(map(item_bytes_of, images)),
         record=fmean(map(len, records)),
         record_max=max(map(len, records)),
         answer=fmean(len(json.dumps(answer)) + 2 for answer in answers),
@@ -133,6 +133,33 @@ def sample_items(count: int, size: int, site_digits: int = 2) -> list[dict[str, 
     chance = random.Random(size)  # noqa: S311
     words = ["".join(chance.choices(_LETTERS, k=chance.randint(3, 9))) for _ in range(2_000)]
     return [_image(size, site_digits, words, chance) for _ in range(count)]
+
+
+def item_bytes_of(item: dict[str, Any]) -> int:
+    """An item's size as DynamoDB counts it: its attributes' names and values.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+    """
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(attribute: dict[str, Any]) -> int:
+    """An attribute's size: a byte for two digits and one more, three for a list or a map."""
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "S":
+            return len(value.encode())
+        case "N":
+            return (len(value) + 1) // 2 + 1
+        case "SS" | "NS" | "BS":
+            return sum(_value_bytes({kind[0]: each}) for each in value)
+        case "L":
+            return 3 + sum(1 + _value_bytes(each) for each in value)
+        case "M":
+            return 3 + len(value) + item_bytes_of(value)
+        case "B":
+            return len(value)
+    return 1
 
 
 def rendered(record: dict[str, Any], template: str = INPUT_TEMPLATE) -> bytes:
@@ -196,9 +223,9 @@ def _image(
             text = field.name
         elif isinstance(kind, inspect.IntType):
             number = {field.name: {"N": str(chance.randrange(10**9))}}
-            if _item_bytes(image | number) <= size:
+            if item_bytes_of(image | number) <= size:
                 image |= number
-    room = size - _item_bytes(image) - len(text)
+    room = size - item_bytes_of(image) - len(text)
     if room > 0:
         image[text] = {"S": " ".join(chance.choices(words, k=room // 3 + 1))[:room]}
     return image
@@ -212,17 +239,6 @@ def _plain(info: inspect.Type) -> inspect.Type:
         case inspect.UnionType(types=types):
             return _plain(next(each for each in types if not isinstance(each, inspect.NoneType)))
     return info
-
-
-def _item_bytes(image: dict[str, Any]) -> int:
-    """An item's size as DynamoDB counts it: names, text, and a byte for two digits and one more.
-
-    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
-    """
-    return sum(
-        len(name) + (len(value["S"]) if "S" in value else (len(value["N"]) + 1) // 2 + 1)
-        for name, value in image.items()
-    )
 
 
 def _stored(lines: Sequence[bytes], count: int, lake_format: str) -> float:

@@ -1,9 +1,15 @@
 """`sluice plan`: what a workload will come to, before anything is deployed."""
 
-import click
+from dataclasses import replace
+from typing import Any
 
+import click
+from click.core import ParameterSource
+
+from operations import measured
 from operations.cli.command import AMOUNT, json_option, sluice
 from operations.cli.planned import show
+from operations.stack import Stack
 from planning.plan import plan
 from planning.settings import Settings, UnplannableError, layout_named
 from planning.workload import Workload, WorkloadError
@@ -28,7 +34,9 @@ class _Layout(click.ParamType[tuple[str, ...]]):
 
 
 @sluice.command("plan")
-@click.option("--rate", type=AMOUNT, required=True, help="Changes of the table a second.")
+@click.option("--rate", type=AMOUNT, help="Changes of the table a second.")
+@click.option("--from-table", is_flag=True, help="Take the workload from the table's stream.")
+@click.option("--from-lake", is_flag=True, help="Take the workload from the lake's newest objects.")
 @click.option(
     "--item-bytes",
     type=int,
@@ -98,8 +106,12 @@ class _Layout(click.ParamType[tuple[str, ...]]):
     help="Queries a day, each of one day of a site.",
 )
 @json_option
+@click.pass_context
 def plan_command(
-    rate: float,
+    ctx: click.Context,
+    rate: float | None,
+    from_table: bool,
+    from_lake: bool,
     item_bytes: int,
     sites: int,
     skew: float,
@@ -119,19 +131,26 @@ def plan_command(
 ) -> None:
     """Tell what a workload will come to: limits, delays, objects, and the monthly bill.
 
-    Exits 1 when AWS would not carry it, and proposes what would. Nothing is deployed or asked.
+    Exits 1 when AWS would not carry it, and proposes what would. The workload is given by --rate
+    and its other options, or measured from the stack; options that are given beside that count
+    more. Nothing is changed.
     """
+    if (rate is not None) + from_table + from_lake == 0:
+        raise click.UsageError("give --rate, --from-table or --from-lake")
+    if from_table and from_lake:
+        raise click.UsageError("give one of --from-table and --from-lake")
+    given = {
+        "changes_per_second": rate,
+        "item_bytes": item_bytes,
+        "sites": sites,
+        "skew": skew,
+        "updates": updates,
+        "deletes": deletes,
+        "late": late,
+        "late_hours": late_hours,
+    }
     try:
-        workload = Workload(
-            changes_per_second=rate,
-            item_bytes=item_bytes,
-            sites=sites,
-            skew=skew,
-            updates=updates,
-            deletes=deletes,
-            late=late,
-            late_hours=late_hours,
-        )
+        workload = _workload(ctx, given, from_table, from_lake)
         settings = Settings(
             layout=layout,
             buffer_seconds=interval,
@@ -145,3 +164,20 @@ def plan_command(
     except (WorkloadError, UnplannableError) as error:
         raise click.UsageError(str(error)) from None
     show(plan(workload, settings), as_json)
+
+
+def _workload(
+    ctx: click.Context, given: dict[str, Any], from_table: bool, from_lake: bool
+) -> Workload:
+    """The workload that the options give, or the measured one with what they give beside it."""
+    if not (from_table or from_lake):
+        return Workload(**given)
+    stack = Stack.named(ctx.obj)
+    found = measured.from_table(stack) if from_table else measured.from_lake(stack)
+    chosen = {
+        name: value
+        for name, value in given.items()
+        if ctx.get_parameter_source("rate" if name == "changes_per_second" else name)
+        is ParameterSource.COMMANDLINE
+    }
+    return replace(found, **chosen)
