@@ -34,7 +34,7 @@ def measured(respond: Response, function_name: str) -> Response:
     }
 
     def measuring(answers: list[Answer]) -> Any:
-        results = Counter([answer.result for answer in answers])
+        results: Counter[str] = Counter([answer.result for answer in answers])
         log(
             "INFO",
             "batch answered",

@@ -131,15 +131,17 @@ def image_reader(record_type: type[Struct]) -> Callable[[Struct], list[Any]]:
 
     It raises ValueError naming the field and the rule.
     """
-    fields = [(name, value) for name, (_, value) in struct_readers(record_type).items()]
+    fields = struct_readers(record_type)
+    names, readers = list(fields), [value for _, value in fields.values()]
+    wires = msgspec.structs.astuple
 
     def read(image: Struct) -> list[Any]:
-        values = []
-        for (name, value), wire in zip(fields, msgspec.structs.astuple(image), strict=True):
-            try:
+        values: list[Any] = []
+        try:
+            for value, wire in zip(readers, wires(image), strict=True):
                 values.append(wire if wire is UNSET else value(wire))
-            except ValueError as broken:
-                raise ValueError(f"{name} {broken}") from None
+        except ValueError as broken:
+            raise ValueError(f"{names[len(values)]} {broken}") from None
         return values
 
     return read
