@@ -292,5 +292,5 @@ class Deployment:
 def _template_of(file: Path) -> Any:
     try:
         return msgspec.json.decode(file.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DeploymentError(f"{file} is no synthesized template: {error}") from None

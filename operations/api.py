@@ -59,5 +59,5 @@ class Api:
             ) from None
         try:
             return answer.status, msgspec.json.decode(answer.data) if answer.data else {}
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return answer.status, {"detail": "an answer that is not JSON"}

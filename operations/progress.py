@@ -52,7 +52,7 @@ class Progress:
         body = self._stack.s3.get_object(Bucket=self._stack.bucket, Key=_name(key))["Body"].read()
         try:
             note = msgspec.json.decode(body, type=Note)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             raise OperationError(
                 f"s3://{self._stack.bucket}/{_name(key)} does not say which lines were put again; "
                 "bring back its former version, or delete it to put all of them"

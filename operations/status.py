@@ -138,7 +138,7 @@ def _newest_change(stack: Stack, key: str) -> datetime | None:
     """When the newest change in an object was made; None when it holds no lines of ours."""
     try:
         changes = [_decode_line(line).changedAt for line in lines(stack, key)]
-    except (msgspec.DecodeError, OSError, EOFError, zlib.error):
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError, EOFError, zlib.error):
         return None
     return _moment(max(changes, default=None))
 

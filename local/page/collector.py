@@ -251,5 +251,5 @@ class Collector:
 def _id_of(line: bytes) -> Any:
     try:
         return msgspec.json.decode(line, type=dict[str, Any]).get(KEY)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -36,7 +36,7 @@ class Checkpoint:
             found = msgspec.json.decode(self._path.read_bytes(), type=_File)
         except FileNotFoundError:
             return
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CheckpointError(
                 f"{self._path} is no checkpoint of the pipe ({error}); delete it to start from the "
                 "pipe's starting position"

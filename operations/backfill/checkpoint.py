@@ -51,7 +51,7 @@ class Checkpoint:
             return None
         except OSError as error:
             raise OperationError(f"{path} cannot be read: {error.strerror}") from None
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             raise OperationError(f"{path} is no checkpoint of a backfill; {remedy}") from None
         if file.source != source:
             raise OperationError(

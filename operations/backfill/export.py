@@ -98,7 +98,14 @@ class Export:
                 while batch := list(islice(lines, PAGE_ITEMS)):
                     number += len(batch)
                     yield Page(moment, [self._found(line) for line in batch], str(number))
-        except (EOFError, gzip.BadGzipFile, zlib.error, msgspec.DecodeError, KeyError):
+        except (
+            EOFError,
+            gzip.BadGzipFile,
+            zlib.error,
+            msgspec.DecodeError,
+            UnicodeDecodeError,
+            KeyError,
+        ):
             raise OperationError(
                 f"{self._uri(name)} is damaged behind line {number}: it is not gzip with an item "
                 "of the table in each line"
@@ -160,7 +167,7 @@ class Export:
     def _manifest(self, name: str, text: bytes, content: type[T]) -> T:
         try:
             return msgspec.json.decode(text, type=content)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise OperationError(
                 f"{self._uri(name)} is no manifest of an export: {error}"
             ) from None

@@ -192,12 +192,13 @@ def test_an_object_brought_back_by_hand_is_put_again(
     assert replayed(stack).accepted == 1
 
 
+@pytest.mark.parametrize("content", [b"{", b'{"replayed": "\xff"}'])
 def test_a_note_that_cannot_be_read_stops_the_replay_before_it_puts_twice(
-    stack: Stack, put_errors: ErrorObjects, firehose_server: FirehoseServer
+    stack: Stack, put_errors: ErrorObjects, firehose_server: FirehoseServer, content: bytes
 ) -> None:
     put_errors(error_line(b"a"))
     note = f"{PROGRESS_PREFIX}processing-failed/2026/01/02/object.gz.json"
-    stack.s3.put_object(Bucket=stack.bucket, Key=note, Body=b"{")
+    stack.s3.put_object(Bucket=stack.bucket, Key=note, Body=content)
     with pytest.raises(OperationError, match=r"object\.gz\.json does not say which lines"):
         replayed(stack)
     assert not firehose_server.batches

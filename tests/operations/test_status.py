@@ -48,7 +48,9 @@ def test_the_newest_change_of_the_newest_object_is_told(stack: Stack) -> None:
     assert not delivery.needs_person
 
 
-@pytest.mark.parametrize("body", [b"", b"not a line\n", gzip.compress(b"{}\n")[:-4], b"[]\n"])
+@pytest.mark.parametrize(
+    "body", [b"", b"not a line\n", gzip.compress(b"{}\n")[:-4], b"[]\n", b'{"changedAt": "\xff"}\n']
+)
 def test_an_object_that_is_not_of_the_lake_hides_nothing_else(stack: Stack, body: bytes) -> None:
     stack.s3.put_object(Bucket=stack.bucket, Key="data/foreign", Body=body)
     delivery = found(stack, "delivery")

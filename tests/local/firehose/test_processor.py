@@ -20,6 +20,7 @@ from local.firehose.processor import (
     Event,
     EventRecord,
     Processor,
+    judge,
 )
 from local.firehose.server import Emulator
 from tests.local.firehose.stand import START_MS, Deployed, SetClock, asks, client, ok, poll
@@ -164,6 +165,19 @@ def test_a_broken_response_fails_the_whole_batch_and_function_errors_are_retried
     assert {document["attemptsMade"] for document in documents} == {attempts}
     assert len(function.events(running.stream)) == attempts
     assert running.stream.data() == {}
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        (b'{"other": ' + b"[" * 10_000, "Lambda.JsonProcessingException"),
+        (b'{"records": [{"recordId": "\xff"}]}', "Lambda.FunctionError"),
+    ],
+)
+def test_a_response_that_cannot_be_read_is_a_failure_of_its_batch(payload, code):
+    failure = judge([Record(1, START_MS, b"a")], payload, Answer(1, START_MS))
+    assert failure is not None
+    assert failure.code == code
 
 
 @pytest.mark.parametrize("retries", [0, 2])

@@ -121,6 +121,7 @@ def test_an_unknown_operation_is_refused(running):
     ("body", "code"),
     [
         pytest.param(b"{", "SerializationException", id="not JSON"),
+        pytest.param(b'{"DeliveryStreamName": "\xff"}', "SerializationException", id="not UTF-8"),
         pytest.param(b"[]", "ValidationException", id="not an object"),
         pytest.param(b'{"Records": []}', "ValidationException", id="no stream"),
         pytest.param(

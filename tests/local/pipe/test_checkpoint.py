@@ -29,8 +29,11 @@ def test_shards_the_stream_has_dropped_are_forgotten(tmp_path: Path) -> None:
     assert Checkpoint(tmp_path, STREAM).positions == {"two": Position("2")}
 
 
-def test_a_file_that_is_no_checkpoint_is_named_with_the_remedy(tmp_path: Path) -> None:
-    (tmp_path / "checkpoint.json").write_text('{"shards": 1}')
+@pytest.mark.parametrize("content", [b'{"shards": 1}', b'{"stream_arn": "\xff"}'])
+def test_a_file_that_is_no_checkpoint_is_named_with_the_remedy(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "checkpoint.json").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"checkpoint\.json is no checkpoint.*delete it"):
         Checkpoint(tmp_path, STREAM)
 

@@ -31,7 +31,9 @@ def test_that_of_another_table_is_refused_with_the_remedy(tmp_path: Path) -> Non
         Checkpoint.load(tmp_path / "file.json", "another")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"source": "table"}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"source": "table"}', b'{"source": "\xff"}']
+)
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file.json"
     path.write_bytes(content)

@@ -153,11 +153,12 @@ WHOLE = data_file([item(n) for n in range(2)])
         (WHOLE[:30] + b"\x00" + WHOLE[31:], "damaged"),
         (gzip.compress(b'{"Item": {"id": {"S": "a"}}\n'), "damaged"),
         (gzip.compress(b'{"NewImage": {}}\n'), "damaged"),
+        (gzip.compress(b'{"Item": {"\xff": {"S": "a"}}}\n'), "damaged"),
         (data_file([{"other": {"S": "a"}}]), "damaged"),
         (data_file([item(1)]), "has 1 items, and manifest-files.json says 2"),
         (b"", "has 0 items, and manifest-files.json says 2"),
     ],
-    ids=["cut", "plain", "torn", "no JSON", "other JSON", "no key", "short", "empty"],
+    ids=["cut", "plain", "torn", "no JSON", "other JSON", "no UTF-8", "no key", "short", "empty"],
 )
 def test_a_damaged_file_is_never_taken_for_read(
     stack: Stack, write_export: WriteExport, body: bytes, reason: str
