@@ -3,9 +3,8 @@
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
-from typing import cast
 
 import click
 import msgspec
@@ -15,7 +14,7 @@ from rich.table import Table
 
 from attacks.result import Result
 from attacks.runner import Runner
-from attacks.targets import NAMES, Fuzzed, is_driven, load
+from attacks.targets import FUZZED, NAMES, fuzzed
 
 FOLDER = Path(".attacks")
 """Corpora, crashes and logs, by target."""
@@ -45,12 +44,9 @@ def attacks(
     if file:
         _replay(targets, file)
         return
-    if find_spec("atheris") is None:
-        raise click.ClickException(
-            "the fuzzer atheris is not installed; `make attack` installs it, and so does "
-            "`pip install -r requirements-attack.txt` (Linux on x86-64)"
-        )
     names = tuple(dict.fromkeys(targets)) or NAMES
+    if set(names) & set(FUZZED):
+        _ask_for_fuzzer()
     progress = Console(stderr=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     runner = Runner(folder, seconds)
@@ -66,13 +62,20 @@ def attacks(
         sys.exit(1)
 
 
+def _ask_for_fuzzer() -> None:
+    try:
+        import_module("atheris")
+    except ImportError:
+        raise click.ClickException(
+            "the fuzzer atheris is not installed; `make attack` installs it, and so does "
+            "`pip install -r requirements-attack.txt` (Linux on x86-64)"
+        ) from None
+
+
 def _replay(targets: Sequence[str], file: Path) -> None:
-    if len(targets) != 1:
-        raise click.UsageError("--input needs the one target that the input is for.")
-    target = load(targets[0])
-    if is_driven(target):
-        raise click.UsageError(f"{targets[0]} takes no single inputs; its own report says how.")
-    cast(Fuzzed, target).attack(file.read_bytes())
+    if len(targets) != 1 or targets[0] not in FUZZED:
+        raise click.UsageError(f"--input needs one target, of {', '.join(FUZZED)}.")
+    fuzzed(targets[0]).attack(file.read_bytes())
     click.echo(f"{targets[0]} keeps its promise with {file}")
 
 

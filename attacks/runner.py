@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -68,7 +67,7 @@ class Runner:
     def _stop(self) -> None:
         self._stopping = True
         for process in list(self._running):
-            process.send_signal(signal.SIGINT)
+            process.terminate()
 
     def _attack(self, name: str) -> Result:
         folder = self._folder / name
@@ -85,7 +84,7 @@ class Runner:
             )
             self._running.add(process)
             if self._stopping:
-                process.send_signal(signal.SIGINT)
+                process.terminate()
             code = process.wait()
             self._running.discard(process)
         seconds = time.monotonic() - started

@@ -2,17 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from importlib import import_module
-from types import ModuleType
 from typing import Protocol, cast
 
 from attacks.result import Result
 
-NAMES = ("transform", "template", "filter", "quarantine", "wire")
-"""The targets, each a module of this package."""
+FUZZED = ("transform", "template", "filter", "quarantine", "wire")
+"""The targets that coverage leads a fuzzer through, each a module of this package."""
+
+DRIVEN = ("api",)
+"""The targets with a driver of their own, likewise."""
+
+NAMES = FUZZED + DRIVEN
 
 
 class Fuzzed(Protocol):
-    """A target that takes bytes; coverage leads the fuzzer through it."""
+    """A target that takes bytes."""
 
     TOKENS: Sequence[bytes]
     """Words of the input's language, for the fuzzer to insert."""
@@ -31,11 +35,11 @@ class Driven(Protocol):
         """Attack for about this long."""
 
 
-def load(name: str) -> Fuzzed | Driven:
-    """A target by its name."""
-    return cast(Fuzzed | Driven, import_module(f"attacks.{name}"))
+def fuzzed(name: str) -> Fuzzed:
+    """The target of one of the names in `FUZZED`."""
+    return cast(Fuzzed, import_module(f"attacks.{name}"))
 
 
-def is_driven(target: Fuzzed | Driven) -> bool:
-    """Whether a target has a driver of its own."""
-    return hasattr(cast(ModuleType, target), "run")
+def driven(name: str) -> Driven:
+    """The target of one of the names in `DRIVEN`."""
+    return cast(Driven, import_module(f"attacks.{name}"))
