@@ -1,22 +1,12 @@
-"""The same job done with other means: a line and partition keys for each record of a batch."""
+"""A peer: the same lines and partition keys, by the standard library and boto3's deserializer."""
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from aws_lambda_powertools.utilities.data_classes import event_source
-from aws_lambda_powertools.utilities.data_classes.kinesis_firehose_event import (
-    KinesisFirehoseDataTransformationRecordMetadata,
-    KinesisFirehoseDataTransformationResponse,
-    KinesisFirehoseEvent,
-)
-from aws_lambda_powertools.utilities.serialization import base64_from_str
 from boto3.dynamodb.types import TypeDeserializer
-
-Handler = Callable[[dict[str, Any], Any], Any]
 
 _deserialize = TypeDeserializer().deserialize
 
@@ -50,7 +40,7 @@ def _number(value: Any) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-def standard_library(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any]) -> dict[str, Any]:
     """The documented contract, with plain dictionaries."""
     answers: list[dict[str, Any]] = []
     for record in event["records"]:
@@ -70,19 +60,3 @@ def standard_library(event: dict[str, Any], _context: Any) -> dict[str, Any]:
             }
         )
     return {"records": answers}
-
-
-@event_source(data_class=KinesisFirehoseEvent)
-def powertools(event: KinesisFirehoseEvent, _context: Any) -> dict[str, Any]:
-    """As the documentation of AWS Lambda Powertools for Python shows it."""
-    result = KinesisFirehoseDataTransformationResponse()
-    for record in event.records:
-        try:
-            line, keys = line_and_keys(record.data_as_json)
-        except (ValueError, KeyError, TypeError):
-            result.add_record(record.build_data_transformation_response("ProcessingFailed"))
-            continue
-        answer = record.build_data_transformation_response("Ok", data=base64_from_str(line))
-        answer.metadata = KinesisFirehoseDataTransformationRecordMetadata(partition_keys=keys)
-        result.add_record(answer)
-    return result.asdict()
