@@ -51,6 +51,6 @@ def liar() -> Iterator[str]:
 
 
 def test_an_api_that_does_another_thing_is_found_out(liar: str, tmp_path: Path) -> None:
-    result = attack(liar, tmp_path, seconds=3, seed=1)
+    result = attack(liar, tmp_path, seconds=8, seed=1)
     (crash,) = result.crashes
     assert "FAILURES" in crash.reason

@@ -19,8 +19,9 @@ from tests.end_to_end.deployment import Deployed
 MARK = "mark" + uuid.uuid4().hex
 """Part of everything that no log may hold."""
 
-ACCESS = re.compile(r'^127\.0\.0\.1 - - \[.*\] "[A-Z]+ .*" [0-9-]+ -$|"[A-Z]+ /\S* HTTP/1\.[01]"')
-"""A line of an HTTP server that only runs on this machine: it has the path, and so an id."""
+ACCESS = re.compile(r'127\.0\.0\.1 - - \[[^]]*\] "[A-Z]+ [^"]*" [0-9]{3} -')
+"""A line of the access log of `chalice local`, which cannot be switched off: it has the path, so an
+id. It stays on the developer's machine."""
 
 
 def good(name: str) -> dict[str, str]:
@@ -109,9 +110,9 @@ def test_no_payload_key_or_secret_is_in_any_log(
     if session := deployed_stack.local:
         # The emulator takes any secret; on AWS the real one would have to be known here.
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", MARK)
-        process = session.start_api(port := free_port())
+        session.start_api(port := free_port())
         through_chalice_local(f"http://127.0.0.1:{port}")
-        process.stop()
+        session.processes.pop("api").stop()
         files = sorted(tmp_path_factory.getbasetemp().rglob("*.log"))
         assert {"api.log", "emulator.log", "firehose.log", "pipe.log"} <= {
             file.name for file in files
@@ -124,10 +125,8 @@ def test_no_payload_key_or_secret_is_in_any_log(
         deployed_stack.wait_seconds,
     )
 
-    logged = log_events(began)
-    told = [line for line in logged if MARK in line]
-    assert told == []
+    assert [message for message in log_events(began) if MARK in message] == []
     for file in files:
         lines = file.read_text(errors="replace").splitlines()
-        found = [line for line in lines if MARK in line and not ACCESS.search(line)]
+        found = [line for line in lines if MARK in line and not ACCESS.fullmatch(line)]
         assert found == [], file.name
