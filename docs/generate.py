@@ -17,9 +17,11 @@ from chalicelib.readers import struct_fields
 from chalicelib.schema import EVENT_TIME, LAYOUT, Record
 from docs.licences import licences_page
 from docs.rights import rights_tables
+from docs.scale import large_case, middle_case, small_case
 from infrastructure.settings import DeploymentSettings
 
 README = Path(__file__).parents[1] / "README.md"
+SCALE_PAGE = Path(__file__).parent / "scale.md"
 RECORD_PAGE = Path(__file__).parent / "record.md"
 SECURITY_PAGE = Path(__file__).parent / "security.md"
 LICENCES_PAGE = Path(__file__).parent / "licences.md"
@@ -112,6 +114,14 @@ Firehose gets these prefixes:
 """
 
 
+def scale_page() -> str:
+    """The page about scale, its cases worked through anew."""
+    page = SCALE_PAGE.read_text()
+    for name, case in (("small", small_case), ("middle", middle_case), ("large", large_case)):
+        page = with_block(page, name, case())
+    return page
+
+
 def settings_table() -> str:
     """The deployment's settings as a Markdown table: name, default, meaning."""
     rows = ["| setting | default | meaning |", "|---|---|---|"]
@@ -162,6 +172,7 @@ def pages() -> dict[Path, str]:
         RECORD_PAGE: record_page(),
         LICENCES_PAGE: licences_page(),
         SECURITY_PAGE: with_block(SECURITY_PAGE.read_text(), "rights", rights_tables()),
+        SCALE_PAGE: scale_page(),
         README: with_block(README.read_text(), "settings", settings_table()),
     }
 

@@ -217,6 +217,7 @@ class DeploymentSettings:
                 buffer_seconds=self.buffer_seconds,
                 buffer_megabytes=self.buffer_megabytes,
                 format=self.format,
+                scan_gigabytes=self.scan_gigabytes,
             )
             return [*errors, *workload_errors(Workload(**given), planned)]
         except UnplannableError as error:

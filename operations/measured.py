@@ -24,7 +24,7 @@ OBJECTS_LISTED_MAX = 20_000
 OBJECTS_READ_MAX = 200
 """The newest objects of the lake, by which it is measured."""
 
-PAGES_MAX = 5
+PAGES_MAX = 20
 """Pages of a shard that are read, of a thousand records each at most."""
 
 SHARDS_MAX = 20
@@ -87,7 +87,7 @@ def measured(seen: list[Seen], changes_per_second: float, where: str) -> Workloa
         )
     sites = Counter(each.site for each in seen)
     kinds = Counter(each.kind for each in seen)
-    late = [behind for each in seen if (behind := each.changed_ms - each.event_ms) > LATE_MS]
+    late = [each for each in seen if each.changed_ms - each.event_ms > LATE_MS]
     return Workload(
         changes_per_second=_rounded(changes_per_second),
         item_bytes=max(1, round(sum(each.item_bytes for each in seen) / len(seen))),
@@ -96,8 +96,22 @@ def measured(seen: list[Seen], changes_per_second: float, where: str) -> Workloa
         updates=_rounded(kinds["MODIFY"] / len(seen)),
         deletes=_rounded(kinds["REMOVE"] / len(seen)),
         late=_rounded(len(late) / len(seen)),
-        late_hours=min(87_600.0, math.ceil(max(late, default=24 * LATE_MS) / LATE_MS)),
+        late_hours=_late_hours(late),
     )
+
+
+def _late_hours(late: list[Seen]) -> float:
+    """Over how many hours late event times are spread.
+
+    As far as they reach back; but where they keep to few minutes, no more than those come to.
+    """
+    if not late:
+        return Workload(changes_per_second=1).late_hours
+    furthest = max(each.changed_ms - each.event_ms for each in late) / 3_600_000
+    minutes = len({each.event_ms // 60_000 for each in late})
+    if minutes < len(late) / 2:
+        furthest = min(furthest, minutes / 60)
+    return min(87_600.0, _rounded(furthest))
 
 
 def rate(moments_ms: Iterable[float]) -> float:

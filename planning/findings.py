@@ -234,6 +234,18 @@ def _costs(plan: Plan) -> Iterator[Finding]:
         )
 
 
+def _scan(plan: Plan) -> Iterator[Finding]:
+    gigabytes, most = plan.query.scanned_bytes / 1e9, plan.settings.scan_gigabytes
+    if gigabytes > most:
+        yield Finding(
+            "warn",
+            "scans",
+            f"a query of a day reads {gigabytes:,.0f} GB, and is stopped at the {most:,.0f} GB of "
+            "the setting scan_gigabytes",
+            prices.ATHENA.source,
+        )
+
+
 _RULES: tuple[Rule, ...] = (
     _partitions,
     _record,
@@ -244,4 +256,5 @@ _RULES: tuple[Rule, ...] = (
     _concurrency,
     _object_writes,
     _costs,
+    _scan,
 )

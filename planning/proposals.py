@@ -70,11 +70,7 @@ def proposals(planned: Plan, found: tuple[Finding, ...]) -> tuple[Proposal, ...]
     if topics & _WASTEFUL:
         told += _first(_fewer_objects(planned), topics & _WASTEFUL)
     if topics & _READ:
-        parquet = replace(planned.settings, format="parquet")
-        told += _first(
-            iter([("Parquet, of which a query reads only its columns", parquet, planned.workload)]),
-            frozenset(),
-        )
+        told += _first(_parquet(planned), frozenset())
     if refused & (_OVERFLOWING | _CARRIED):
         told += _split(planned)
     unique = {(each.plan.workload, each.plan.settings): each for each in told}
@@ -122,6 +118,13 @@ def _fewer_objects(planned: Plan) -> _Candidates:
             changed = replace(settings, layout=layout, buffer_seconds=interval)
             if changed != settings:
                 yield _described(settings, changed), changed, planned.workload
+
+
+def _parquet(planned: Plan) -> _Candidates:
+    """The same in columns."""
+    changed = replace(planned.settings, format="parquet")
+    if changed != planned.settings:
+        yield "Parquet, of which a query reads only its columns", changed, planned.workload
 
 
 def _split(planned: Plan) -> Iterator[Proposal]:

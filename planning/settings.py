@@ -61,6 +61,9 @@ class Settings:
     region: str = REGION
     """The Region, on which quotas depend."""
 
+    scan_gigabytes: float = 100
+    """How much a query may read before it is stopped."""
+
     queries_per_day: float = 100
     """Questions put to Athena, each for a day of one site."""
 

@@ -76,8 +76,9 @@ def _shown(
     )
     return [
         Text(
-            f"{workload.changes_per_second:,g} changes a second of {workload.item_bytes:,} bytes, "
-            f"{workload.sites:,} sites; {'/'.join(planned.settings.layout)}",
+            f"{amount(workload.changes_per_second)} changes a second of "
+            f"{workload.item_bytes:,} bytes, {workload.sites:,} sites; "
+            f"{'/'.join(planned.settings.layout)}",
             style="bold",
         ),
         Text(f"{how}\n", style="dim"),
@@ -118,8 +119,9 @@ def _figures(planned: Plan) -> Table:
         ),
         (
             "transform",
-            f"{delivery.invocations_per_second:,.3g} invocations a second of "
-            f"{delivery.records_per_invocation:,.0f} records, {planned.concurrency:,.2g} at once",
+            f"{amount(delivery.invocations_per_second)} invocations a second of "
+            f"{delivery.records_per_invocation:,.0f} records, "
+            f"{amount(planned.concurrency)} at once",
             f"{limits.LAMBDA_CONCURRENCY.value:,.0f} at once",
         ),
         (
@@ -130,7 +132,7 @@ def _figures(planned: Plan) -> Table:
         ("Direct PUT", f"{size_of(planned.put_bytes)} a second", size_of(quotas.size.value)),
         (
             "",
-            f"{planned.workload.changes_per_second:,g} records a second",
+            f"{amount(planned.workload.changes_per_second)} records a second",
             f"{quotas.records.value:,.0f}",
         ),
         ("", f"{planned.put_requests:,.0f} requests a second", f"{quotas.requests.value:,.0f}"),
@@ -146,7 +148,7 @@ def _figures(planned: Plan) -> Table:
         ),
         (
             "S3",
-            f"{delivery.objects_per_second:,.3g} writes a second",
+            f"{amount(delivery.objects_per_second)} writes a second",
             f"{limits.S3_PUTS.value:,.0f} a prefix",
         ),
         (
@@ -222,6 +224,11 @@ def _proposals(found: Sequence[Finding], told: Sequence[Proposal]) -> list[Text]
             )
         )
     return shown
+
+
+def amount(value: float) -> str:
+    """A number for a person: three digits of a small one, all of a large one."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def size_of(count: float) -> str:

@@ -1,18 +1,20 @@
 """The figures of a plan, and that its fixed numbers are the deployment's."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
-import planning.bill
 from chalicelib.answers import RESPONSE_BYTES_MAX
 from chalicelib.firehose import RECORD_BYTES_MAX
 from chalicelib.metrics import RECORDS
 from infrastructure import delivery, pipe
+from infrastructure.alarms import watches
+from infrastructure.metrics import Metrics
 from infrastructure.settings import DeploymentSettings
 from planning import limits
+from planning.bill import ALARMS, METRICS
 from planning.plan import TRANSFORM_MEGABYTES, plan
 from planning.settings import Settings, layout_named
 from planning.workload import Workload
@@ -27,6 +29,7 @@ def test_the_settings_are_those_that_are_deployed() -> None:
     assert settings.buffer_seconds == deployed.buffer_seconds
     assert settings.buffer_megabytes == deployed.buffer_megabytes
     assert settings.format == deployed.format
+    assert settings.scan_gigabytes == deployed.scan_gigabytes
     assert settings.transform_seconds == delivery.TRANSFORM_BUFFER_SECONDS
     assert settings.transform_megabytes == delivery.TRANSFORM_BUFFER_MEGABYTES
     assert settings.batch_size == pipe.BATCH_SIZE
@@ -41,7 +44,10 @@ def test_the_limits_are_those_the_code_keeps() -> None:
 
 
 def test_the_bill_counts_what_is_deployed() -> None:
-    assert len(RECORDS) == planning.bill.METRICS
+    assert len(RECORDS) == METRICS
+    names = (field.name for field in fields(Metrics))
+    metrics = Metrics(**dict.fromkeys(names, "a-name"))
+    assert len(watches(metrics, buffer_seconds=60, timeout_seconds=120)) == ALARMS
 
 
 def test_a_minutes_layout_has_an_object_a_site_and_minute() -> None:

@@ -1,0 +1,93 @@
+"""The tables of `scale.md`: three cases, worked through by the planner."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from operations.cli.planned import amount, size_of
+from planning.bill import bill, total
+from planning.findings import findings
+from planning.plan import Plan, plan
+from planning.proposals import command, proposals
+from planning.settings import Settings, layout_named
+from planning.workload import Workload
+
+SMALL = Workload(changes_per_second=10, sites=20)
+MIDDLE = Workload(changes_per_second=10_000, sites=2_000)
+LARGE = Workload(changes_per_second=1_000_000, sites=100_000)
+
+ROWS: tuple[tuple[str, Callable[[Plan], str]], ...] = (
+    ("active partitions at the peak", lambda each: amount(each.delivery.active_peak)),
+    ("objects a day", lambda each: amount(each.objects_per_day)),
+    ("an object", lambda each: size_of(each.object_bytes)),
+    (
+        "visible: half, 99 %, all",
+        lambda each: (
+            f"{each.visible_median:.0f} s, {each.visible_p99:.0f} s, {each.visible_longest:.0f} s"
+        ),
+    ),
+    (
+        "transform: invocations a second, at once",
+        lambda each: f"{amount(each.delivery.invocations_per_second)}, {amount(each.concurrency)}",
+    ),
+    ("Direct PUT a second", lambda each: size_of(each.put_bytes)),
+    ("shards of the stream", lambda each: amount(each.shards)),
+    ("objects written a second", lambda each: amount(each.delivery.objects_per_second)),
+    ("a query of a day reads", lambda each: size_of(each.query.scanned_bytes)),
+    ("the table's writes, a month", lambda each: f"${bill(each)[0].dollars:,.0f}"),
+    (
+        "all beside, a month",
+        lambda each: f"${total(bill(each)) - bill(each)[0].dollars:,.0f}",
+    ),
+    ("verdict", lambda each: _verdict(each)),
+)
+
+
+def small_case() -> str:
+    """Ten changes a second: as deployed, by the hour, and by the day with a long interval."""
+    settings = Settings()
+    coarser = replace(settings, layout=layout_named("hour"))
+    largest = replace(settings, layout=layout_named("day"), buffer_seconds=900)
+    return _table(SMALL, [settings, coarser, largest])
+
+
+def middle_case() -> str:
+    """Ten thousand: what is refused, and each thing that passes."""
+    settings = Settings()
+    refused = plan(MIDDLE, settings)
+    told = proposals(refused, findings(refused))
+    plans = [refused, *(each.plan for each in told)]
+    return f"{_columns(plans)}\n\n" + "\n".join(
+        f"- `{each.command}`: {each.what}. Deployed by `{each.deployment}`." for each in told
+    )
+
+
+def large_case() -> str:
+    """A million: what is wrong with it."""
+    refused = plan(LARGE, Settings())
+    found = findings(refused)
+    return f"{_columns([refused])}\n\n" + "\n".join(
+        f"- {each.severity}: {each.message} ([source]({each.source}))." for each in found
+    )
+
+
+def _table(workload: Workload, chosen: Sequence[Settings]) -> str:
+    return _columns([plan(workload, settings) for settings in chosen])
+
+
+def _columns(plans: Sequence[Plan]) -> str:
+    """A Markdown table with a column for each plan, headed by the command that makes it."""
+    heads = [f"`{command(each.workload, each.settings)}`" for each in plans]
+    rows = [["", *heads], ["---"] * (len(plans) + 1)]
+    rows += [[name, *(value(each) for each in plans)] for name, value in ROWS]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _verdict(planned: Plan) -> str:
+    found = findings(planned)
+    if not found:
+        return "passes"
+    refused = [each.topic for each in found if each.severity == "refuse"]
+    warned = [each.topic for each in found if each.severity == "warn"]
+    if refused:
+        return f"refused: {', '.join(refused)}"
+    return f"passes, with a warning: {', '.join(warned)}"
