@@ -189,6 +189,7 @@ def seeds() -> Iterator[bytes]:
         yield bytes([RAW, number]) + json.dumps(body).encode()
     yield bytes([HEADED]) + b"X-Amz-Target: Firehose_20150804.PutRecord\nHost: localhost\n\n{}"
     yield bytes([HEADED]) + b"Content-Length: " + b"9" * 5000 + b"\n\n{}"
+    yield bytes([HEADED]) + b"Host: evil.example\n\n" + json.dumps(bodies[1]).encode()
     yield bytes([HEADED]) + b"Content-Length: 16777217\nContent-Type: text/plain\n\nx"
     for start in range(0, 240, 40):
         yield bytes([COMPOSED]) + bytes(range(start, start + 40)) * 2
