@@ -107,11 +107,11 @@ class Plan:
 
 
 @lru_cache(maxsize=64)
-def plan(workload: Workload, settings: Settings) -> Plan:
-    """What a workload comes to with these settings."""
+def plan(workload: Workload, settings: Settings, simulated: bool = True) -> Plan:
+    """What a workload comes to with these settings: by expected values alone, if not simulated."""
     rate = workload.changes_per_second
     weights = weigh(workload, settings.layout, settings.format)
-    delivery = _delivery(workload, settings, weights)
+    delivery = _delivery(workload, settings, weights, simulated)
     # A write of an item is billed, and bounded, by the KB.
     writes = rate * math.ceil(workload.item_bytes / 1024)
     shards = settings.shards or max(
@@ -146,7 +146,9 @@ def plan(workload: Workload, settings: Settings) -> Plan:
     )
 
 
-def _delivery(workload: Workload, settings: Settings, weights: Weights) -> Delivery:
+def _delivery(
+    workload: Workload, settings: Settings, weights: Weights, simulated: bool
+) -> Delivery:
     """The delivery, simulated where that is quick and expected where it is not."""
     period = settings.bucket_seconds
     buffering = Buffering(
@@ -160,7 +162,7 @@ def _delivery(workload: Workload, settings: Settings, weights: Weights) -> Deliv
     affordable = SIMULATED_MAX / PHASES / workload.changes_per_second - around
     whole = period or settling
     times = math.floor(min(affordable, SIMULATED_SECONDS_MAX) / whole)
-    if times < 1:
+    if times < 1 or not simulated:
         return expect(workload, weights, settings.by_site, period, buffering)
     return simulate(workload, weights, settings.layout, period, buffering, times * whole)
 

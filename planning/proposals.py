@@ -83,10 +83,16 @@ _Candidates = Iterator[tuple[str, Settings, Workload]]
 def _first(candidates: _Candidates, topics: "frozenset[Topic] | set[Topic]") -> Iterator[Proposal]:
     """The first candidate that passes and has none of these findings."""
     for what, settings, workload in candidates:
-        tried = plan(workload, settings)
-        if passes(tried) and not topics & {each.topic for each in findings(tried)}:
-            yield Proposal(what, tried)
-            return
+        if _mends(plan(workload, settings, simulated=False), topics):
+            tried = plan(workload, settings)
+            if _mends(tried, topics):
+                yield Proposal(what, tried)
+                return
+
+
+def _mends(tried: Plan, topics: "frozenset[Topic] | set[Topic]") -> bool:
+    """Whether a plan passes, and has none of these findings."""
+    return passes(tried) and not topics & {each.topic for each in findings(tried)}
 
 
 def _coarser(planned: Plan) -> _Candidates:
@@ -139,8 +145,9 @@ def _split(planned: Plan) -> Iterator[Proposal]:
             changes_per_second=workload.changes_per_second / stacks,
             sites=-(-workload.sites // stacks),
         )
-        tried = plan(part, planned.settings)
-        if passes(tried):
+        if passes(plan(part, planned.settings, simulated=False)) and passes(
+            tried := plan(part, planned.settings)
+        ):
             what = f"{stacks} stacks, each with the table of its part of the sites, by their hash"
             yield Proposal(what, tried, stacks)
             return

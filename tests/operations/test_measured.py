@@ -1,10 +1,16 @@
 """A workload, measured from changes of known shape."""
 
 import gzip
+import itertools
 import json
 import random
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
+import boto3
 import pytest
 
 from operations import measured
@@ -95,3 +101,48 @@ def test_a_lake_is_measured_by_its_lines(stack: Stack) -> None:
 def test_an_empty_lake_tells_what_to_give_instead(stack: Stack) -> None:
     with pytest.raises(OperationError, match="the lake holds no changes"):
         measured.from_lake(stack)
+
+
+@pytest.fixture
+def streaming(stack: Stack) -> Iterator[Stack]:
+    """The stack with a table that has a stream."""
+    table, name = boto3.client("dynamodb"), f"records-{uuid.uuid4()}"
+    table.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    yield Stack(stack.name, stack.outputs | {"TableName": name})
+    table.delete_table(TableName=name)
+
+
+def test_a_table_is_measured_by_its_stream(streaming: Stack) -> None:
+    table = boto3.client("dynamodb")
+    deadline = time.monotonic() + 20
+    found = None
+    # A stream tells the second of a change, so that changes of two are needed.
+    for number in itertools.count():
+        item = {
+            "id": {"S": str(number)},
+            "siteId": {"S": str(number % 3)},
+            "createdAtTime": {"N": str(time.time_ns() // 1_000_000)},
+            "name": {"S": "x" * 1_000},
+        }
+        table.put_item(TableName=streaming.output("TableName"), Item=item)
+        with suppress(OperationError):
+            found = measured.from_table(streaming)
+        if found is not None and number > 10:
+            break
+        assert time.monotonic() < deadline
+    assert found is not None
+    assert found.changes_per_second > 1
+    assert (found.sites, found.updates, found.deletes, found.late) == (3, 0, 0, 0)
+    assert found.item_bytes == pytest.approx(1_040, rel=0.02)
+
+
+def test_a_table_without_a_stream_names_the_other_way(stack: Stack, table_name: str) -> None:
+    without = Stack(stack.name, stack.outputs | {"TableName": table_name})
+    with pytest.raises(OperationError, match="measure --from-lake"):
+        measured.from_table(without)
