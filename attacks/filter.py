@@ -25,6 +25,8 @@ TOKENS = (
 )
 
 _NAMES = ("a", "b", "c")
+_OPERATORS = ("prefix", "suffix", "equals-ignore-case", "anything-but", "numeric", "exists")
+_WORDS = (*_NAMES, "$or", *_OPERATORS, "wildcard", "cidr")
 _AFFIXES = ("prefix", "suffix")
 _LOWER = (">", ">=")
 _UPPER = ("<", "<=")
@@ -50,16 +52,7 @@ def seeds() -> Iterator[bytes]:
 def attack(data: bytes, compiled: Compile = compile_filters) -> None:
     """Match one record with one pattern. `compiled` makes the matcher under attack."""
     if data[:1] == b"\x01":
-        choices = Choices(data[1:])
-        pattern = _pattern(choices, 3)
-        event = choices.members(_NAMES, 3)
-        matches = compiled([json.dumps(pattern)])
-        expect(matches(event) == _holds(pattern, event), "a pattern matches as it is documented")
-        other = {"$or": [pattern, _pattern(choices, 2)]}
-        expect(
-            compiled([json.dumps(other)])(event) >= matches(event),
-            "an alternative takes no match away",
-        )
+        _composed(Choices(data[1:]), compiled)
         return
     head, _, record = data[1:].partition(b"\0")
     text = head.decode(errors="surrogateescape")[:FILTER_LENGTH_MAX]
@@ -78,6 +71,24 @@ def attack(data: bytes, compiled: Compile = compile_filters) -> None:
             matches(event) == _holds(json.loads(text), event),
             "a pattern matches as it is documented",
         )
+
+
+def _composed(choices: Choices, compiled: Compile) -> None:
+    """A good pattern, or anything made of its words, over any record."""
+    good = choices.below(4) > 0
+    pattern = _pattern(choices, 3) if good else choices.members(_WORDS, 4)
+    event = choices.members(_NAMES, 3)
+    try:
+        matches = compiled([json.dumps(pattern)])
+    except FilterError:
+        expect(not good, "a good pattern is not refused")
+        return
+    expect(matches(event) == _holds(pattern, event), "a pattern matches as it is documented")
+    other = {"$or": [pattern, _pattern(choices, 2)]}
+    expect(
+        compiled([json.dumps(other)])(event) >= matches(event),
+        "an alternative takes no match away",
+    )
 
 
 def _pattern(choices: Choices, depth: int) -> dict[str, Any]:

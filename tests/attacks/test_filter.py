@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attacks.filter import attack, seeds
-from local.pipe.filter import compile_filters
+from local.pipe.filter import FilterError, compile_filters
 
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.text("aAb", max_size=2)
 RULES = SCALARS | st.sampled_from(
@@ -62,7 +62,8 @@ def test_the_matcher_raises_nothing_but_its_own(form: bytes, data: bytes) -> Non
 def attack_all(compiled: Callable[[Sequence[str]], "Matches"]) -> None:
     pattern = b'{"dynamodb": {"b": [{"exists": false}]}}'
     further = [b"\0" + pattern + b'\0{"dynamodb": {"b": 1}}', b"\0" + pattern + b"\0{}"]
-    for data in (*seeds(), *further):
+    composed = [b"\x01\x01" + bytes([0, n, 0, 0, n % 8, *range(n, n + 40)]) for n in range(200)]
+    for data in (*seeds(), *further, *composed):
         attack(data, compiled)
 
 
@@ -92,6 +93,12 @@ def crashing(patterns: Sequence[str]) -> Matches:
     return lambda event: event["dynamodb"] and matches(event)
 
 
+def refusing(patterns: Sequence[str]) -> Matches:
+    if "numeric" in patterns[0]:
+        raise FilterError("not today")
+    return compile_filters(patterns)
+
+
 @pytest.mark.parametrize(
     ("broken", "error"),
     [
@@ -100,6 +107,7 @@ def crashing(patterns: Sequence[str]) -> Matches:
         (never_or, "as it is documented|takes no match away"),
         (absent_is_present, "as it is documented"),
         (crashing, "dynamodb"),
+        (refusing, "a good pattern is not refused"),
     ],
 )
 def test_a_fault_in_the_matcher_is_found(
