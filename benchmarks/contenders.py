@@ -3,10 +3,12 @@
 Each is imported when it is asked for, so that a process which measures one holds no other.
 """
 
+import io
 import json
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from importlib import import_module
 from typing import Any
 
@@ -67,7 +69,8 @@ def floor(requests: list[bytes]) -> Contender:
     It encodes the ready answers of our own transform, as dictionaries.
     """
     transform = contender(PLAIN)
-    ready = {request: json.loads(transform(request)) for request in requests}
+    with redirect_stdout(io.StringIO()):
+        ready = {request: json.loads(transform(request)) for request in requests}
     lines = {
         request: [b64decode(answer["data"]) for answer in response["records"]]
         for request, response in ready.items()

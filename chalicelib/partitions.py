@@ -87,29 +87,28 @@ def partitioner(layout: Sequence[str] = LAYOUT) -> Callable[[Any], dict[str, str
     """A function from a record to its partition keys: the layout's levels, in order.
 
     The record has its fields as attributes, None or UNSET where absent. The function raises
-    PartitionError for a field that is missing or names no partition. Records of one partition get
-    the same dictionary.
+    PartitionError for a field that is missing or names no partition.
     """
     fields = [level for level in layout if level not in TIME_FORMATS]
     times = [level for level in layout if level in TIME_FORMATS]
+    has_minutes = "minute" in times
+    in_order = [*fields, *times] == list(layout)
 
     @lru_cache(maxsize=8192)
     def values_of_hour(hours: int) -> dict[str, str]:
         moment = datetime.fromtimestamp(hours * 3600, UTC)
         return {level: TIME_FORMATS[level].format(getattr(moment, level)) for level in times}
 
-    @lru_cache(maxsize=8192)
-    def keys_of(minutes: int, *texts: Any) -> dict[str, str]:
-        values = dict(zip(fields, map(encode_value, fields, texts), strict=True))
-        if times:
-            values |= values_of_hour(minutes // 60)
-            if "minute" in values:
-                values["minute"] = _MINUTES[minutes % 60]
-        return {level: values[level] for level in layout}
-
     def keys(record: Any) -> dict[str, str]:
-        minutes = event_time(record) // 60_000 if times else 0
-        return keys_of(minutes, *[getattr(record, name) for name in fields])
+        values: dict[str, str] = {}
+        for name in fields:
+            values[name] = encode_value(name, getattr(record, name))
+        if times:
+            minutes = event_time(record) // 60_000
+            values.update(values_of_hour(minutes // 60))
+            if has_minutes:
+                values["minute"] = _MINUTES[minutes % 60]
+        return values if in_order else {level: values[level] for level in layout}
 
     return keys
 
