@@ -76,7 +76,7 @@ class Cdk:
             env=whole,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
 
 
@@ -185,7 +185,8 @@ def deployments(cdk: Cdk, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         name = template.name.removesuffix(".template.json")
         return Deployment(folder, name, json.loads(template.read_text()), context)
 
-    with ThreadPoolExecutor() as pool:
+    # More at a time would only make each wait for a processor, until its time is up.
+    with ThreadPoolExecutor(2) as pool:
         return dict(zip(DEPLOYMENTS, pool.map(synthesize, DEPLOYMENTS.values()), strict=True))
 
 
