@@ -14,9 +14,7 @@ NODE = ROOT / "infrastructure"
 OPTIONAL = {
     "atheris": "Apache-2.0",
     "aws-lambda-powertools": "MIT No Attribution License (MIT-0)",
-    "awslambdaric": "Apache-2.0",
-    "hypothesis-jsonschema": "MPL-2.0",
-    "schemathesis": "MIT",
+    "psutil": "BSD-3-Clause",
 }
 """Of packages that `make lint` does without: only some commands install them."""
 
