@@ -87,6 +87,13 @@ def test_a_day_of_a_site_is_what_a_query_reads() -> None:
     assert by_site.listings == -(-round(by_site.objects) // 1_000)
 
 
+def test_a_query_of_parquet_reads_some_columns_of_larger_objects() -> None:
+    workload = Workload(changes_per_second=1_000, sites=10)
+    lines, rows = (plan(workload, Settings(format=each)) for each in ("json", "parquet"))
+    assert rows.object_bytes > lines.object_bytes
+    assert rows.query.scanned_bytes < lines.query.scanned_bytes
+
+
 @pytest.mark.parametrize("item_bytes", [80, 500, 5_000, 100_000])
 def test_the_answer_to_a_full_batch_stays_far_below_its_limit(item_bytes: int) -> None:
     found = plan(Workload(changes_per_second=10, item_bytes=item_bytes), Settings())
