@@ -189,7 +189,7 @@ def _numeric(operand: Any, where: str) -> _Leaf:
         raise FilterError(f'{where} must be like [">", 0] or [">=", 0, "<", 10]')
     comparisons = []
     for name, bound in zip(operand[::2], operand[1::2], strict=True):
-        if name not in _COMPARISONS:
+        if not isinstance(name, str) or name not in _COMPARISONS:
             raise FilterError(f"{where}: {name!r} is none of {', '.join(_COMPARISONS)}")
         if not _is_number(bound) or abs(bound) > NUMERIC_MAX:
             raise FilterError(f"{where}: {bound!r} must be a number within ±{NUMERIC_MAX}")

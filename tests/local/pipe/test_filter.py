@@ -154,6 +154,7 @@ def test_filters_are_ored_and_none_takes_everything() -> None:
         ({"a": [{"prefix": "x", "suffix": "y"}]}, "must name one operator"),
         ({"a": [{"numeric": [">"]}]}, "numeric must be like"),
         ({"a": [{"numeric": ["~", 1]}]}, "'~' is none of"),
+        ({"a": [{"numeric": [{}, 1]}]}, "{} is none of"),
         ({"a": [{"numeric": [">", "1"]}]}, "must be a number"),
         ({"a": [{"numeric": ["=", 6_000_000_000]}]}, "must be a number within"),
         ({"a": [{"numeric": ["<", 1, ">", 0]}]}, "a range is a lower bound"),
