@@ -78,5 +78,5 @@ endif
 
 clean: ## Remove everything that was installed or built.
 	rm -rf $(VENV) infrastructure/node_modules infrastructure/cdk.out chalice.out .coverage .coverage.* \
-		.chalice/deployments .chalice/deployed .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+		.chalice/deployments .chalice/deployed .mypy_cache .ruff_cache .pytest_cache .hypothesis .attacks *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

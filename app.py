@@ -1,6 +1,7 @@
 """Sluice's Lambda entry points: the seeding API and the Firehose transform. No logic lives here."""
 
 from collections.abc import Callable
+from functools import wraps
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
@@ -8,6 +9,7 @@ from chalice.app import Chalice, IAMAuthorizer, Request, Response
 
 from chalicelib import validation, web
 from chalicelib.attributes import plain
+from chalicelib.loopback import refuse_foreign
 from chalicelib.problems import NotFound, answering_problems
 from chalicelib.schema import KEY
 from chalicelib.transform import deployed_transformer
@@ -27,9 +29,13 @@ def route(method: str, path: str) -> Callable[[View], View]:
     """
 
     def register(view: View) -> View:
-        app.route(path, methods=[method], authorizer=IAMAuthorizer(), content_types=[])(
-            answering_problems(view)
-        )
+        @answering_problems
+        @wraps(view)
+        def admitted(*args: str, **kwargs: str) -> Response:
+            refuse_foreign(request())
+            return view(*args, **kwargs)
+
+        app.route(path, methods=[method], authorizer=IAMAuthorizer(), content_types=[])(admitted)
         return view
 
     return register

@@ -376,3 +376,12 @@ def test_every_route_asks_for_iam() -> None:
 def test_importing_the_app_neither_imports_boto3_nor_reads_the_environment() -> None:
     program = "import sys, app; sys.exit(bool({'boto3', 'botocore'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, env={}, check=True)
+
+
+def test_chalice_local_answers_another_host_with_a_problem(
+    api: "TestHTTPClient", aws_environment: pytest.MonkeyPatch
+) -> None:
+    aws_environment.setenv("AWS_CHALICE_CLI_MODE", "true")
+    response = api.get("/records", headers={"Host": "evil.example"})
+    assert (response.status_code, response.headers["Content-Type"]) == (403, PROBLEM)
+    assert api.get("/records", headers={"Host": "localhost"}).status_code == 200

@@ -52,6 +52,8 @@ def main(
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"port {port} cannot be used: {error}") from error
+    # Else an answer's second packet waits 40 ms for the browser's delayed acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal that stopped it once more, after its end.
         signal.signal(number, lambda *_: None)

@@ -1,0 +1,31 @@
+"""Who may talk to `chalice local`, which checks no signature: programs of this machine alone.
+
+A web page elsewhere could reach it through a browser on this machine, by DNS rebinding or by a
+request across origins. The first names another host, the second another origin.
+"""
+
+import os
+import re
+from http import HTTPStatus
+
+from chalice.app import Request
+
+from chalicelib.problems import Problem
+
+_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]+)?")
+
+
+def refuse_foreign(request: Request) -> None:
+    """Raise a Problem under `chalice local` for a request of another host or origin.
+
+    On AWS, IAM admits callers before any code runs, so there nothing is looked at.
+    """
+    if os.environ.get("AWS_CHALICE_CLI_MODE") != "true":  # Chalice's command line sets it.
+        return
+    if not _HOST.fullmatch(request.headers.get("host", "")):
+        raise Problem(
+            HTTPStatus.FORBIDDEN, "This server answers for 127.0.0.1 and localhost alone."
+        )
+    origin = request.headers.get("origin")
+    if origin is not None and not _HOST.fullmatch(origin.removeprefix("http://")):
+        raise Problem(HTTPStatus.FORBIDDEN, "This server answers no web page of another host.")
