@@ -1,7 +1,7 @@
 """What a cold start of the transform imports, as a share of importing chalice alone.
 
-Both are imported from the unpacked deployment package, without site packages and without compiled
-files of its modules: as a new Lambda environment does, for the package holds sources alone.
+Both are imported from the unpacked deployment package, without site packages: as a new Lambda
+environment does. The package holds each module's compiled form.
 """
 
 import statistics

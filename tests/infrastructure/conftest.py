@@ -176,8 +176,7 @@ def cdk() -> Cdk:
 
 @pytest.fixture(scope="session")
 def deployments(cdk: Cdk, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Deployment]:
-    def synthesize(context: dict[str, str]) -> Deployment:
-        folder = tmp_path_factory.mktemp("cdk.out")
+    def synthesize(context: dict[str, str], folder: Path) -> Deployment:
         settings = [part for item in context.items() for part in ("-c", "=".join(item))]
         run = cdk("synth", "--quiet", "--output", str(folder), *settings)
         assert run.returncode == 0, run.stdout + run.stderr
@@ -187,7 +186,9 @@ def deployments(cdk: Cdk, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
     # More at a time would only make each wait for a processor, until its time is up.
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(DEPLOYMENTS, pool.map(synthesize, DEPLOYMENTS.values()), strict=True))
+        folders = [tmp_path_factory.mktemp("cdk.out") for _ in DEPLOYMENTS]
+        made = pool.map(synthesize, DEPLOYMENTS.values(), folders)
+        return dict(zip(DEPLOYMENTS, made, strict=True))
 
 
 @pytest.fixture

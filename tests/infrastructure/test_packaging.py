@@ -1,8 +1,9 @@
 """The package that both functions run from."""
 
+import importlib.util
 import platform
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -33,8 +34,29 @@ def test_the_package_holds_what_runs_and_nothing_else(dev: Any):
         "chalice/app.py",
     }
     assert ours <= names
-    assert {name.split("/")[0].split("-")[0] for name in names - ours} == {"msgspec"}
-    assert not [name for name in names if name.endswith(".pyc")]
+    compiled = {name for name in names if name.endswith(".pyc")}
+    assert {name.split("/")[0].split("-")[0] for name in names - ours - compiled} == {"msgspec"}
+
+
+def test_all_modules_are_packed_compiled_for_the_functions_python(dev: Any):
+    names = set(dev.package().namelist())
+    modules = [PurePath(name) for name in names if name.endswith(".py")]
+    assert {name for name in names if name.endswith(".pyc")} == {
+        str(module.parent / "__pycache__" / f"{module.stem}.{sys.implementation.cache_tag}.pyc")
+        for module in modules
+    }
+
+
+@pytest.mark.parametrize("module", ["app", "chalice/app", "chalicelib/change", "msgspec/json"])
+def test_compiled_code_is_of_its_source_and_the_same_wherever_it_is_built(
+    dev: Any, local: Any, module: str
+):
+    source = PurePath(f"{module}.py")
+    name = source.parent / "__pycache__" / f"{source.stem}.{sys.implementation.cache_tag}.pyc"
+    compiled = dev.package().read(str(name))
+    assert compiled == local.package().read(str(name))
+    assert compiled[8:16] == importlib.util.source_hash(dev.package().read(str(source)))
+    assert f"/var/task/{source}".encode() in compiled
 
 
 @pytest.mark.parametrize(("kind", "architecture"), [("dev", "arm64"), ("local", HOST)])
