@@ -193,7 +193,9 @@ def _check(
 ) -> None:
     try:
         payload = b64decode(text, validate=True)
-        expected = read(payload, keep_undeclared=keep_undeclared)
+        # Firehose sends no other spelling, such as surplus padding; it may be refused.
+        usual = b64encode(payload).decode("ascii") == text
+        expected = read(payload, keep_undeclared=keep_undeclared) if usual else None
     except ValueError:
         expected = None
     if answer["result"] != "Ok":
