@@ -1,5 +1,7 @@
 """What of a stack the plan depends on: the settings a person chooses, and the fixed buffers."""
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +21,23 @@ BUCKET_SECONDS = {
 }
 """How long a partition of each finest time level is written to; of months and years, about."""
 
+PARALLELIZATION_MAX = 10
+SHARDS_MAX = 100_000
+
+BOUNDS = {
+    "buffer_seconds": (60, 900),
+    "buffer_megabytes": (64, 128),
+    "parallelization": (1, PARALLELIZATION_MAX),
+    "shards": (1, SHARDS_MAX),
+    "scan_gigabytes": (0, 1e9),
+    "queries_per_day": (0, 1e9),
+}
+"""What a person may choose: Firehose's and Pipes' bounds, and for the others what is sane."""
+
+_WHOLE = {"parallelization", "shards"}
+
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}")
+
 
 class UnplannableError(ValueError):
     """Settings that no plan can be made for; the message names the value, the rule, the remedy."""
@@ -26,7 +45,7 @@ class UnplannableError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """A stack as a plan sees it. Raises UnplannableError for a layout it can tell nothing of."""
+    """A stack as a plan sees it. Raises UnplannableError for what it can tell nothing of."""
 
     layout: tuple[str, ...] = LAYOUT
     """The partition levels, outermost first."""
@@ -75,6 +94,22 @@ class Settings:
             raise UnplannableError(
                 f"the layout has the level {unknown[0]}, of whose values a workload says nothing; "
                 f"plan a layout of {SITE} and times"
+            )
+        for name, (low, high) in BOUNDS.items():
+            value = getattr(self, name)
+            if value is None and name == "shards":
+                continue
+            if not math.isfinite(value) or not low <= value <= high:
+                raise UnplannableError(
+                    f"{name} is {value!r}, but must be from {low:,} to {high:,.0f}; "
+                    "choose one in between"
+                )
+            if name in _WHOLE and value != int(value):
+                raise UnplannableError(f"{name} is {value!r}, but must be a whole number")
+        if not _REGION.fullmatch(self.region):
+            raise UnplannableError(
+                f"the region is {self.region!r}, which is no name of an AWS Region; "
+                f"give one such as {REGION}"
             )
 
     @property

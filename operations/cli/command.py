@@ -66,8 +66,8 @@ def sluice(ctx: click.Context, stack_name: str) -> None:
     ctx.obj = stack_name
 
 
-class _Amount(click.FloatRange):
-    """A number above nought: neither infinite nor, as its parent lets pass, no number at all."""
+class Amount(click.FloatRange):
+    """A number in a range: neither infinite nor, as its parent lets pass, no number at all."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -79,7 +79,7 @@ class _Amount(click.FloatRange):
         return amount
 
 
-AMOUNT = _Amount(0, min_open=True)
+AMOUNT = Amount(0, min_open=True)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 

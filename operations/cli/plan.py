@@ -7,11 +7,18 @@ import click
 from click.core import ParameterSource
 
 from operations import measured
-from operations.cli.command import AMOUNT, json_option, sluice
+from operations.cli.command import AMOUNT, Amount, json_option, sluice
 from operations.cli.planned import show
 from operations.stack import Stack
 from planning.plan import plan
-from planning.settings import Settings, UnplannableError, layout_named
+from planning.settings import (
+    BOUNDS,
+    PARALLELIZATION_MAX,
+    SHARDS_MAX,
+    Settings,
+    UnplannableError,
+    layout_named,
+)
 from planning.workload import Workload, WorkloadError
 
 _WORKLOAD = Workload(changes_per_second=1)
@@ -67,14 +74,14 @@ class _Layout(click.ParamType[tuple[str, ...]]):
 )
 @click.option(
     "--interval",
-    type=click.FloatRange(60, 900),
+    type=Amount(*BOUNDS["buffer_seconds"]),
     default=_SETTINGS.buffer_seconds,
     show_default=True,
     help="Seconds that Firehose buffers.",
 )
 @click.option(
     "--megabytes",
-    type=click.FloatRange(64, 128),
+    type=Amount(*BOUNDS["buffer_megabytes"]),
     default=_SETTINGS.buffer_megabytes,
     show_default=True,
     help="MB of a partition that it buffers at most.",
@@ -88,11 +95,13 @@ class _Layout(click.ParamType[tuple[str, ...]]):
     help="What the objects are.",
 )
 @click.option(
-    "--shards", type=click.IntRange(1), help="Open shards of the stream, else as writes need."
+    "--shards",
+    type=click.IntRange(1, SHARDS_MAX),
+    help="Open shards of the stream, else as writes need.",
 )
 @click.option(
     "--parallelization",
-    type=click.IntRange(1, 10),
+    type=click.IntRange(1, PARALLELIZATION_MAX),
     default=_SETTINGS.parallelization,
     show_default=True,
     help="The pipe's batches of a shard at once.",
@@ -100,7 +109,7 @@ class _Layout(click.ParamType[tuple[str, ...]]):
 @click.option("--region", default=_SETTINGS.region, show_default=True, help="Whose quotas hold.")
 @click.option(
     "--queries",
-    type=click.FloatRange(0),
+    type=Amount(*BOUNDS["queries_per_day"]),
     default=_SETTINGS.queries_per_day,
     show_default=True,
     help="Queries a day, each of one day of a site.",

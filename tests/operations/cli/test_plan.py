@@ -97,6 +97,14 @@ def test_a_layout_is_given_by_its_levels_or_by_its_last(layout: str, levels: lis
         (("--rate", "1", "--item-bytes", "500000"), "DynamoDB's largest item"),
         (("--rate", "0"), "--rate"),
         (("--rate", "1", "--interval", "30"), "--interval"),
+        (("--rate", "1", "--interval", "nan"), "'nan' is not a finite number"),
+        (("--rate", "1", "--megabytes", "nan"), "'nan' is not a finite number"),
+        (("--rate", "1", "--queries", "nan"), "'nan' is not a finite number"),
+        (("--rate", "1", "--queries", "inf"), "--queries"),
+        (("--rate", "1", "--queries", "1e300"), "--queries"),
+        (("--rate", "1", "--shards", "9" * 24), "--shards"),
+        (("--rate", "1", "--region", "mars"), "the region is 'mars'"),
+        (("--rate", "1", "--region", ""), "the region is ''"),
     ],
 )
 def test_what_cannot_be_planned_is_refused_with_the_rule(
