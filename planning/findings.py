@@ -161,8 +161,8 @@ def _pipe(plan: Plan) -> Iterator[Finding]:
         f"{plan.workload.changes_per_second:,.0f} changes a second pass the pipe; with "
         f"{plan.shards} shards and {plan.settings.parallelization} batch of each at once it "
         f"brings about {plan.pipe_capacity:,.0f}",
-        "It falls behind and gives changes up after 12 hours. The table gets more shards by itself "
-        "as writes split it; else give the source in infrastructure/pipe.py a ParallelizationFactor",
+        "It falls behind and gives changes up after 12 hours. More shards come by themselves as "
+        "the table splits; else set the ParallelizationFactor in infrastructure/pipe.py",
     )
     executions = limits.pipe_executions(plan.settings.region)
     yield from _held(

@@ -1,9 +1,10 @@
 """What would mend a plan: other settings, planned again, of which only those that pass are told."""
 
+import math
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, get_args
 
 from chalicelib.partitions import TIME_FORMATS
 from chalicelib.schema import SITE
@@ -14,8 +15,12 @@ from planning.settings import Settings
 from planning.workload import Workload
 
 INTERVALS = (60, 300, 900)
-STACKS_MAX = 64
+STACKS_MAX = 128
 """Beyond so many stacks another design serves better; see docs/scale.md."""
+
+FULLEST_DEVIATIONS = 3
+"""A hash deals sites unevenly: the fullest stack has about so many standard deviations more than
+the average one."""
 
 OPTIONS = {
     "changes_per_second": "--rate",
@@ -28,6 +33,7 @@ OPTIONS = {
 CONTEXT = ("layout", "buffer_seconds", "buffer_megabytes", "format")
 """The settings of a plan that a deployment is given by the same name."""
 
+_ALL: frozenset[Topic] = frozenset(get_args(Topic))
 _OVERFLOWING: frozenset[Topic] = frozenset({"active partitions"})
 _WASTEFUL: frozenset[Topic] = frozenset({"small objects", "object writes"})
 _READ: frozenset[Topic] = frozenset({"scans"})
@@ -60,21 +66,34 @@ class Proposal:
 
 
 def proposals(planned: Plan, found: tuple[Finding, ...]) -> tuple[Proposal, ...]:
-    """For each kind of finding the first change that mends it, and passes."""
+    """For each kind of finding the first change that mends it, and passes.
+
+    A plan that is only warned of is given nothing that is warned of for another reason. For one
+    that is refused, the proposal tells of such a warning.
+    """
     topics = {each.topic for each in found}
     refused = {each.topic for each in found if each.severity == "refuse"}
+    unwanted = frozenset() if refused else _ALL - topics
     told: list[Proposal] = []
     if topics & _OVERFLOWING:
-        told += _first(_coarser(planned), topics & _OVERFLOWING)
-        told += _first(_without_site(planned), topics & _OVERFLOWING)
+        told += _first(_coarser(planned), topics & _OVERFLOWING | unwanted)
+        told += _first(_without_site(planned), topics & _OVERFLOWING | unwanted)
     if topics & _WASTEFUL:
-        told += _first(_fewer_objects(planned), topics & _WASTEFUL)
+        told += _first(_fewer_objects(planned), topics & _WASTEFUL | unwanted)
     if topics & _READ:
-        told += _first(_parquet(planned), frozenset())
+        told += _first(_parquet(planned), unwanted)
     if refused & (_OVERFLOWING | _CARRIED):
         told += _split(planned)
     unique = {(each.plan.workload, each.plan.settings): each for each in told}
-    return tuple(unique.values())
+    return tuple(_with_warnings(each, topics) for each in unique.values())
+
+
+def _with_warnings(proposal: Proposal, topics: set[Topic]) -> Proposal:
+    """The proposal, which tells of the warnings that the plan it mends did not have."""
+    new = {each.topic: None for each in findings(proposal.plan) if each.topic not in topics}
+    if not new:
+        return proposal
+    return replace(proposal, what=f"{proposal.what}; it brings a warning: {', '.join(new)}")
 
 
 _Candidates = Iterator[tuple[str, Settings, Workload]]
@@ -134,24 +153,36 @@ def _parquet(planned: Plan) -> _Candidates:
 
 
 def _split(planned: Plan) -> Iterator[Proposal]:
-    """Several stacks, each with the table of its own part of the sites."""
-    workload = planned.workload
+    """Several stacks, each with the table of its own part of the sites; the fullest is planned."""
     stacks = 2
     while stacks < planned.delivery.active_mean / ACTIVE_PARTITIONS.value:
         stacks *= 2
-    while stacks <= min(STACKS_MAX, workload.sites):
-        part = replace(
-            workload,
-            changes_per_second=workload.changes_per_second / stacks,
-            sites=-(-workload.sites // stacks),
-        )
+    while stacks <= min(STACKS_MAX, planned.workload.sites):
+        part = _fullest(planned.workload, stacks)
         if passes(plan(part, planned.settings, simulated=False)) and passes(
             tried := plan(part, planned.settings)
         ):
-            what = f"{stacks} stacks, each with the table of its part of the sites, by their hash"
+            what = (
+                f"{stacks} stacks, each with the table of its part of the sites, by their hash; "
+                f"the fullest gets about {part.sites:,} sites and "
+                f"{part.changes_per_second:,.10g} changes a second"
+            )
             yield Proposal(what, tried, stacks)
             return
         stacks *= 2
+
+
+def _fullest(workload: Workload, stacks: int) -> Workload:
+    """What the fullest of some stacks gets: the largest site, and more than its part of others."""
+    average = workload.sites / stacks
+    sites = min(workload.sites, math.ceil(average + FULLEST_DEVIATIONS * math.sqrt(average)))
+    largest = workload.site_groups()[0].share
+    others = (sites - 1) / max(1, workload.sites - 1) * (1 - largest)
+    return replace(
+        workload,
+        changes_per_second=float(f"{workload.changes_per_second * (largest + others):.4g}"),
+        sites=sites,
+    )
 
 
 def _cut(layout: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -209,9 +209,11 @@ def _proposals(found: Sequence[Finding], told: Sequence[Proposal]) -> list[Text]
         text = "\nNo settings of this design carry it; docs/scale.md tells what does."
         return [Text(text, style="bold")] if refused else []
     shown = [Text("\nWhat passes:", style="bold")]
+    region = told[0].plan.settings.region
+    where = "" if region == limits.REGION else f" (in {region})"
     for each in told:
         delivery = each.plan.delivery
-        apiece = " each" if each.stacks > 1 else ""
+        apiece = " for the fullest" if each.stacks > 1 else ""
         shown.append(
             Text.assemble(
                 f"  {each.what}\n",
@@ -221,6 +223,7 @@ def _proposals(found: Sequence[Finding], told: Sequence[Proposal]) -> list[Text]
                 f"{each.plan.visible_median:,.0f} s, "
                 f"${total(bill(each.plan)):,.0f} a month{apiece}\n",
                 (f"    {each.command}\n    {each.deployment}", "cyan"),
+                where,
             )
         )
     return shown

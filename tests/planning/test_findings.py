@@ -1,5 +1,6 @@
 """Each rule, broken once; and what is proposed."""
 
+import math
 import shlex
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from planning.findings import Finding, findings, passes
 from planning.plan import plan
-from planning.proposals import proposals
+from planning.proposals import Proposal, proposals
 from planning.settings import Settings, layout_named
 from planning.workload import Workload
 
@@ -97,7 +98,7 @@ def test_a_long_interval_is_shortened_first() -> None:
 
 
 def test_small_objects_are_made_fewer() -> None:
-    workload = Workload(changes_per_second=4, sites=400)
+    workload = Workload(changes_per_second=4, sites=200)
     planned = plan(workload, Settings(layout=layout_named("hour"), queries_per_day=0))
     (proposal,) = proposals(planned, findings(planned))
     assert proposal.plan.objects_per_day < planned.objects_per_day
@@ -107,3 +108,50 @@ def test_small_objects_are_made_fewer() -> None:
 def test_what_no_settings_carry_has_no_proposal() -> None:
     planned = plan(Workload(changes_per_second=1e6, sites=1_000_000), Settings())
     assert proposals(planned, findings(planned)) == ()
+
+
+def split_of(workload: Workload, settings: Settings | None = None) -> Proposal | None:
+    planned = plan(workload, settings or Settings())
+    told = proposals(planned, findings(planned))
+    return next((each for each in told if each.stacks > 1), None)
+
+
+def test_a_site_that_no_stack_carries_is_not_split() -> None:
+    assert split_of(Workload(changes_per_second=200_000, sites=100, skew=5)) is None
+
+
+def test_the_stack_with_the_largest_site_is_planned() -> None:
+    workload = Workload(changes_per_second=150_000, sites=100, skew=1)
+    split = split_of(workload)
+    assert split
+    largest = workload.site_groups()[0].share * workload.changes_per_second
+    assert split.plan.workload.changes_per_second > largest
+    assert split.plan.workload.changes_per_second > 150_000 / split.stacks
+
+
+def test_the_stack_that_a_hash_fills_most_passes() -> None:
+    split = split_of(
+        Workload(changes_per_second=90_000, sites=30_000), Settings(region="eu-west-2")
+    )
+    assert split
+    average = 30_000 / split.stacks
+    assert split.plan.workload.sites >= average + 3 * math.sqrt(average)
+    assert f"about {split.plan.workload.sites} sites" in split.what
+    assert passes(split.plan)
+
+
+def test_a_warning_is_not_traded_for_another() -> None:
+    planned = plan(
+        Workload(changes_per_second=5, sites=700, late=0.3), Settings(layout=layout_named("minute"))
+    )
+    found = findings(planned)
+    assert {each.severity for each in found} == {"warn"}
+    for proposal in proposals(planned, found):
+        topics = {each.topic for each in findings(proposal.plan)}
+        assert topics <= {each.topic for each in found}
+
+
+def test_a_new_warning_is_told_where_the_plan_was_refused() -> None:
+    planned = plan(Workload(changes_per_second=10_000, sites=2_000), Settings())
+    by_time = proposals(planned, findings(planned))[0]
+    assert "it brings a warning: scans" in by_time.what

@@ -113,3 +113,8 @@ def test_what_cannot_be_planned_is_refused_with_the_rule(
     result = invoke(*arguments)
     assert result.exit_code == 2
     assert told in " ".join(result.stderr.split())
+
+
+def test_the_region_stands_beside_the_deployment() -> None:
+    assert "minute (in eu-west-2)" in invoke(*OVERFLOWING, "--region", "eu-west-2").stdout
+    assert "(in " not in invoke(*OVERFLOWING).stdout
