@@ -36,11 +36,11 @@ def reads(sql: str) -> list[Read]:
     try:
         statements = sqlglot.parse(sql, dialect="athena")
         return [
-            _read(table, scope)
+            _read(table, name, scope)
             for statement in statements
             if isinstance(statement, exp.Query)
             for scope in traverse_scope(statement)
-            for table in scope.sources.values()
+            for name, table in scope.sources.items()
             if isinstance(table, exp.Table)
         ]
     except SqlglotError:
@@ -64,57 +64,68 @@ def unnamed(found: Iterable[Read], asked: Collection[str]) -> set[str]:
     }
 
 
-def _read(table: exp.Table, scope: Scope) -> Read:
-    conditions = list(_conditions(scope))
+def _read(table: exp.Table, name: str, scope: Scope) -> Read:
+    conditions = list(_conditions(name, scope))
     return Read(
         table.name.lower(),
-        frozenset().union(*(_held(each, _compared) for each in conditions)),
-        frozenset().union(*(_held(each, _named) for each in conditions)),
+        frozenset().union(*(_held(each, _compared, name) for each, name in conditions)),
+        frozenset().union(*(_held(each, _named, name) for each, name in conditions)),
     )
 
 
-def _conditions(scope: Scope | None) -> Iterator[exp.Expr]:
-    """The conditions that a row of the scope's tables must meet, those around it included."""
+def _conditions(name: str | None, scope: Scope | None) -> Iterator[tuple[exp.Expr, str | None]]:
+    """The conditions that a row of a scope's table must meet, those around it included.
+
+    Each comes with the name that the table, or what it is read through, has there.
+    """
     while scope is not None:
         select = scope.expression
         if where := select.args.get("where"):
-            yield where.this
+            yield where.this, name
         for join in select.args.get("joins", ()):
             if not join.side and (on := join.args.get("on")):
-                yield on
+                yield on, name
         inner, scope = scope, scope.parent
+        if scope is not None:
+            name = next((key for key, each in scope.sources.items() if each is inner), None)
         # A subquery has rows of its own, and a window or a limit looks at those around each row:
         # what is asked of the rows outside is then not asked of the table.
         if inner.is_subquery or select.args.get("limit") or select.find(exp.Window):
             return
 
 
-def _held(condition: exp.Expr, leaf: Callable[[exp.Expr], set[str]]) -> set[str]:
-    """The columns that a condition holds in every way in which it can be true."""
+Leaf = Callable[[exp.Expr, str | None], set[str]]
+
+
+def _held(condition: exp.Expr, leaf: Leaf, source: str | None) -> set[str]:
+    """The columns of a source that a condition holds in every way in which it can be true."""
     match condition:
         case exp.Paren():
-            return _held(condition.this, leaf)
+            return _held(condition.this, leaf, source)
         case exp.And():
-            return _held(condition.left, leaf) | _held(condition.right, leaf)
+            return _held(condition.left, leaf, source) | _held(condition.right, leaf, source)
         case exp.Or():
-            return _held(condition.left, leaf) & _held(condition.right, leaf)
-    return leaf(condition)
+            return _held(condition.left, leaf, source) & _held(condition.right, leaf, source)
+    return leaf(condition, source)
 
 
-def _compared(condition: exp.Expr) -> set[str]:
+def _compared(condition: exp.Expr, source: str | None) -> set[str]:
     if not isinstance(condition, _RANGES) or condition.find(exp.Query):
         return set()
-    sides = [_columns(each) for each in condition.iter_expressions()]
-    return set().union(*sides) if sum(map(bool, sides)) == 1 else set()
+    sides = [list(each.find_all(exp.Column)) for each in condition.iter_expressions()]
+    if sum(map(bool, sides)) != 1:
+        return set()
+    return {
+        column.name.lower()
+        for side in sides
+        for column in side
+        if source is None or column.table.lower() in ("", source.lower())
+    }
 
 
-def _named(condition: exp.Expr) -> set[str]:
+def _named(condition: exp.Expr, source: str | None) -> set[str]:
     if not isinstance(condition, exp.EQ | exp.In):
         return set()
     sides = condition.iter_expressions()
     whole = {each.name.lower() for each in sides if isinstance(each, exp.Column)}
-    return _compared(condition) & whole
-
-
-def _columns(side: exp.Expr) -> set[str]:
-    return {each.name.lower() for each in side.find_all(exp.Column)}
+    return _compared(condition, source) & whole

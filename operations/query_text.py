@@ -178,7 +178,8 @@ def hidden(
     `years` and `sites` are those it shows, None for all.
     """
     first, last = selection.days()
-    if years and ((first and first.year < years[0]) or (last and last.year > years[1])):
+    asked = [day.year for day in (first, last) if day]
+    if years and not all(years[0] <= year <= years[1] for year in asked):
         return f"the years {years[0]} to {years[1]} alone; deploy with -c years=... to see more"
     if sites is not None and selection.site and _encoded(selection.site) not in sites:
         return "no such site; deploy with it in -c sites=..."

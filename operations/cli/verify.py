@@ -8,7 +8,16 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from operations.cli.command import AMOUNT, err, json_option, out, print_json, progress_bar, sluice
+from operations.cli.command import (
+    AMOUNT,
+    Amount,
+    err,
+    json_option,
+    out,
+    print_json,
+    progress_bar,
+    sluice,
+)
 from operations.query import Lake
 from operations.stack import Stack
 from operations.verify import Counts, Drift, Verified, verify
@@ -21,7 +30,7 @@ PAUSE_SECONDS = 0.5
 @sluice.command("verify")
 @click.option(
     "--in-flight-seconds",
-    type=click.FloatRange(0),
+    type=Amount(0),
     help="How long a change may take into the lake.  [default: 1.5 x the deployed buffer + 60]",
 )
 @click.option(

@@ -52,6 +52,13 @@ def test_a_table_is_found_wherever_it_is_read(sql: str) -> None:
     assert Read("changes", NOTHING, NOTHING) in reads(sql)
 
 
+def test_a_condition_on_one_of_two_reads_is_none_on_the_other() -> None:
+    sql = "SELECT 1 FROM changes a JOIN changes b ON a.id = b.id WHERE a.siteid_partition = '2'"
+    one, other = reads(sql)
+    assert one == Read("changes", frozenset(PARTITIONS[:1]), frozenset(PARTITIONS[:1]))
+    assert other == Read("changes", NOTHING, NOTHING)
+
+
 def test_all_changes_are_read_whole() -> None:
     sql = "SELECT * FROM all_changes WHERE siteid_partition = '2'"
     assert everything(reads(sql), PARTITIONS) == "all_changes has no partitions"

@@ -109,6 +109,8 @@ def test_a_site_that_no_path_can_name_is_refused() -> None:
         (Selection(end=datetime(2024, 1, 1, tzinfo=UTC)), None),
         (Selection(end=datetime(2024, 1, 2, tzinfo=UTC)), "the years 2020 to 2023 alone"),
         (Selection("3"), "no such site"),
+        (Selection("2", end=datetime(2019, 1, 1, tzinfo=UTC)), "the years 2020 to 2023 alone"),
+        (Selection("2", datetime(2045, 1, 1, tzinfo=UTC)), "the years 2020 to 2023 alone"),
     ],
 )
 def test_what_changes_does_not_show_is_told(selection: Selection, why: str | None) -> None:
