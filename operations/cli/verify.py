@@ -100,8 +100,8 @@ def mending(drifts: list[Drift], faults: Faults) -> list[str]:
         found.append("sluice backfill: the lake has no version of some records")
     if not found or any(each.versions for each in drifts):
         found.append(
-            "the lake knows other versions of some records: if replay and redrive do not bring the "
-            "last one, see docs/queries.md, When verify finds drift"
+            "sluice query history --key ID: the lake has other versions of some records; what "
+            "brings the last one is in docs/queries.md, When verify finds drift"
         )
     return found
 
