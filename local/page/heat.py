@@ -40,7 +40,8 @@ class Column(Struct, frozen=True):
 class Heat(Struct, frozen=True):
     """The grid. `level` is the time level of a column; `columns` are its times, oldest first.
 
-    `earlier` and `further_rows` count the columns and rows that are left out.
+    `earlier` and `further_rows` count the columns and rows that are left out: the oldest times,
+    and the sites whose newest record is oldest.
     """
 
     level: str
@@ -76,20 +77,22 @@ def grid(partitions: Mapping[str, int]) -> Heat:
     columns = sorted({times for _, times in counts})
     shown = columns[-COLUMNS_MAX:]
     sites = Counter[str]()
-    for (site, _), records in counts.items():
+    newest: dict[str, tuple[str, ...]] = {}
+    for (site, times), records in cells:
         sites[site] += records
-    ordered = sorted(sites, key=lambda site: (len(site), site))
-    peak = max((counts[site, times] for site in sites for times in shown), default=0)
+        newest[site] = max(newest.get(site, times), times)
+    freshest = sorted(sites, key=lambda site: (newest[site], sites[site]), reverse=True)[:ROWS_MAX]
+    peak = max((counts[site, times] for site in freshest for times in shown), default=0)
     rows = tuple(
         Row(site, tuple(_cell(counts[site, times], peak) for times in shown), sites[site])
-        for site in ordered[:ROWS_MAX]
+        for site in sorted(freshest, key=lambda site: (len(site), site))
     )
     return Heat(
         list(TIME_FORMATS)[depth - 1] if depth else "",
         tuple(_column(times) for times in shown),
         rows,
         len(columns) - len(shown),
-        len(ordered) - len(rows),
+        len(sites) - len(rows),
     )
 
 

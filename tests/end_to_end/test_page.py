@@ -148,8 +148,9 @@ def test_a_question_is_answered_with_rows_and_a_chart(visit: Visit) -> None:
     for site in sites:
         visit.post(siteId=site)
         expect(visit.tab.locator("#latest")).to_contain_text(site)
-    for site in sites:
-        expect(visit.tab.get_by_role("row").filter(has_text=site)).to_be_visible()
+        arrived = visit.tab.locator(".journey", has_text=f"data/siteId={site}/")
+        expect(arrived.locator("li.done")).to_have_count(3)
+    expect(visit.tab.locator("#heat tbody tr").first).to_be_visible()
     visit.tab.get_by_label("Saved query").select_option("largest")
     box = visit.tab.get_by_label("SQL", exact=True)
     expect(box).to_have_value(

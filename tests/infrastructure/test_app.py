@@ -1,5 +1,6 @@
 """The CDK app, as a person meets it through the `cdk` command."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def test_a_breach_of_the_awssolutions_rules_fails_the_synthesis(cdk: Any, tmp_pa
 def test_a_package_without_its_requirements_is_never_deployed(
     cdk: Any, tmp_path: Path, index: dict[str, str]
 ):
-    run = cdk("synth", "--quiet", "--output", str(tmp_path), PIP_FIND_LINKS="", **index)
+    alone = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
+    run = cdk("synth", "--quiet", "--output", str(tmp_path), **alone, **index)
     assert run.returncode != 0
     assert "The functions' package cannot be built" in run.stderr
     assert "msgspec" in run.stderr

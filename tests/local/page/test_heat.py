@@ -38,6 +38,13 @@ def test_what_is_left_out_is_counted():
     assert (sites.further_rows, len(sites.rows)) == (3, ROWS_MAX)
 
 
+def test_the_sites_with_the_newest_records_are_the_ones_shown():
+    old = {folder(f"site-{n:02}", 0): 9 for n in range(ROWS_MAX)}
+    heat = grid({**old, folder("site-99", 1): 1})
+    assert [row.site for row in heat.rows][-1] == "site-99"
+    assert (heat.further_rows, len(heat.rows)) == (1, ROWS_MAX)
+
+
 def test_a_site_is_shown_as_it_was_written():
     assert grid({folder("..%2F%3Cb%3E", 0): 1}).rows[0].site == "../<b>"
 
