@@ -59,7 +59,7 @@ class Settings:
     format: Literal["json", "parquet"] = "json"
     """What the lake's objects are."""
 
-    transform_seconds: float = 60
+    transform_seconds: float = 10
     """How long Firehose gathers records for one invocation of the transform."""
 
     transform_megabytes: float = 1

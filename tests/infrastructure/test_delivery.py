@@ -67,7 +67,7 @@ def test_the_transform_processes_what_is_delivered(dev: Any):
         "LambdaArn": "${Transform.Arn}",
         "RoleArn": "${Delivery/Role.Arn}",
         "BufferSizeInMBs": "1",
-        "BufferIntervalInSeconds": "60",
+        "BufferIntervalInSeconds": "10",
         "NumberOfRetries": "3",
     }
 

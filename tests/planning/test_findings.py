@@ -98,7 +98,7 @@ def test_a_long_interval_is_shortened_first() -> None:
 
 
 def test_small_objects_are_made_fewer() -> None:
-    workload = Workload(changes_per_second=4, sites=200)
+    workload = Workload(changes_per_second=6, sites=200)
     planned = plan(workload, Settings(layout=layout_named("hour"), queries_per_day=0))
     (proposal,) = proposals(planned, findings(planned))
     assert proposal.plan.objects_per_day < planned.objects_per_day
