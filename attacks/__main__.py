@@ -1,6 +1,5 @@
 """`python -m attacks`: attack every target, or those named, for a bounded time each."""
 
-import math
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,22 +15,16 @@ from rich.table import Table
 from attacks.result import Result
 from attacks.runner import Runner
 from attacks.targets import FUZZED, NAMES, fuzzed
+from operations.cli.command import Amount
 
 FOLDER = Path(".attacks")
 """Corpora, crashes and logs, by target."""
 
 
-def _finite(_: click.Context, __: click.Parameter, value: float) -> float:
-    """A range lets `nan` and `inf` pass, and no target would come to its end."""
-    if not math.isfinite(value):
-        raise click.BadParameter(f"{value} is not a finite number; give seconds, such as 30")
-    return value
-
-
 @click.command()
 @click.argument("targets", nargs=-1, type=click.Choice(NAMES))
-@click.option("--seconds", default=30.0, show_default=True, type=click.FloatRange(min=1),
-              callback=_finite, help="Time for each target.")  # fmt: skip
+@click.option("--seconds", default=30.0, show_default=True, type=Amount(1),
+              help="Time for each target.")  # fmt: skip
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1),
               help="Targets attacked at a time.")  # fmt: skip
 @click.option("--input", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),

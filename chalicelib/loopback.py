@@ -12,7 +12,8 @@ from chalice.app import Request
 
 from chalicelib.problems import Problem
 
-_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]+)?")
+LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]+)?")
+OTHER_HOST = "This server answers for 127.0.0.1 and localhost alone."
 
 
 def refuse_foreign(request: Request) -> None:
@@ -22,10 +23,8 @@ def refuse_foreign(request: Request) -> None:
     """
     if os.environ.get("AWS_CHALICE_CLI_MODE") != "true":  # Chalice's command line sets it.
         return
-    if not _HOST.fullmatch(request.headers.get("host", "")):
-        raise Problem(
-            HTTPStatus.FORBIDDEN, "This server answers for 127.0.0.1 and localhost alone."
-        )
+    if not LOOPBACK_HOST.fullmatch(request.headers.get("host", "")):
+        raise Problem(HTTPStatus.FORBIDDEN, OTHER_HOST)
     origin = request.headers.get("origin")
-    if origin is not None and not _HOST.fullmatch(origin.removeprefix("http://")):
+    if origin is not None and not LOOPBACK_HOST.fullmatch(origin.removeprefix("http://")):
         raise Problem(HTTPStatus.FORBIDDEN, "This server answers no web page of another host.")

@@ -10,7 +10,7 @@ from chalicelib.change import CHANGE_TYPES
 from chalicelib.partitions import PartitionError, encode_value, layout_errors
 from chalicelib.schema import LAYOUT, SITE
 from planning.lint import projection_errors, template_errors, workload_errors
-from planning.settings import Settings, UnplannableError
+from planning.settings import BUFFER_MEGABYTES, BUFFER_SECONDS, Settings, UnplannableError
 from planning.workload import ITEM_BYTES_MAX, Workload
 
 Target = Literal["aws", "local"]
@@ -341,6 +341,7 @@ def _table_errors(name: str | None, stream_arn: str | None, key_arn: str | None)
 
 _TABLE_NAME = r"[a-zA-Z0-9_.-]{3,255}"
 _ARN = r"arn:aws[a-z-]*:%s:[a-z0-9-]+:[0-9]{12}:%s"
+_FIREHOSE = "Firehose's bounds with dynamic partitioning"
 _EXPIRY = "days until S3 deletes the object"
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "stage": _stage,
@@ -350,8 +351,8 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "undeclared": _choice(get_args(KeepOrDrop)),
     "format": _choice(get_args(Format)),
     "response": _choice(get_args(Response)),
-    "buffer_seconds": _whole_number(60, 900, "Firehose's bounds with dynamic partitioning"),
-    "buffer_megabytes": _whole_number(64, 128, "Firehose's bounds with dynamic partitioning"),
+    "buffer_seconds": _whole_number(*BUFFER_SECONDS, _FIREHOSE),
+    "buffer_megabytes": _whole_number(*BUFFER_MEGABYTES, _FIREHOSE),
     "error_days": _whole_number(1, 3650, _EXPIRY),
     "old_version_days": _whole_number(1, 3650, _EXPIRY),
     "log_days": _log_days,

@@ -24,9 +24,13 @@ BUCKET_SECONDS = {
 PARALLELIZATION_MAX = 10
 SHARDS_MAX = 100_000
 
+BUFFER_SECONDS = (60, 900)
+BUFFER_MEGABYTES = (64, 128)
+"""Firehose's bounds with dynamic partitioning."""
+
 BOUNDS = {
-    "buffer_seconds": (60, 900),
-    "buffer_megabytes": (64, 128),
+    "buffer_seconds": BUFFER_SECONDS,
+    "buffer_megabytes": BUFFER_MEGABYTES,
     "parallelization": (1, PARALLELIZATION_MAX),
     "shards": (1, SHARDS_MAX),
     "scan_gigabytes": (0, 1e9),

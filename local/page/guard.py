@@ -4,13 +4,11 @@ A web page elsewhere could reach a server on loopback through the browser, by DN
 form. The first names another host, the second another origin; both are refused.
 """
 
-import re
-
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]+)?")
+from chalicelib.loopback import LOOPBACK_HOST, OTHER_HOST
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -48,8 +46,8 @@ class Guard:
 def _refusal(method: str, headers: Headers) -> str | None:
     """Why a request is refused, or None."""
     host = headers.get("Host", "")
-    if not _LOOPBACK_HOST.fullmatch(host):
-        return "This server answers for 127.0.0.1 and localhost alone."
+    if not LOOPBACK_HOST.fullmatch(host):
+        return OTHER_HOST
     site = headers.get("Sec-Fetch-Site", "none")
     opened = method == "GET" and headers.get("Sec-Fetch-Mode") == "navigate"
     if site not in ("same-origin", "none") and not opened:
