@@ -58,13 +58,13 @@ docs: setup ## Write the documents that derive from the code.
 # ARGS narrows it: make bench ARGS="--only transform --quick"
 bench: setup ## Measure against peers and targets (installs the peers first).
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
-	@$(BIN)/python -m benchmarks $(ARGS)
+	@$(BIN)/python -m checks.benchmarks $(ARGS)
 
 # ARGS passes options on: make attack ARGS="--seconds 600 transform"
 attack: setup ## Attack whatever reads others' bytes (installs the fuzzer first).
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary atheris -r requirements-attack.txt \
-		|| { echo "error: the fuzzer atheris has wheels for Python 3.11 to 3.14 on Linux (x86-64) alone; tests/attacks needs none"; exit 1; }
-	@$(BIN)/python -m attacks $(ARGS)
+		|| { echo "error: the fuzzer atheris has wheels for Python 3.11 to 3.14 on Linux (x86-64) alone; tests/checks/attacks needs none"; exit 1; }
+	@$(BIN)/python -m checks.attacks $(ARGS)
 
 deploy: setup ## Deploy to AWS (STAGE=dev).
 	@cd infrastructure && npx cdk deploy -c stage=$(STAGE)

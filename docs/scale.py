@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from operations.cli.planned import amount, size_of
-from planning.bill import bill, total
-from planning.findings import findings
-from planning.plan import Plan, plan
-from planning.proposals import command, proposals
-from planning.settings import Settings, layout_named
-from planning.workload import Workload
+from sluice.cli.planned import amount, size_of
+from sluice.planning.bill import bill, total
+from sluice.planning.findings import findings
+from sluice.planning.plan import Plan, plan
+from sluice.planning.proposals import command, proposals
+from sluice.planning.settings import Settings, layout_named
+from sluice.planning.workload import Workload
 
 SMALL = Workload(changes_per_second=10, sites=20)
 MIDDLE = Workload(changes_per_second=10_000, sites=2_000)

@@ -30,7 +30,7 @@ from infrastructure.settings import DeploymentSettings, Format
 
 RESULT_PREFIX = "query-results/"
 
-QUERIES = Path(__file__).parents[1] / "queries"
+QUERIES = Path(__file__).parents[1] / "sluice/query/saved"
 
 LINES = "lines"
 """A table for the emulator's engine, which guesses types from the JSON: each line as text."""
@@ -214,7 +214,7 @@ class Catalog(Construct):
         )
 
     def _save_queries(self) -> None:
-        """The files of `queries/`, their parameters as `?`, for which Athena's console asks."""
+        """The files of `sluice/query/saved/`, their parameters as `?`, for which Athena's console asks."""
         for file in sorted(QUERIES.glob("*.sql")):
             text = file.read_text()
             athena.CfnNamedQuery(

@@ -9,9 +9,9 @@ from chalicelib.catalog import partition_columns, partition_levels
 from chalicelib.change import CHANGE_TYPES
 from chalicelib.partitions import PartitionError, encode_value, layout_errors
 from chalicelib.schema import LAYOUT, SITE
-from planning.lint import projection_errors, template_errors, workload_errors
-from planning.settings import BUFFER_MEGABYTES, BUFFER_SECONDS, Settings, UnplannableError
-from planning.workload import ITEM_BYTES_MAX, Workload
+from sluice.planning.lint import projection_errors, template_errors, workload_errors
+from sluice.planning.settings import BUFFER_MEGABYTES, BUFFER_SECONDS, Settings, UnplannableError
+from sluice.planning.workload import ITEM_BYTES_MAX, Workload
 
 Target = Literal["aws", "local"]
 KeepOrDrop = Literal["keep", "drop"]

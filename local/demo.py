@@ -18,7 +18,7 @@ POLL_SECONDS = 0.5
 
 def sluice(session: Session, *arguments: str) -> str:
     """What a `sluice` command prints for the session. Raises LocalRunError when it fails."""
-    command = [sys.executable, "-m", "operations", *arguments]
+    command = [sys.executable, "-m", "sluice", *arguments]
     status, output, errors = captured(command, session.environment, ROOT)
     if status != 0:
         raise LocalRunError(f"`sluice {' '.join(arguments)}` failed: {errors.strip()}")

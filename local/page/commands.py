@@ -36,7 +36,7 @@ class Sluice:
     """Runs commands against one stack, each in a process of its own."""
 
     def __init__(self, stack_name: str, environment: Mapping[str, str] | None = None) -> None:
-        self._command = [sys.executable, "-m", "operations", "--stack-name", stack_name]
+        self._command = [sys.executable, "-m", "sluice", "--stack-name", stack_name]
         self._environment = dict(os.environ if environment is None else environment)
 
     async def run(self, *arguments: str, given: str = "") -> Answer:

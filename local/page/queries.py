@@ -1,4 +1,4 @@
-"""The saved queries of `queries/`, and what `sluice query` answers."""
+"""The saved queries of `sluice/query/saved/`, and what `sluice query` answers."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from local.cdk import ROOT
 
-FOLDER = ROOT / "queries"
+FOLDER = ROOT / "sluice/query/saved"
 
 
 class SavedQuery(Struct, frozen=True):

@@ -15,7 +15,7 @@ from chalicelib.change import CHANGE_FIELDS, INPUT_TEMPLATE
 from chalicelib.transform import transformer
 from local.pipe.definition import PipeDefinition
 from local.pipe.template import Template
-from operations.items import item_writer, read_line
+from sluice.items import item_writer, read_line
 from tests.attribute_values import (
     a_set,
     attribute_values,

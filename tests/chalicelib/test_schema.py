@@ -43,7 +43,7 @@ print(json.dumps({
 
 
 def test_a_field_added_to_the_schema_arrives_everywhere(tmp_path: Path) -> None:
-    for folder in ("chalicelib", "docs", "infrastructure", "planning"):
+    for folder in ("chalicelib", "docs", "infrastructure", "sluice/planning"):
         shutil.copytree(
             ROOT / folder,
             tmp_path / folder,

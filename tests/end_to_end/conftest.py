@@ -6,8 +6,8 @@ import boto3
 import pytest
 
 from local.session import STACK_NAME, Options, deployed
-from operations.api import Api
-from operations.stack import Stack
+from sluice.api import Api
+from sluice.stack import Stack
 from tests.end_to_end.deployment import Deployed
 
 

@@ -11,9 +11,9 @@ import urllib3
 from mypy_boto3_firehose import FirehoseClient
 
 from local.session import Session
-from operations.api import Api
-from operations.lake import keys
-from operations.stack import Stack
+from sluice.api import Api
+from sluice.lake import keys
+from sluice.stack import Stack
 
 
 @dataclass

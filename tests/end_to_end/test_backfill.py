@@ -20,12 +20,12 @@ from typing import Any
 
 import boto3
 
-from operations.items import Item, Line, item_writer, read_line
-from operations.lake import keys, lines
-from operations.latest import latest
+from sluice.items import Item, Line, item_writer, read_line
+from sluice.lake import keys, lines
+from sluice.verify.latest import latest
 from tests.attribute_values import comparable_item
 from tests.end_to_end.deployment import Deployed
-from tests.operations.backfill.exports import data_file, export_objects
+from tests.sluice.backfill.exports import data_file, export_objects
 
 ITEMS = int(os.environ.get("SLUICE_BACKFILL_ITEMS", "3000"))
 SITES = 20
@@ -152,7 +152,7 @@ SLOWLY = ("--read-capacity", "4", "--parallel", "4")
 
 def backfill(deployed: Deployed, checkpoint: Path, *options: str) -> "subprocess.Popen[bytes]":
     """Start a backfill."""
-    sluice = [sys.executable, "-m", "operations", "--stack-name", deployed.stack.name]
+    sluice = [sys.executable, "-m", "sluice", "--stack-name", deployed.stack.name]
     return subprocess.Popen(
         [*sluice, "backfill", "--json", "--checkpoint", str(checkpoint), *options],
         stdout=subprocess.PIPE,

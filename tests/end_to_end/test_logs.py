@@ -12,8 +12,8 @@ import pytest
 import urllib3
 
 from local.processes import free_port
-from operations.api import Api
-from operations.stack import OperationError
+from sluice.api import Api
+from sluice.stack import OperationError
 from tests.end_to_end.deployment import Deployed
 
 MARK = "mark" + uuid.uuid4().hex

@@ -154,7 +154,7 @@ def test_a_question_is_answered_with_rows_and_a_chart(visit: Visit) -> None:
     visit.tab.get_by_label("Saved query").select_option("largest")
     box = visit.tab.get_by_label("SQL", exact=True)
     expect(box).to_have_value(
-        (Path(__file__).parents[2] / "queries" / "largest.sql").read_text().strip()
+        (Path(__file__).parents[2] / "sluice/query/saved/largest.sql").read_text().strip()
     )
     box.press("Control+Enter")
     expect(visit.tab.locator("#result-table th").first).to_have_text("siteid")

@@ -14,9 +14,9 @@ from pyarrow import parquet
 
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
 from local.session import STACK_NAME, Options, Session, running
-from operations.cli import sluice
-from operations.lake import keys, lines
-from operations.stack import Stack
+from sluice.cli import sluice
+from sluice.lake import keys, lines
+from sluice.stack import Stack
 
 DELIVERY_SECONDS = 60
 HOSTILE_SITE = "a/b=%2F'"

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from operations.seed import SAMPLES
+from sluice.seed import SAMPLES
 from tests.end_to_end.deployment import Deployed
 
 

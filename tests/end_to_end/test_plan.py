@@ -14,13 +14,13 @@ import urllib3
 from chalicelib.partitions import DATA_PREFIX, partitioner
 from chalicelib.schema import EVENT_TIME, KEY, LAYOUT, SITE
 from local.session import Session
-from operations.lake import keys
-from operations.stack import Stack
-from planning.delivery import Buffering
-from planning.settings import MIB
-from planning.simulation import Run, arrivals, deliver
-from planning.weights import Weights, sample_items, weigh
-from planning.workload import Workload
+from sluice.lake import keys
+from sluice.planning.delivery import Buffering
+from sluice.planning.settings import MIB
+from sluice.planning.simulation import Run, arrivals, deliver
+from sluice.planning.weights import Weights, sample_items, weigh
+from sluice.planning.workload import Workload
+from sluice.stack import Stack
 from tests.end_to_end.deployment import Deployed
 
 WORKLOAD = Workload(changes_per_second=600, item_bytes=15_000, sites=30)

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from click.testing import CliRunner
 
-from operations.cli import sluice
+from sluice.cli import sluice
 from tests.end_to_end.deployment import Deployed
 
 Run = Callable[..., Any]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.metrics import RECORDS
-from operations.cli import sluice
+from sluice.cli import sluice
 
 ALARM = "AWS::CloudWatch::Alarm"
 RUNBOOK = Path(__file__).resolve().parents[2] / "docs/runbook.md"

@@ -15,8 +15,8 @@ import pytest
 from local.cdk import ROOT, cdk
 from local.emulator import client_environment
 from local.processes import LOOPBACK, Process, free_port, listening
-from operations.api import Api
-from operations.stack import Stack
+from sluice.api import Api
+from sluice.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

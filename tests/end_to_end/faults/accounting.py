@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from operations.items import item_writer
-from operations.latest import latest
+from sluice.items import item_writer
+from sluice.verify.latest import latest
 from tests.end_to_end.deployment import Deployed
 
 Change = dict[str, Any]

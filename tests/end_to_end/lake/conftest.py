@@ -15,10 +15,10 @@ from click.testing import CliRunner, Result
 from chalicelib.attributes import attribute
 from chalicelib.partitions import DATA_PREFIX
 from local.session import STACK_NAME, Options, running
-from operations.cli import sluice
-from operations.lake import keys
-from operations.query import Lake
-from operations.stack import Stack
+from sluice.cli import sluice
+from sluice.lake import keys
+from sluice.query.athena import Lake
+from sluice.stack import Stack
 from tests.end_to_end.lake.history import History, Record, next_change
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib.attributes import attribute
-from operations.cli import sluice
-from operations.items import read_line
-from operations.lake import lines
+from sluice.cli import sluice
+from sluice.items import read_line
+from sluice.lake import lines
 from tests.end_to_end.lake.conftest import Deployed
 from tests.end_to_end.lake.history import FIRST_MINUTE_MS, MINUTES, SITES, Record
 

@@ -12,9 +12,9 @@ from typing import Any
 import boto3
 
 from chalicelib.partitions import DATA_PREFIX
-from operations.items import read_line
-from operations.lake import keys, lines
-from operations.verify_stack import delivery_seconds
+from sluice.items import read_line
+from sluice.lake import keys, lines
+from sluice.verify.deployed import delivery_seconds
 from tests.end_to_end.lake.conftest import Deployed, change, wait_until_delivered
 from tests.end_to_end.lake.history import FIRST_MINUTE_MS
 
@@ -136,7 +136,7 @@ def test_unless_told_otherwise_it_waits_as_long_as_a_delivery_may_take_and_can_b
 ) -> None:
     seconds = delivery_seconds(deployed.stack)
     assert seconds > 60
-    command = [sys.executable, "-m", "operations", "--stack-name", deployed.stack.name, "verify"]
+    command = [sys.executable, "-m", "sluice", "--stack-name", deployed.stack.name, "verify"]
     with (
         without_lines(deployed, a_key(deployed, "MODIFY", 2)),
         subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process,

@@ -1,0 +1,91 @@
+"""The API as `chalice local` serves it, asked by schemathesis for what its description says.
+
+Promise: no request is a server's error; what the description allows is accepted and all else
+refused; each answer has a status, headers, type and body that the description names; what was
+written can be read, and what was deleted cannot.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import randbelow
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+
+from chalicelib.schema import KEY
+from checks.attacks.result import Crash, Result
+from local.emulator import client_environment, emulator
+from local.processes import LOOPBACK, LocalRunError, captured, free_port, listening
+from local.session import READY_SECONDS, chalice_local, emulator_session
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = Path(__file__).with_name("schemathesis.toml")
+TABLE = "records"
+SEEDS = 2**32
+
+
+def run(seconds: float) -> Result:
+    """Attack an API of its own for about this long, each time in another way."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        with emulator(free_port(), folder / "emulator") as endpoint_url:
+            make_table(endpoint_url)
+            with serving(endpoint_url, TABLE, folder / "api.log") as url:
+                return attack(url, folder, seconds, randbelow(SEEDS))
+
+
+def make_table(endpoint_url: str) -> None:
+    """An empty table in the emulator."""
+    dynamodb: Any = emulator_session().client("dynamodb", endpoint_url=endpoint_url)
+    dynamodb.create_table(
+        TableName=TABLE,
+        KeySchema=[{"AttributeName": KEY, "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": KEY, "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+@contextmanager
+def serving(endpoint_url: str, table: str, log: Path) -> Iterator[str]:
+    """Serve the API over a table in the emulator; yields its URL."""
+    port = free_port()
+    process = chalice_local(port, log, client_environment(endpoint_url, TABLE_NAME=table))
+    try:
+        process.wait_until(lambda: listening(port), READY_SECONDS)
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        process.stop()
+
+
+def attack(url: str, folder: Path, seconds: float, seed: int) -> Result:
+    """Ask the API at a URL for about this long. Reports go to the folder.
+
+    Raises LocalRunError when schemathesis itself fails.
+    """
+    report = folder / "report.json"
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(SETTINGS)),
+        *("run", f"{url}/openapi.json", "--seed", str(seed), "--max-time", str(round(seconds))),
+        # Python's HTTP server answers slowly on a connection that is kept.
+        *("--header", "Connection: close", "--continue-on-failure", "--no-color"),
+        *("--report", "json", "--report-json-path", str(report)),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    began = time.monotonic()
+    status, output, errors = captured(command, environment, folder)
+    try:
+        told = msgspec.json.decode(report.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        raise LocalRunError(f"schemathesis ended with {status}:\n{output}{errors}") from None
+    broken = [*told["failures"], *told["errors"]]
+    return Result(
+        target="api",
+        inputs=told["test_cases"]["generated"],
+        seconds=time.monotonic() - began,
+        crashes=(Crash(f"seed {seed}:\n{output}"),) if status or broken else (),
+    )

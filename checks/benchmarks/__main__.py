@@ -1,0 +1,36 @@
+"""`python -m checks.benchmarks`: every measurement beside its target, in one table."""
+
+from importlib import import_module
+from itertools import chain
+
+import click
+import msgspec
+from rich.console import Console
+
+from checks.benchmarks.verdict import Measurement, table
+
+SUITES = ("transform", "memory", "cold_start", "package", "pipeline", "project")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--only", multiple=True, type=click.Choice(SUITES), help="Measure this alone; may be repeated."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table.")
+@click.option("--quick", is_flag=True, help="Fewer shapes and rounds: coarse, but soon there.")
+def main(only: tuple[str, ...], as_json: bool, quick: bool) -> None:
+    """Measure against peers and targets. A missed target is told, and is no failure."""
+    found: list[Measurement] = list(
+        chain.from_iterable(
+            import_module(f"checks.benchmarks.{suite}").measurements(quick=quick)
+            for suite in only or SUITES
+        )
+    )
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
+    else:
+        Console().print(table("Measurements", found))
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m checks.benchmarks")

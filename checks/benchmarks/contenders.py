@@ -1,0 +1,103 @@
+"""Whoever transforms an event, as the Lambda runtime calls it: event bytes to response bytes.
+
+Each is imported when it is asked for, so that a process which measures one holds no other.
+"""
+
+import io
+import json
+import os
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from importlib import import_module
+from typing import Any
+
+from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
+
+Contender = Callable[[bytes], str]
+
+PLAIN = "Sluice"
+ENCODED = "Sluice, encoded"
+POWERTOOLS = "Powertools"
+STANDARD_LIBRARY = "standard library"
+OURS = (PLAIN, ENCODED)
+PEERS = (POWERTOOLS, STANDARD_LIBRARY)
+
+_PEERS = {
+    POWERTOOLS: "checks.benchmarks.powertools",
+    STANDARD_LIBRARY: "checks.benchmarks.standard_library",
+}
+_ENVIRONMENT = {
+    "LAYOUT": "siteId/year/month/day/hour/minute",
+    "CHANGE_TYPES": "INSERT,MODIFY,REMOVE",
+    "UNDECLARED": "keep",
+    "FORMAT": "json",
+    "AWS_LAMBDA_FUNCTION_NAME": "transform",
+}
+
+codec = LambdaMarshaller()
+
+
+def contender(name: str) -> Contender:
+    """The contender of this name, ready to be called."""
+    if name in OURS:
+        return through_codec(_deployed("encoded" if name == ENCODED else "plain"))
+    handler = import_module(_PEERS[name]).handler
+    return through_codec(
+        handler if name == STANDARD_LIBRARY else lambda event: handler(event, None)
+    )
+
+
+def _deployed(response: str) -> Callable[[Any], Any]:
+    from chalicelib.transform import deployed_transformer
+
+    os.environ.update(_ENVIRONMENT, RESPONSE=response)
+    deployed_transformer.cache_clear()
+    return deployed_transformer()
+
+
+def through_codec(handler: Callable[[Any], Any]) -> Contender:
+    """The handler between the runtime's decoding and encoding."""
+
+    def run(request: bytes) -> str:
+        body, _ = codec.marshal_response(handler(codec.unmarshal_request(request)))
+        return str(body)
+
+    return run
+
+
+def floor(requests: list[bytes]) -> Contender:
+    """What no transform can do without: the codec both ways, and base64 both ways.
+
+    It encodes the ready answers of our own transform, as dictionaries.
+    """
+    transform = contender(PLAIN)
+    with redirect_stdout(io.StringIO()):
+        ready = {request: json.loads(transform(request)) for request in requests}
+    lines = {
+        request: [b64decode(answer["data"]) for answer in response["records"]]
+        for request, response in ready.items()
+    }
+
+    def run(request: bytes) -> str:
+        for record in codec.unmarshal_request(request)["records"]:
+            b64decode(record["data"])
+        for line in lines[request]:
+            b64encode(line).decode("ascii")
+        return str(codec.marshal_response(ready[request])[0])
+
+    return run
+
+
+def meaning(response: str) -> list[tuple[Any, ...]]:
+    """What a response says of each record; where it failed, that alone."""
+    return [
+        (answer["recordId"], answer["result"])
+        if answer["result"] != "Ok"
+        else (
+            answer["recordId"],
+            json.loads(b64decode(answer["data"])),
+            answer["metadata"]["partitionKeys"],
+        )
+        for answer in json.loads(response)["records"]
+    ]

@@ -1,0 +1,53 @@
+"""What a fresh process holds at most while it answers the largest batch, contender by contender."""
+
+import contextlib
+import io
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from checks.benchmarks.contenders import OURS, PEERS, contender
+from checks.benchmarks.events import Shape, event
+from checks.benchmarks.verdict import Measurement
+
+SHAPES = (Shape(150, 5_000), Shape(20_000, 0))
+CALLS = 3
+
+
+def measurements(quick: bool = False) -> Iterable[Measurement]:
+    """Our peaks, none of them to be higher than either peer's."""
+    for shape in SHAPES[: 1 if quick else None]:
+        request, _ = event(shape)
+        peaks = {name: peak(name, request) for name in (*OURS, *PEERS)}
+        for ours in OURS:
+            yield Measurement(
+                f"{ours}: peak memory, {shape.name}",
+                peaks[ours],
+                "MiB",
+                min(peaks[peer] for peer in PEERS),
+                remark=", ".join(f"{peer} {peaks[peer]:.0f}" for peer in PEERS),
+            )
+
+
+def peak(name: str, request: bytes) -> float:
+    """The peak in MiB of a process that answers this event with this contender."""
+    command = [sys.executable, "-m", "checks.benchmarks.memory", name]
+    answer = subprocess.run(command, check=True, capture_output=True, input=request)  # noqa: S603
+    return float(answer.stdout)
+
+
+def _answer_and_print_peak(name: str) -> None:
+    request = sys.stdin.buffer.read()
+    run = contender(name)
+    with contextlib.redirect_stdout(io.StringIO()):
+        for _ in range(CALLS):
+            run(request)
+    # Not getrusage: its peak may be that of the process which started this one.
+    status = Path("/proc/self/status").read_text()
+    (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+    print(int(kilobytes) / 1024)
+
+
+if __name__ == "__main__":
+    _answer_and_print_peak(sys.argv[1])

@@ -1,0 +1,146 @@
+"""The transform against its peers and its floor: event bytes to response bytes.
+
+Both ways go through the Lambda runtime's own codec, as on AWS. Rounds are interleaved, so that a
+machine whose speed drifts is fair to all; what counts is the median of the ratios.
+"""
+
+import contextlib
+import io
+import statistics
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import cycle, islice
+
+from rich.console import Console
+from rich.table import Table
+
+from checks.benchmarks.contenders import (
+    OURS,
+    PEERS,
+    PLAIN,
+    POWERTOOLS,
+    STANDARD_LIBRARY,
+    Contender,
+    contender,
+    floor,
+    meaning,
+)
+from checks.benchmarks.events import Shape, event, events, shapes
+from checks.benchmarks.verdict import Measurement
+
+ROUNDS = 15
+SECONDS_A_ROUND = 0.03
+FLOOR = "floor"
+TARGETS = {POWERTOOLS: 0.35, STANDARD_LIBRARY: 0.45, FLOOR: 1.6}
+
+Pair = tuple[str, str]
+"""One of ours, and whom it is compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What one shape took."""
+
+    shape: Shape
+    microseconds: dict[str, float]
+    """A record, by contender."""
+    ratios: dict[Pair, float]
+    """Our time as a share of another's."""
+
+
+def measurements(quick: bool = False) -> Iterable[Measurement]:
+    """For each target, the shape that comes worst. Prints the table of all shapes."""
+    chosen = shapes()[:: 6 if quick else 1]
+    timings = []
+    console = Console(stderr=True, width=120)
+    with console.status("") as status:
+        for shape in chosen:
+            status.update(f"transform: {shape.name}")
+            timings.append(timing(shape, rounds=3 if quick else ROUNDS))
+    console.print(shape_table(timings))
+    for ours in OURS:
+        for other, target in TARGETS.items():
+            ratios = {each.shape.name: each.ratios[ours, other] for each in timings}
+            worst = max(ratios, key=ratios.__getitem__)
+            met = sum(ratio <= target for ratio in ratios.values())
+            yield Measurement(
+                f"{ours}: time as a share of that of {other}",
+                ratios[worst],
+                "",
+                target,
+                remark=f"worst: {worst}; met by {met} of {len(ratios)} shapes",
+            )
+
+
+def timing(shape: Shape, rounds: int = ROUNDS) -> Timing:
+    """The median times and ratios of a shape, after all contenders have given the same answers."""
+    requests = events(shape)
+    records = len(event(shape)[1])
+    runs = {name: contender(name) for name in (*OURS, *PEERS)}
+    agree(runs, requests[0])
+    runs[FLOOR] = floor(requests)
+    feeds = {name: cycle(requests) for name in runs}
+    once = {name: seconds(run, feeds[name], 1) for name, run in runs.items()}
+    times = {name: max(1, int(SECONDS_A_ROUND / each)) for name, each in once.items()}
+    took: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            took[name].append(seconds(run, feeds[name], times[name]))
+    return Timing(
+        shape,
+        {name: statistics.median(each) / records * 1e6 for name, each in took.items()},
+        {
+            (ours, other): statistics.median(
+                mine / its for mine, its in zip(took[ours], took[other], strict=True)
+            )
+            for ours in OURS
+            for other in TARGETS
+        },
+    )
+
+
+def agree(runs: dict[str, Contender], request: bytes) -> None:
+    """Raise ValueError unless all contenders answer an event alike: only the same job compares."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        meanings = {name: meaning(run(request)) for name, run in runs.items()}
+    for name, found in meanings.items():
+        if found != meanings[PLAIN]:
+            raise ValueError(f"{name} and {PLAIN} answer the same event differently; compare them")
+
+
+def seconds(run: Contender, feed: Iterator[bytes], times: int) -> float:
+    """How long one of `times` calls takes, in the mean. What they log is not shown."""
+    requests = list(islice(feed, times))
+    with contextlib.redirect_stdout(io.StringIO()):
+        start = time.perf_counter()
+        for request in requests:
+            run(request)
+        return (time.perf_counter() - start) / times
+
+
+def shape_table(timings: Iterable[Timing]) -> Table:
+    """All shapes: for both forms, microseconds a record and the shares, coloured by verdict."""
+    table = Table(
+        title="Transform, plain / encoded: µs a record, and time as a share of another's",
+        title_justify="left",
+    )
+    table.add_column("shape", no_wrap=True)
+    table.add_column("µs", justify="right", no_wrap=True)
+    for name, target in TARGETS.items():
+        table.add_column(f"{name}\n≤ {target}", justify="right", no_wrap=True)
+    for each in timings:
+        table.add_row(
+            each.shape.name,
+            " / ".join(f"{each.microseconds[ours]:.1f}" for ours in OURS),
+            *(
+                " / ".join(share(each.ratios[ours, other], target) for ours in OURS)
+                for other, target in TARGETS.items()
+            ),
+        )
+    return table
+
+
+def share(ratio: float, target: float) -> str:
+    """A ratio in the colour of its verdict."""
+    return f"[{'green' if ratio <= target else 'red'}]{ratio:.2f}[/]"

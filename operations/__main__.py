@@ -1,6 +1,0 @@
-"""The `sluice` command line."""
-
-from operations.cli import sluice
-
-if __name__ == "__main__":
-    sluice(prog_name="sluice")

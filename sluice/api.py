@@ -1,0 +1,63 @@
+"""The seeding API as a client sees it: every request signed with SigV4."""
+
+import time
+from typing import Any
+
+import boto3
+import msgspec
+import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError
+
+from sluice.stack import OperationError, Stack
+
+ATTEMPTS = 6
+TIMEOUT_SECONDS = 30.0
+_PASSING = {429, 502, 503, 504}
+
+
+class Api:
+    """A client of one stack's API. It may be shared between threads."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._url = stack.api_url
+        session = boto3.Session()
+        if (credentials := session.get_credentials()) is None:
+            raise OperationError("the API wants signed requests, and no AWS credentials are set")
+        self._signer = SigV4Auth(credentials, "execute-api", session.region_name or "us-east-1")
+        self._pool = urllib3.PoolManager(maxsize=16, retries=False)
+
+    def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """The status and the decoded JSON body of the answer.
+
+        Throttling and absence are tried again with back-off. Raises OperationError when they last,
+        and for any other answer of an error.
+        """
+        for attempt in range(ATTEMPTS):
+            status, answer = self._once(method, path, body)
+            if status not in _PASSING:
+                break
+            time.sleep(0.1 * 2**attempt)
+        if status >= 400:
+            detail = answer.get("detail") or answer.get("message") or answer.get("Message")
+            raise OperationError(f"{method} {path} was answered {status}: {detail}")
+        return status, answer
+
+    def _once(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        data = b"" if body is None else msgspec.json.encode(body)
+        url = f"{self._url}{path}"
+        request = AWSRequest(method, url, {"Content-Type": "application/json"}, data)
+        try:
+            self._signer.add_auth(request)
+            answer = self._pool.request(
+                method, url, body=data, headers=dict(request.headers), timeout=TIMEOUT_SECONDS
+            )
+        except (urllib3.exceptions.HTTPError, BotoCoreError) as unreachable:
+            raise OperationError(
+                f"the API at {self._url} cannot be reached: {unreachable}"
+            ) from None
+        try:
+            return answer.status, msgspec.json.decode(answer.data) if answer.data else {}
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return answer.status, {"detail": "an answer that is not JSON"}

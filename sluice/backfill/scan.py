@@ -1,0 +1,126 @@
+"""The table itself as a backfill's source: a parallel scan within a budget of read capacity.
+
+Reads are eventually consistent, at half the price. What such a read misses was written a moment
+before it, and the stream carries that write:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html
+"""
+
+import random
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+from sluice.backfill.capacity import ReadCapacity
+from sluice.backfill.source import Found, Page
+from sluice.backfill.stop import Stop
+from sluice.items import attributes
+from sluice.stack import OperationError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import (
+        ScanInputTypeDef,
+        ScanOutputTypeDef,
+        TableDescriptionTypeDef,
+    )
+
+ATTEMPTS = 12
+BACKOFF_SECONDS = 0.1
+BACKOFF_SECONDS_MAX = 10.0
+
+THROTTLED = frozenset(
+    {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
+)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class TableScan:
+    """A table, read in segments."""
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: "TableDescriptionTypeDef",
+        segments: int,
+        capacity: ReadCapacity,
+        stop: Stop,
+    ) -> None:
+        self._client = client
+        self._name = table["TableName"]
+        self._keys = key_names(table)
+        self._segments = segments
+        self._capacity = capacity
+        self._stop = stop
+        self.identity = f"{table['TableArn']} ({table['TableId']})"
+        self.item_count = table["ItemCount"]
+
+    def parts(self) -> list[str]:
+        """The segments, as `index/total`."""
+        return [f"{index}/{self._segments}" for index in range(self._segments)]
+
+    def pages(self, part: str, after: str | None) -> Iterator[Page]:
+        """The pages of a segment. Raises OperationError, StoppedError, and what botocore raises."""
+        try:
+            segment, total = map(int, part.split("/"))
+            last: Any = attributes(after) if after is not None else None
+        except (ValueError, msgspec.MsgspecError):
+            raise OperationError(
+                f"the checkpoint has a position that no scan wrote, in part {part!r}; "
+                "begin anew with --restart"
+            ) from None
+        request: ScanInputTypeDef = {
+            "TableName": self._name,
+            "Segment": segment,
+            "TotalSegments": total,
+            "ReturnConsumedCapacity": "TOTAL",
+        }
+        while True:
+            if last:
+                request["ExclusiveStartKey"] = last
+            moment, answer = self._read(request)
+            last = answer.get("LastEvaluatedKey")
+            found = [
+                Found(_encode({name: item[name] for name in self._keys}), _encode(item))
+                for item in answer["Items"]
+            ]
+            yield Page(moment, found, _encode(last).decode() if last else None)
+            if not last:
+                return
+
+    def _read(self, request: "ScanInputTypeDef") -> tuple[int, "ScanOutputTypeDef"]:
+        """One page, and the epoch milliseconds at which its reading began."""
+        for attempt in range(ATTEMPTS):
+            while (delay := self._capacity.delay()) > 0:
+                self._stop.pause(delay)
+            request["Limit"] = self._capacity.page_items
+            moment = time.time_ns() // 1_000_000
+            try:
+                answer = self._client.scan(**request)
+            except ClientError as error:
+                reason = error.response["Error"].get("Code", "")
+                if reason in THROTTLED:
+                    self._capacity.throttled()
+                elif error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+                    raise
+            except (HTTPClientError, ConnectionError) as error:
+                reason = type(error).__name__
+            else:
+                units = answer["ConsumedCapacity"].get("CapacityUnits", 0)
+                self._capacity.spent(units, answer["ScannedCount"])
+                return moment, answer
+            self._stop.pause(
+                random.uniform(0, min(BACKOFF_SECONDS * 2**attempt, BACKOFF_SECONDS_MAX))  # noqa: S311
+            )
+        raise OperationError(
+            f"the table {self._name} could not be read {ATTEMPTS} times in a row: {reason}; "
+            "run again to go on, with a lower --read-capacity if the table is throttled"
+        )
+
+
+def key_names(table: "TableDescriptionTypeDef") -> list[str]:
+    """The names of a table's key attributes, the partition key first."""
+    return [each["AttributeName"] for each in table["KeySchema"]]

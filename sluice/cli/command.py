@@ -1,0 +1,132 @@
+"""What all commands share: the group that turns errors into one line, its consoles and options."""
+
+import math
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from sluice.stack import OperationError, told
+
+# Without a terminal there is no edge at which to cut a line.
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 240)
+err = Console(stderr=True, soft_wrap=True)
+
+INTERRUPTED = 130
+"""The exit status of a command that Ctrl-C ended, as shells have it."""
+
+
+class _Commands(click.Group):
+    """Turns an operation's error into one line on standard error and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (OperationError, ClientError, BotoCoreError) as refused:
+            err.print(f"[red]error:[/red] {escape(told(refused))}", highlight=False)
+            sys.exit(1)
+        except KeyboardInterrupt as stop:
+            err.print(": ".join(filter(None, ["interrupted", str(stop)])), highlight=False)
+            sys.exit(INTERRUPTED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--stack-name",
+    envvar="SLUICE_STACK",
+    default="Sluice-dev",
+    show_default=True,
+    help="The deployed stack to work on.",
+)
+@click.pass_context
+def sluice(ctx: click.Context, stack_name: str) -> None:
+    """Look into a Sluice stack and keep it running, on AWS or on this machine.
+
+    AWS_ENDPOINT_URL decides which of the two it is.
+    """
+    if not stack_name:
+        raise click.BadParameter("a stack has a name", param_hint="--stack-name")
+    ctx.obj = stack_name
+
+
+class Amount(click.FloatRange):
+    """A number in a range: neither infinite nor, as its parent lets pass, no number at all."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number."""
+        amount: float = super().convert(value, param, ctx)
+        if not math.isfinite(amount):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return amount
+
+
+AMOUNT = Amount(0, min_open=True)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(msgspec.json.encode(document).decode())
+
+
+class _Rate(ProgressColumn):
+    """Records a second, of a task that counts its records, or steps a second."""
+
+    def render(self, task: Task) -> Text:
+        if not task.elapsed or not task.completed:
+            return Text("")
+        if "records" not in task.fields:
+            return Text(f"{task.completed / task.elapsed:.0f}/s")
+        records = task.fields["records"]
+        return Text(f"{records} records, {records / task.elapsed:.0f}/s")
+
+
+def progress_bar(label: str) -> Progress:
+    """A bar on a terminal's standard error with count, rate and time left; it leaves no trace."""
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+
+
+@contextmanager
+def stoppable(hint: str) -> Iterator[Callable[[], None]]:
+    """Ctrl-C ends the command, with a hint, where what this yields is called; a second one at once.
+
+    So a step that must not be torn apart is not.
+    """
+    asked = False
+
+    def ask(_signal: int, _frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt(hint)
+        asked = True
+
+    def check() -> None:
+        if asked:
+            raise KeyboardInterrupt(hint)
+
+    former = signal.signal(signal.SIGINT, ask)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, former)

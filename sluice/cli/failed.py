@@ -1,0 +1,115 @@
+"""`sluice failed`."""
+
+from base64 import b64encode
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from sluice.cli.command import json_option, out, print_json, progress_bar, sluice
+from sluice.cli.selection import selection_options
+from sluice.recovery.quarantine import Failure, Selection, failures
+from sluice.stack import Stack
+from sluice.wording import counted, shown
+
+
+@sluice.command("failed")
+@selection_options
+@click.option(
+    "--limit", type=click.IntRange(0), default=20, show_default=True, help="Records to list."
+)
+@click.option("--payload", is_flag=True, help="Print each record as it was put into Firehose.")
+@json_option
+@click.pass_obj
+def failed_command(
+    stack_name: str,
+    error_code: str | None,
+    since: datetime | None,
+    limit: int,
+    payload: bool,
+    as_json: bool,
+) -> None:
+    """List the records in quarantine: by error code, then the latest ones.
+
+    Records that `sluice replay` has put again are not among them.
+    """
+    stack = Stack.named(stack_name)
+    with progress_bar("reading error objects") as bar:
+        task = bar.add_task("", total=None)
+        found = failures(
+            stack,
+            Selection(error_code, since),
+            keep_payloads=payload,
+            progress=lambda read, total: bar.update(task, completed=read, total=total),
+        )
+    by_code = Counter(each.record.code for each in found)
+    if as_json:
+        print_json(
+            {
+                "bucket": stack.bucket,
+                "byErrorCode": by_code,
+                "records": [_document(each, payload) for each in found[:limit]],
+            }
+        )
+        return
+    out.print(_codes(found, by_code))
+    for each in found[:limit]:
+        _print(each, payload)
+    left = max(0, len(found) - limit)
+    out.print(
+        f"{counted(len(found), 'record')} in quarantine" + (f", {left} not listed" if left else ""),
+        highlight=False,
+    )
+
+
+def _codes(found: list[Failure], by_code: Counter[str]) -> Table:
+    table = Table("error code", "records", "latest", box=None, pad_edge=False)
+    for code, count in by_code.most_common():
+        latest = next(each.failed_at for each in found if each.record.code == code)
+        table.add_row(Text(shown(code)), str(count), _time(latest))
+    return table
+
+
+def _print(failure: Failure, payload: bool) -> None:
+    record = failure.record
+    out.print(
+        Text(f"\n{_time(failure.failed_at)}  {shown(record.code)}", style="bold"),
+        Text(f"\n  {shown(record.message)}\n  {failure.key}, line {record.line}"),
+        sep="",
+    )
+    if record.obstacle:
+        out.print(Text(f"  cannot be replayed: {record.obstacle}"))
+    if payload and record.payload is not None:
+        click.echo(f"  {_readable(record.payload)}")
+
+
+def _document(failure: Failure, payload: bool) -> dict[str, Any]:
+    record = failure.record
+    document = {
+        "failedAt": failure.failed_at,
+        "errorCode": record.code,
+        "errorMessage": record.message,
+        "key": failure.key,
+        "line": record.line,
+        "obstacle": record.obstacle,
+    }
+    if payload:
+        data = record.payload
+        document["rawData"] = None if data is None else b64encode(data).decode()
+    return document
+
+
+def _readable(payload: bytes) -> str:
+    """Text where it can be shown as it is, base64 where it cannot."""
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError:
+        text = ""
+    return text if text.isprintable() and text else f"base64: {b64encode(payload).decode()}"
+
+
+def _time(epoch_ms: int) -> str:
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,0 +1,242 @@
+"""How a plan is told: figures, a chart, the bill, what is wrong and what passes."""
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from sluice.cli.chart import columns
+from sluice.cli.command import out, print_json
+from sluice.planning import limits, prices
+from sluice.planning.bill import Line, bill, total
+from sluice.planning.findings import Finding, findings
+from sluice.planning.plan import Plan
+from sluice.planning.proposals import Proposal, proposals
+
+
+def show(planned: Plan, as_json: bool) -> None:
+    """Print a plan, and exit 1 when it is refused."""
+    found = findings(planned)
+    told = proposals(planned, found)
+    lines = bill(planned)
+    if as_json:
+        print_json(
+            {
+                "plan": planned,
+                "findings": found,
+                "bill": [_as_json(line) for line in lines],
+                "dollarsPerMonth": total(lines),
+                "pricesOf": prices.DATE,
+                "proposals": [
+                    {
+                        "what": each.what,
+                        "command": each.command,
+                        "deployment": each.deployment,
+                        "stacks": each.stacks,
+                        "plan": each.plan,
+                    }
+                    for each in told
+                ],
+            }
+        )
+    else:
+        out.print(Group(*_shown(planned, found, told, lines)))
+    if any(each.severity == "refuse" for each in found):
+        sys.exit(1)
+
+
+def _as_json(line: Line) -> dict[str, object]:
+    return {
+        "what": line.what,
+        "quantity": line.quantity,
+        "unit": line.price.unit,
+        "dollars": line.dollars,
+        "note": line.note,
+        "source": line.price.source,
+    }
+
+
+def _shown(
+    planned: Plan, found: Sequence[Finding], told: Sequence[Proposal], lines: Sequence[Line]
+) -> list[Text | Table]:
+    workload = planned.workload
+    delivery = planned.delivery
+    limit = limits.ACTIVE_PARTITIONS.value
+    how = (
+        f"{delivery.simulated:,} changes simulated"
+        if delivery.simulated
+        else "expected values, as the changes are many"
+    )
+    course = Text(
+        f"Active partitions in the first {delivery.course_seconds:,.0f} s of a period, and the "
+        f"limit of {limit:,.0f}",
+        style="bold",
+    )
+    return [
+        Text(
+            f"{amount(workload.changes_per_second)} changes a second of "
+            f"{workload.item_bytes:,} bytes, {workload.sites:,} sites; "
+            f"{'/'.join(planned.settings.layout)}",
+            style="bold",
+        ),
+        Text(f"{how}\n", style="dim"),
+        _figures(planned),
+        Text(""),
+        course,
+        *columns(delivery.active, limit),
+        Text(""),
+        _bill(lines),
+        *_findings(found),
+        *_proposals(found, told),
+    ]
+
+
+def _figures(planned: Plan) -> Table:
+    delivery, settings, query = planned.delivery, planned.settings, planned.query
+    quotas = limits.direct_put(settings.region)
+    table = Table(box=None, show_header=True, header_style="dim", padding=(0, 2, 0, 0))
+    for name in ("", "planned", "limit"):
+        table.add_column(name)
+    rows = (
+        (
+            "active partitions",
+            f"{delivery.active_peak:,.0f} at the peak, {delivery.active_mean:,.0f} on average",
+            f"{limits.ACTIVE_PARTITIONS.value:,.0f}",
+        ),
+        (
+            "objects",
+            f"{planned.objects_per_day:,.0f} a day, {size_of(planned.object_bytes)} and "
+            f"{delivery.lines_per_object:,.1f} lines each",
+            "",
+        ),
+        (
+            "time to visibility",
+            f"{planned.visible_median:,.0f} s for half, {planned.visible_p99:,.0f} s for 99 %, "
+            f"{planned.visible_longest:,.0f} s at most",
+            "",
+        ),
+        (
+            "transform",
+            f"{amount(delivery.invocations_per_second)} invocations a second of "
+            f"{delivery.records_per_invocation:,.0f} records, "
+            f"{amount(planned.concurrency)} at once",
+            f"{limits.LAMBDA_CONCURRENCY.value:,.0f} at once",
+        ),
+        (
+            "response",
+            f"{size_of(planned.response_bytes)} for a full batch",
+            size_of(limits.RESPONSE_BYTES.value),
+        ),
+        ("Direct PUT", f"{size_of(planned.put_bytes)} a second", size_of(quotas.size.value)),
+        (
+            "",
+            f"{amount(planned.workload.changes_per_second)} records a second",
+            f"{quotas.records.value:,.0f}",
+        ),
+        ("", f"{planned.put_requests:,.0f} requests a second", f"{quotas.requests.value:,.0f}"),
+        (
+            "stream and pipe",
+            f"{planned.shards:,} shards, {planned.pipe_concurrency:,} batches at once",
+            f"about {planned.pipe_capacity:,.0f} changes a second",
+        ),
+        (
+            "table",
+            f"{planned.table_writes:,.0f} write units a second",
+            f"{limits.TABLE_WRITES.value:,.0f}",
+        ),
+        (
+            "S3",
+            f"{amount(delivery.objects_per_second)} writes a second",
+            f"{limits.S3_PUTS.value:,.0f} a prefix",
+        ),
+        (
+            "a query of a day",
+            f"{query.partitions} partition projected, {query.objects:,.0f} objects in "
+            f"{query.listings:,} listings, {size_of(query.scanned_bytes)} read",
+            "",
+        ),
+    )
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _bill(lines: Sequence[Line]) -> Table:
+    table = Table(
+        box=None,
+        header_style="dim",
+        padding=(0, 2, 0, 0),
+        title=f"A month, by prices of {prices.REGION} in {prices.DATE} (check them yourself)",
+        title_justify="left",
+        title_style="bold",
+        show_footer=True,
+    )
+    table.add_column("", footer="together")
+    table.add_column("quantity", justify="right")
+    table.add_column("unit")
+    table.add_column("$", justify="right", footer=f"{total(tuple(lines)):,.2f}")
+    table.add_column("")
+    for line in lines:
+        table.add_row(
+            line.what,
+            f"{line.quantity:,.1f}",
+            line.price.unit,
+            f"{line.dollars:,.2f}",
+            Text(line.note, style="dim"),
+        )
+    return table
+
+
+def _findings(found: Sequence[Finding]) -> list[Text]:
+    if not found:
+        return [Text("\nNothing comes near a limit.", style="green")]
+    styles = {"refuse": "bold red", "warn": "yellow"}
+    return [Text("")] + [
+        Text.assemble(
+            (f"{each.severity}: ", styles[each.severity]),
+            f"{each.message}.",
+            (f"\n  {each.source}", "dim"),
+        )
+        for each in found
+    ]
+
+
+def _proposals(found: Sequence[Finding], told: Sequence[Proposal]) -> list[Text]:
+    refused = any(each.severity == "refuse" for each in found)
+    if not told:
+        text = "\nNo settings of this design carry it; docs/scale.md tells what does."
+        return [Text(text, style="bold")] if refused else []
+    shown = [Text("\nWhat passes:", style="bold")]
+    region = told[0].plan.settings.region
+    where = "" if region == limits.REGION else f" (in {region})"
+    for each in told:
+        delivery = each.plan.delivery
+        apiece = " for the fullest" if each.stacks > 1 else ""
+        shown.append(
+            Text.assemble(
+                f"  {each.what}\n",
+                f"    {delivery.active_peak:,.0f} active partitions, "
+                f"{each.plan.objects_per_day:,.0f} objects a day of "
+                f"{size_of(each.plan.object_bytes)}, visible after "
+                f"{each.plan.visible_median:,.0f} s, "
+                f"${total(bill(each.plan)):,.0f} a month{apiece}\n",
+                (f"    {each.command}\n    {each.deployment}", "cyan"),
+                where,
+            )
+        )
+    return shown
+
+
+def amount(value: float) -> str:
+    """A number for a person: three digits of a small one, all of a large one."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def size_of(count: float) -> str:
+    """Bytes for a person: `1.4 MB`."""
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:,.1f} {unit}"
+    return f"{count:,.0f} B"

@@ -1,0 +1,73 @@
+"""`sluice redrive`."""
+
+import sys
+
+import click
+import msgspec
+
+from sluice.cli.command import err, json_option, out, print_json, progress_bar, sluice, stoppable
+from sluice.recovery.dead_letters import DeadLetters
+from sluice.recovery.redrive import Redriven, redrive
+from sluice.stack import Stack
+from sluice.wording import counted
+
+HINT = "messages that were not done stay in the queue; run it again to go on"
+
+
+@sluice.command("redrive")
+@click.option("--dry-run", is_flag=True, help="Count what would be put, and remove no message.")
+@json_option
+@click.pass_obj
+def redrive_command(stack_name: str, dry_run: bool, as_json: bool) -> None:
+    """Bring back the changes that the pipe gave up, while the table's stream has them.
+
+    The dead-letter queue holds pointers; the changes are read from the stream, which keeps them
+    for 24 hours, and put through Firehose. A message is removed once its changes were accepted or
+    have aged out. Exits 1 when a change does not come back.
+    """
+    stack = Stack.named(stack_name)
+    redriven = Redriven()
+    try:
+        with (
+            stoppable(HINT) as check,
+            DeadLetters(stack) as letters,
+            progress_bar("messages") as bar,
+        ):
+            task = bar.add_task("", total=letters.count())
+
+            def step() -> None:
+                bar.update(task, completed=redriven.messages, records=redriven.accepted)
+                check()
+
+            redrive(
+                stack,
+                letters,
+                redriven,
+                lambda sentence: err.print(sentence, highlight=False, markup=False),
+                dry_run,
+                step,
+            )
+    finally:
+        if as_json:
+            print_json({"dryRun": dry_run, **msgspec.to_builtins(redriven)})
+        else:
+            _print(redriven, dry_run)
+    if redriven.aged_out or redriven.too_large or redriven.unreadable:
+        sys.exit(1)
+
+
+def _print(redriven: Redriven, dry_run: bool) -> None:
+    changes = counted(redriven.accepted, "change")
+    done = (
+        f"{changes} would be put"
+        if dry_run
+        else f"{changes} put through Firehose, {counted(redriven.removed, 'message')} removed"
+    )
+    out.print(f"{counted(redriven.messages, 'message')} read: {done}", highlight=False)
+    for count, noun, what in (
+        (redriven.aged_out, "change", "aged out of the stream"),
+        (redriven.too_large, "change", "too large for Firehose"),
+        (redriven.unreadable, "message", "without a pointer to changes"),
+    ):
+        if count:
+            out.print(f"{counted(count, noun)} {what}", highlight=False)

@@ -1,0 +1,70 @@
+"""`sluice replay`."""
+
+import sys
+from datetime import datetime
+
+import click
+import msgspec
+
+from sluice.cli.command import err, json_option, out, print_json, progress_bar, sluice, stoppable
+from sluice.cli.selection import selection_options
+from sluice.recovery.quarantine import Selection
+from sluice.recovery.replay import Replayed, replay
+from sluice.stack import Stack
+from sluice.wording import counted
+
+HINT = "what was accepted is noted; run it again to go on"
+
+
+@sluice.command("replay")
+@selection_options
+@click.option("--dry-run", is_flag=True, help="Count what would be put, and change nothing.")
+@json_option
+@click.pass_obj
+def replay_command(
+    stack_name: str,
+    error_code: str | None,
+    since: datetime | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Put the records in quarantine through Firehose again, once their cause is mended.
+
+    An error object moves to errors-replayed/ when its last record was accepted. Run again, the
+    command puts nothing twice. Exits 1 when a chosen record cannot be put.
+    """
+    stack = Stack.named(stack_name)
+    replayed = Replayed()
+    try:
+        with stoppable(HINT) as check, progress_bar("error objects") as bar:
+            task = bar.add_task("", total=None)
+
+            def step(done: float, total: int) -> None:
+                bar.update(task, completed=done, total=total)
+                bar.update(task, records=replayed.accepted)
+                check()
+
+            replay(stack, Selection(error_code, since), replayed, dry_run, step)
+    finally:
+        if as_json:
+            print_json({"dryRun": dry_run, **msgspec.to_builtins(replayed)})
+        else:
+            _print(replayed, dry_run)
+    if replayed.obstacles:
+        sys.exit(1)
+
+
+def _print(replayed: Replayed, dry_run: bool) -> None:
+    objects = counted(replayed.objects, "error object")
+    if dry_run:
+        told = f"{counted(replayed.accepted, 'record')} of {objects} would be put"
+    else:
+        told = (
+            f"{counted(replayed.accepted, 'record')} put through Firehose again; "
+            f"{replayed.moved} of {objects} moved to errors-replayed/"
+        )
+    if replayed.not_chosen:
+        told += f"; {counted(replayed.not_chosen, 'record')} not chosen"
+    out.print(told, highlight=False)
+    for reason, count in replayed.obstacles.items():
+        err.print(f"{counted(count, 'record')} cannot be put: {reason}", highlight=False)

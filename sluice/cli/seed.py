@@ -1,0 +1,69 @@
+"""`sluice seed`."""
+
+import click
+import msgspec
+
+from sluice.api import Api
+from sluice.cli.command import AMOUNT, json_option, out, print_json, progress_bar, sluice
+from sluice.seed import seed
+from sluice.stack import OperationError, Stack
+
+
+@sluice.command("seed")
+@click.option(
+    "--count", type=click.IntRange(0), default=100, show_default=True, help="New records."
+)
+@click.option("--sites", type=click.IntRange(1), default=5, show_default=True, help="Sites to use.")
+@click.option(
+    "--changes", type=click.IntRange(0), default=0, help="Of the records, how many to change."
+)
+@click.option(
+    "--deletes", type=click.IntRange(0), default=0, help="Of the records, how many to delete."
+)
+@click.option(
+    "--minutes",
+    type=click.IntRange(1),
+    default=30,
+    show_default=True,
+    help="How far back their event times reach.",
+)
+@click.option("--samples", is_flag=True, help="Write the two sample records of the README as well.")
+@click.option("--rate", type=AMOUNT, help="Changes a second at most.")
+@json_option
+@click.pass_obj
+def seed_command(
+    stack_name: str,
+    count: int,
+    sites: int,
+    changes: int,
+    deletes: int,
+    minutes: int,
+    samples: bool,
+    rate: float | None,
+    as_json: bool,
+) -> None:
+    """Write synthetic records through the API."""
+    if changes + deletes > count:
+        raise OperationError("--changes and --deletes together must not exceed --count")
+    api = Api(Stack.named(stack_name))
+    total = count + changes + deletes + (2 if samples else 0)
+    with progress_bar("seeding") as bar:
+        task = bar.add_task("", total=total)
+        seeded = seed(
+            api,
+            count,
+            sites,
+            changes,
+            deletes,
+            minutes,
+            samples,
+            rate,
+            progress=lambda made: bar.advance(task, made),
+        )
+    if as_json:
+        print_json({**msgspec.to_builtins(seeded), "total": seeded.total})
+    else:
+        out.print(
+            f"{seeded.total} changes: {seeded.inserts} records written, "
+            f"{seeded.changes} changed, {seeded.deletes} deleted"
+        )

@@ -1,0 +1,31 @@
+"""`sluice status`."""
+
+import sys
+
+import click
+from rich.text import Text
+
+from sluice.cli.command import json_option, out, print_json, sluice
+from sluice.stack import Stack
+from sluice.status import status
+from sluice.wording import shown
+
+
+@sluice.command("status")
+@click.option("--check", is_flag=True, help="Exit 1 when a part needs a person.")
+@json_option
+@click.pass_obj
+def status_command(stack_name: str, check: bool, as_json: bool) -> None:
+    """Tell how each part of the stack fares, and which needs a person.
+
+    Reads every error object, and lists the lake's objects as far as they are few.
+    """
+    findings = status(Stack.named(stack_name))
+    if as_json:
+        print_json({"stack": stack_name, "findings": findings})
+    else:
+        for each in findings:
+            mark = ("!", "bold red") if each.needs_person else ("·", "green")
+            out.print(Text.assemble(mark, f"  {each.part:<16} {shown(each.summary)}"))
+    if check and any(each.needs_person for each in findings):
+        sys.exit(1)

@@ -1,0 +1,106 @@
+"""The monthly bill of a plan, line by line: a quantity, and the price of its unit."""
+
+import math
+from dataclasses import dataclass
+
+from sluice.planning import prices
+from sluice.planning.limits import POLLS_OF_A_SHARD
+from sluice.planning.plan import DAY, TRANSFORM_MEGABYTES, Plan
+from sluice.planning.prices import Price
+
+MONTH = 30 * DAY
+GB = 1e9
+
+BILLED_RECORD_BYTES = 5 * 1024
+PIPE_REQUEST_BYTES = 64 * 1024
+
+ALARMS = 19
+METRICS = 3
+"""What a stack has of both."""
+
+INVOCATION_LOG_BYTES = 1_000
+"""What an invocation leaves in its log, about: Lambda's own lines, and the one of the metrics."""
+
+BUCKET_KEY_SHARE = 0.01
+"""S3's bucket key spares up to 99 of 100 requests to KMS
+(https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the bill."""
+
+    what: str
+    quantity: float
+    price: Price
+    note: str = ""
+
+    @property
+    def dollars(self) -> float:
+        """Dollars a month."""
+        return self.price.of(self.quantity)
+
+
+def bill(plan: Plan) -> tuple[Line, ...]:
+    """A month of thirty days at the plan's rate."""
+    workload, weights, delivery = plan.workload, plan.weights, plan.delivery
+    changes = workload.changes_per_second * MONTH
+    objects = delivery.objects_per_second * MONTH
+    invocations = delivery.invocations_per_second * MONTH
+    billed_record = math.ceil(weights.record / BILLED_RECORD_BYTES) * BILLED_RECORD_BYTES
+    taken = changes * billed_record / GB
+    written = changes * weights.line / GB
+    stored = objects * plan.object_bytes / GB
+    queries = plan.settings.queries_per_day * 30
+    lines = [
+        Line(
+            "DynamoDB writes",
+            plan.table_writes * MONTH / 1e6,
+            prices.WRITES,
+            "there without a lake, too",
+        ),
+        Line(
+            "DynamoDB stream",
+            plan.shards * POLLS_OF_A_SHARD.value * MONTH / 1e6,
+            prices.STREAM_READS,
+            "AWS documents it as free for Lambda, and says nothing of pipes",
+        ),
+        Line(
+            "EventBridge Pipes",
+            changes * math.ceil(weights.record / PIPE_REQUEST_BYTES) / 1e6,
+            prices.PIPE,
+            "each change counted as a request; several in 64 KB may be one",
+        ),
+        Line("Firehose ingestion", taken, prices.FIREHOSE),
+        Line("Firehose partitioning", written, prices.PARTITIONING),
+        Line("Firehose objects", objects / 1e3, prices.PARTITIONED_OBJECTS),
+        Line("Lambda requests", invocations / 1e6, prices.LAMBDA_REQUESTS),
+        Line(
+            "Lambda duration",
+            invocations * plan.invocation_seconds * TRANSFORM_MEGABYTES / 1024,
+            prices.LAMBDA_DURATION,
+        ),
+        Line("S3 writes", objects / 1e3, prices.S3_PUTS),
+        Line("S3 storage", stored, prices.S3_STORAGE, "of one month's data, in its last month"),
+        Line("Athena", queries * plan.query.scanned_bytes / 1e12, prices.ATHENA),
+        Line(
+            "S3 for Athena",
+            queries * plan.query.objects / 1e3,
+            prices.S3_GETS,
+            "each object opened once",
+        ),
+        Line("KMS key", 1, prices.KMS_KEY),
+        Line("KMS requests", objects * BUCKET_KEY_SHARE / 1e4, prices.KMS_REQUESTS),
+        Line("CloudWatch alarms", ALARMS, prices.ALARMS),
+        Line("CloudWatch metrics", METRICS, prices.METRICS),
+        Line("CloudWatch dashboard", 1, prices.DASHBOARD),
+        Line("CloudWatch logs", invocations * INVOCATION_LOG_BYTES / GB, prices.LOGS),
+    ]
+    if plan.settings.format == "parquet":
+        lines.insert(6, Line("Firehose conversion", taken, prices.CONVERSION))
+    return tuple(lines)
+
+
+def total(lines: tuple[Line, ...]) -> float:
+    """Dollars a month."""
+    return math.fsum(line.dollars for line in lines)

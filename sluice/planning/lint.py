@@ -1,0 +1,116 @@
+"""What can be told of settings before anything is deployed: a sentence for each that cannot work.
+
+The rules of a plan, for a declared workload; and those that hold by how the code is made, checked
+all the same, as a change of the layout, the projection or the template could break them.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from msgspec.structs import fields
+
+from chalicelib.catalog import location, partition_column, partition_levels, projection
+from chalicelib.change import INPUT_TEMPLATE, StreamRecord
+from chalicelib.partitions import TIME_FORMATS, firehose_prefix, partitioner, path
+from chalicelib.schema import EVENT_TIME, LAYOUT, Record
+from sluice.planning.findings import findings
+from sluice.planning.plan import plan
+from sluice.planning.proposals import proposals
+from sluice.planning.settings import Settings
+from sluice.planning.workload import Workload
+
+ALWAYS_THERE = frozenset({"eventID", "eventName", "eventVersion", "eventSource", "awsRegion"}) | {
+    "dynamodb",
+    "eventSourceARN",
+}
+"""What every record of a table's stream has at its top; `userIdentity` is not among it
+(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-dynamodb.html)."""
+
+SAMPLE_TIMES_MS = (1_767_225_600_000, 1_783_085_045_678)
+"""The beginning of a year, and a moment of whose parts none is like another."""
+
+SAMPLE_TEXTS = ("2", "a/b=c %")
+"""A plain value, and one that the path must encode."""
+
+_PATH = re.compile(r"<\$\.([^>]+)>")
+_PREFIX_KEY = re.compile(r"!\{partitionKeyFromLambda:(\w+)\}")
+_COLUMN = re.compile(r"\$\{(\w+)\}")
+
+
+def workload_errors(workload: Workload, settings: Settings) -> Iterator[str]:
+    """Why the workload would not be carried, each with what would be, where anything is."""
+    planned = plan(workload, settings)
+    found = findings(planned)
+    refused = [each for each in found if each.severity == "refuse"]
+    if not refused:
+        return
+    told = [
+        f"{each.what} (`{each.command}`; `{each.deployment}`)" for each in proposals(planned, found)
+    ]
+    remedy = f"This passes: {'; or '.join(told)}" if told else "docs/scale.md tells what carries it"
+    for each in refused:
+        yield f"with the declared workload, {each.message} ({each.source}). {remedy}."
+
+
+def template_errors(template: str = INPUT_TEMPLATE) -> Iterator[str]:
+    """The paths of the pipe's template that a change may lack, and that its reader would miss.
+
+    Pipes puts "" in place of a path that is missing, which no reader can tell from the value "".
+    """
+    optional = {field.encode_name for field in fields(StreamRecord) if not field.required}
+    for path_name in _PATH.findall(template):
+        if path_name not in ALWAYS_THERE | optional:
+            yield (
+                f"the pipe's template names <$.{path_name}>, which a change may lack; Pipes would "
+                "put an empty text there. Pass the whole object above it, and read it in "
+                "chalicelib/change.py"
+            )
+
+
+def projection_errors(
+    layout: Sequence[str] = LAYOUT,
+    sites: Sequence[str] = (),
+    years: tuple[int, int] = (2020, 2039),
+    *,
+    properties: Callable[..., Mapping[str, str]] = projection,
+    template: Callable[[Sequence[str]], str] = location,
+    prefix: Callable[[Sequence[str]], str] = firehose_prefix,
+) -> Iterator[str]:
+    """Where the folders that Athena looks into are not those that Firehose writes to."""
+    partition = partitioner(layout)
+    projected = properties(layout, sites, years)
+    for text in SAMPLE_TEXTS:
+        for epoch_ms in SAMPLE_TIMES_MS:
+            keys = partition(_sample(text, epoch_ms))
+            written = _PREFIX_KEY.sub(lambda key, keys=keys: keys[key[1]], prefix(layout))  # type: ignore[misc]
+            if written != path(keys):
+                yield f"Firehose's prefix makes {written} of a record of {path(keys)}"
+            columns = {
+                partition_column(level): _projected(projected, level, keys[level])
+                for level in partition_levels(layout)
+            }
+            looked_into = _COLUMN.sub(
+                lambda column, columns=columns: columns.get(column[1], column[0]),  # type: ignore[misc]
+                template(layout),
+            )
+            if not written.startswith(looked_into):
+                yield (
+                    f"Athena would look into {looked_into} for a record that Firehose writes to "
+                    f"{written}; let chalicelib/catalog.py follow chalicelib/partitions.py"
+                )
+
+
+def _sample(text: str, epoch_ms: int) -> Any:
+    """A record with this text in each of its fields, and this event time."""
+    names = {field.name: text for field in fields(Record)}
+    return SimpleNamespace(**(names | {EVENT_TIME: epoch_ms}))
+
+
+def _projected(properties: Mapping[str, str], level: str, value: str) -> str:
+    """How Athena spells a value of a projected column: a number with its digits, others as is."""
+    if level not in TIME_FORMATS:
+        return value
+    digits = properties.get(f"projection.{partition_column(level)}.digits", "1")
+    return str(int(value)).zfill(int(digits))

@@ -1,0 +1,190 @@
+"""A workload as a stack has it already: measured from its table and the stream, or from its lake.
+
+Only so much is read, so that a large stack is measured as quickly as a small one.
+"""
+
+import heapq
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+import boto3
+
+from chalicelib.partitions import DATA_PREFIX
+from chalicelib.schema import EVENT_TIME, SITE
+from sluice.items import item_writer, read_line
+from sluice.lake import lines, objects
+from sluice.planning.weights import item_bytes_of
+from sluice.planning.workload import Workload
+from sluice.stack import OperationError, Stack
+
+OBJECTS_LISTED_MAX = 20_000
+OBJECTS_READ_MAX = 200
+"""The newest objects of the lake, by which it is measured."""
+
+PAGES_MAX = 20
+"""Pages of a shard that are read, of a thousand records each at most."""
+
+SHARDS_MAX = 20
+
+LATE_MS = 3_600_000
+"""From an hour on, an event time counts as late."""
+
+KINDS = ("INSERT", "MODIFY", "REMOVE")
+
+
+class Seen(NamedTuple):
+    """What a change tells of the workload."""
+
+    kind: str
+    site: str
+    item_bytes: int
+    changed_ms: float
+    event_ms: float
+
+
+def from_lake(stack: Stack) -> Workload:
+    """The workload of the newest objects. Raises OperationError when they are too few to tell."""
+    listed = islice(objects(stack, DATA_PREFIX), OBJECTS_LISTED_MAX)
+    newest = heapq.nlargest(OBJECTS_READ_MAX, listed, key=lambda each: each.modified)
+    item = item_writer()
+    seen = [
+        Seen(
+            line["changeType"],
+            line[SITE],
+            item_bytes_of(item(line)),
+            line["changedAt"],
+            line[EVENT_TIME],
+        )
+        for each in newest
+        for line in map(read_line, lines(stack, each.key))
+        if line["changeType"] in KINDS
+    ]
+    return measured(seen, rate(each.changed_ms for each in seen), "the lake")
+
+
+def from_table(stack: Stack) -> Workload:
+    """The workload by the table's stream of the last day. Raises OperationError as `from_lake`."""
+    name = stack.output("TableName")
+    arn = boto3.client("dynamodb").describe_table(TableName=name)["Table"].get("LatestStreamArn")
+    if arn is None:
+        raise OperationError(f"the table {name} has no stream; measure --from-lake instead")
+    shards = [list(_shard(stack, arn, shard)) for shard in _shards(stack, arn)]
+    changes = [each for shard in shards for each in shard]
+    # Each shard has been read for another stretch of time.
+    together = sum(rate(each.changed_ms for each in shard) for shard in shards)
+    return measured(changes, together, f"the stream of {name}")
+
+
+def measured(seen: list[Seen], changes_per_second: float, where: str) -> Workload:
+    """The workload that changes come from. Raises OperationError when they are too few to tell."""
+    if not changes_per_second:
+        raise OperationError(
+            f"{where} holds no changes of different seconds to measure; give the workload by "
+            "--rate and the other options"
+        )
+    sites = Counter(each.site for each in seen)
+    kinds = Counter(each.kind for each in seen)
+    late = [each for each in seen if each.changed_ms - each.event_ms > LATE_MS]
+    return Workload(
+        changes_per_second=_rounded(changes_per_second),
+        item_bytes=max(1, round(sum(each.item_bytes for each in seen) / len(seen))),
+        sites=len(sites),
+        skew=_skew(sorted(sites.values(), reverse=True)),
+        updates=_rounded(kinds["MODIFY"] / len(seen)),
+        deletes=_rounded(kinds["REMOVE"] / len(seen)),
+        late=_rounded(len(late) / len(seen)),
+        late_hours=_late_hours(late),
+    )
+
+
+def _late_hours(late: list[Seen]) -> float:
+    """Over how many hours late event times are spread.
+
+    As far as they reach back; but where they keep to few minutes, no more than those come to.
+    """
+    if not late:
+        return Workload(changes_per_second=1).late_hours
+    furthest = max(each.changed_ms - each.event_ms for each in late) / 3_600_000
+    minutes = len({each.event_ms // 60_000 for each in late})
+    if minutes < len(late) / 2:
+        furthest = min(furthest, minutes / 60)
+    return min(87_600.0, _rounded(furthest))
+
+
+def rate(moments_ms: Iterable[float]) -> float:
+    """Changes a second of these moments; 0 where they lie within one second."""
+    moments = sorted(moments_ms)
+    if len(moments) < 2 or moments[-1] - moments[0] < 1_000:
+        return 0.0
+    return (len(moments) - 1) * 1_000 / (moments[-1] - moments[0])
+
+
+def _skew(counts: list[int]) -> float:
+    """Zipf's exponent: the slope of a line through the sites' counts by rank, both as logarithms.
+
+    The ranks weigh as much as they have changes, so that the many rare sites do not decide.
+    """
+    total = sum(counts)
+    ranks = [math.log(rank) for rank in range(1, len(counts) + 1)]
+    logs = [math.log(count) for count in counts]
+    mean_rank = math.fsum(map(math.prod, zip(ranks, counts, strict=True))) / total
+    mean_log = math.fsum(map(math.prod, zip(logs, counts, strict=True))) / total
+    spread = math.fsum(
+        count * (rank - mean_rank) ** 2 for rank, count in zip(ranks, counts, strict=True)
+    )
+    if not spread:
+        return 0.0
+    slope = math.fsum(
+        count * (rank - mean_rank) * (log - mean_log)
+        for rank, log, count in zip(ranks, logs, counts, strict=True)
+    )
+    return min(5.0, max(0.0, round(-slope / spread, 2)))
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _shards(stack: Stack, arn: str) -> list[str]:
+    """The shards of a stream, the newest last."""
+    found: list[str] = []
+    answer = stack.streams.describe_stream(StreamArn=arn)["StreamDescription"]
+    while True:
+        found += [shard["ShardId"] for shard in answer["Shards"]]
+        if not (last := answer.get("LastEvaluatedShardId")):
+            return found[-SHARDS_MAX:]
+        answer = stack.streams.describe_stream(StreamArn=arn, ExclusiveStartShardId=last)[
+            "StreamDescription"
+        ]
+
+
+def _shard(stack: Stack, arn: str, shard: str) -> Iterator[Seen]:
+    """The changes of a shard's first pages."""
+    iterator: str | None = stack.streams.get_shard_iterator(
+        StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    for _ in range(PAGES_MAX):
+        if not iterator:
+            return
+        answer = stack.streams.get_records(ShardIterator=iterator)
+        yield from (seen for record in answer["Records"] if (seen := _seen(record)))
+        iterator = answer.get("NextShardIterator")
+
+
+def _seen(record: Any) -> Seen | None:
+    """What a record of the stream tells; nothing where its item has no site or event time."""
+    change = record["dynamodb"]
+    image = change.get("NewImage") or change.get("OldImage") or {}
+    try:
+        return Seen(
+            record["eventName"],
+            image[SITE]["S"],
+            item_bytes_of(image),
+            change["ApproximateCreationDateTime"].timestamp() * 1_000,
+            float(image[EVENT_TIME]["N"]),
+        )
+    except (KeyError, ValueError):
+        return None

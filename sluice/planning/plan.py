@@ -1,0 +1,189 @@
+"""A plan: all that a workload will come to with certain settings, in figures."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+from chalicelib.catalog import partition_levels
+from chalicelib.schema import SITE
+from sluice.planning.delivery import PHASES, Buffering, Delivery
+from sluice.planning.expectation import expect
+from sluice.planning.limits import (
+    PARTITION_WRITES,
+    POLL_RECORDS,
+    POLLS_OF_A_SHARD,
+    SHARDS_OF_A_NEW_TABLE,
+)
+from sluice.planning.settings import BUCKET_SECONDS, Settings
+from sluice.planning.simulation import settling_seconds, simulate
+from sluice.planning.weights import Weights, weigh
+from sluice.planning.workload import Workload
+
+DAY = 86_400
+
+SIMULATED_MAX = 60_000
+"""Changes that are simulated one by one, about; a workload that needs more gets expected values."""
+
+SIMULATED_SECONDS_MAX = 30 * DAY
+
+ELSEWHERE_SECONDS = 2.0
+"""What a change takes beside Firehose's buffers: the pipe's reading and batching, the transform,
+the writing of the object. An assumption."""
+
+INTERVAL_SLACK = 1.5
+"""AWS lets a buffer's interval last up to this many times as long
+(https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning.html)."""
+
+TRANSFORM_MEGABYTES = 512
+"""Memory of the deployed transform, by which its seconds are billed."""
+
+TRANSFORM_START_SECONDS = 0.01
+TRANSFORM_RECORD_SECONDS = 0.00006
+"""What an invocation takes by itself, and with each record: a laptop's figures for the transform
+and the runtime's own encoding, times four, as 512 MB buy 0.3 of a processor. An assumption."""
+
+COLUMNS_READ_SHARE = 0.25
+"""The part of an object in Parquet that a query reads: that of the columns it names. An assumption,
+to which each question is an exception."""
+
+PUT_SECONDS = 0.05
+"""How long the pipe waits for the answer to a batch. An assumption."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a question about one day costs: of one site, or of all where the layout has no site."""
+
+    partitions: int
+    """Partitions that Athena reckons from the projection."""
+    objects: float
+    """Objects it lists and opens."""
+    listings: int
+    """Requests it needs to list them, a thousand objects each."""
+    scanned_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The figures, each a second unless they say otherwise; sizes are bytes."""
+
+    workload: Workload
+    settings: Settings
+    weights: Weights
+    delivery: Delivery
+    table_writes: float
+    shards: int
+    pipe_concurrency: int
+    pipe_capacity: float
+    """Changes a second that the pipe can bring."""
+    put_requests: float
+    put_bytes: float
+    response_bytes: float
+    """Of the answer to a full batch."""
+    concurrency: float
+    """Invocations of the transform that are under way at once."""
+    invocation_seconds: float
+    """How long one takes."""
+    object_bytes: float
+    """Of an average object, as stored."""
+    query: Query
+
+    @property
+    def objects_per_day(self) -> float:
+        """Objects written in a day."""
+        return self.delivery.objects_per_second * DAY
+
+    @property
+    def stored_bytes_per_day(self) -> float:
+        """Bytes written to the lake in a day."""
+        return self.objects_per_day * self.object_bytes
+
+    @property
+    def visible_median(self) -> float:
+        """Seconds from a change until half of them can be queried."""
+        return self.delivery.waits.median + ELSEWHERE_SECONDS
+
+    @property
+    def visible_p99(self) -> float:
+        """Seconds until 99 of 100 can be queried."""
+        return self.delivery.waits.p99 + ELSEWHERE_SECONDS
+
+    @property
+    def visible_longest(self) -> float:
+        """Seconds until all can be queried, with the slack that AWS takes."""
+        slack = (INTERVAL_SLACK - 1) * self.settings.buffer_seconds
+        return self.delivery.waits.longest + slack + ELSEWHERE_SECONDS
+
+
+@lru_cache(maxsize=64)
+def plan(workload: Workload, settings: Settings, simulated: bool = True) -> Plan:
+    """What a workload comes to with these settings: by expected values alone, if not simulated."""
+    rate = workload.changes_per_second
+    weights = weigh(workload, settings.layout, settings.format)
+    delivery = _delivery(workload, settings, weights, simulated)
+    # A write of an item is billed, and bounded, by the KB.
+    writes = rate * math.ceil(workload.item_bytes / 1024)
+    shards = settings.shards or max(
+        int(SHARDS_OF_A_NEW_TABLE.value), math.ceil(writes / PARTITION_WRITES.value)
+    )
+    at_once = shards * settings.parallelization
+    in_a_batch = min(settings.batch_size, max(1.0, rate / at_once * settings.batching_seconds))
+    invocation_seconds = (
+        TRANSFORM_START_SECONDS + delivery.records_per_invocation * TRANSFORM_RECORD_SECONDS
+    )
+    object_bytes = weights.stored(delivery.lines_per_object)
+    full_batch = max(1.0, settings.transform_bytes // weights.record)
+    return Plan(
+        workload=workload,
+        settings=settings,
+        weights=weights,
+        delivery=delivery,
+        table_writes=writes,
+        shards=shards,
+        pipe_concurrency=at_once,
+        pipe_capacity=min(
+            shards * POLLS_OF_A_SHARD.value * POLL_RECORDS.value,
+            at_once * settings.batch_size / PUT_SECONDS,
+        ),
+        put_requests=rate / in_a_batch,
+        put_bytes=rate * weights.record,
+        response_bytes=full_batch * weights.answer,
+        concurrency=delivery.invocations_per_second * invocation_seconds,
+        invocation_seconds=invocation_seconds,
+        object_bytes=object_bytes,
+        query=_query(workload, settings, delivery.objects_per_second, object_bytes),
+    )
+
+
+def _delivery(
+    workload: Workload, settings: Settings, weights: Weights, simulated: bool
+) -> Delivery:
+    """The delivery, simulated where that is quick and expected where it is not."""
+    period = settings.bucket_seconds
+    buffering = Buffering(
+        settings.buffer_seconds,
+        settings.buffer_bytes,
+        settings.transform_seconds,
+        settings.transform_bytes,
+    )
+    settling = settling_seconds(period, buffering)
+    around = settling + buffering.seconds + buffering.transform_seconds
+    affordable = SIMULATED_MAX / PHASES / workload.changes_per_second - around
+    whole = period or settling
+    times = math.floor(min(affordable, SIMULATED_SECONDS_MAX) / whole)
+    if times < 1 or not simulated:
+        return expect(workload, weights, settings.by_site, period, buffering)
+    return simulate(workload, weights, settings.layout, period, buffering, times * whole)
+
+
+def _query(
+    workload: Workload, settings: Settings, objects_per_second: float, object_bytes: float
+) -> Query:
+    """What Athena looks at for a day, which may be a part of what its partitions hold."""
+    levels = partition_levels(settings.layout)
+    span = min((BUCKET_SECONDS[level] for level in levels if level in BUCKET_SECONDS), default=0)
+    days = max(1.0, (span or BUCKET_SECONDS["year"]) / DAY)
+    sites = workload.sites if SITE in levels else 1
+    objects = objects_per_second * DAY * days / sites
+    read = COLUMNS_READ_SHARE if settings.format == "parquet" else 1
+    return Query(1, objects, math.ceil(objects / 1_000), objects * object_bytes * read)

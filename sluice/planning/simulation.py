@@ -1,0 +1,239 @@
+"""The delivery of changes one by one: the buffer rules of Firehose, by a clock that only jumps.
+
+Exact for the changes it is given, and slow for many; `sluice.planning.expectation` answers for those.
+"""
+
+import heapq
+import math
+import random
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from msgspec import defstruct
+
+from chalicelib.partitions import partitioner
+from chalicelib.schema import EVENT_TIME, SITE
+from sluice.planning.delivery import PHASES, POINTS, TRANSIENT, Buffering, Delivery, Waits
+from sluice.planning.weights import Weights
+from sluice.planning.workload import Workload
+
+START_MS = 1_767_225_600_000
+"""The first second of 2026: the beginning of a minute, an hour, a day, a month and a year."""
+
+_Record = defstruct("_Record", [(SITE, str), (EVENT_TIME, int)])
+
+
+class Arrival(NamedTuple):
+    """A change as it reaches Firehose."""
+
+    at: float
+    """Seconds from the start."""
+    record: Any
+    """What the partitioner asks for its site and its event time."""
+    size: float
+    """Bytes of the record."""
+    line: float
+    """Bytes of its line."""
+
+
+class Object(NamedTuple):
+    """An object that was written."""
+
+    partition: tuple[str, ...]
+    opened: float
+    written: float
+    lines: int
+    size: float
+    """Bytes before compression."""
+
+
+@dataclass(slots=True)
+class Run:
+    """All that happened."""
+
+    objects: list[Object] = field(default_factory=list)
+    invocations: list[tuple[float, int]] = field(default_factory=list)
+    """When each was made, and of how many records."""
+    waits: list[tuple[float, float]] = field(default_factory=list)
+    """When each change arrived, and how long it waited."""
+
+    def active(self, at: float) -> int:
+        """How many partitions were active at a moment."""
+        return sum(each.opened <= at < each.written for each in self.objects)
+
+
+@dataclass(slots=True)
+class _Buffer:
+    opened: float
+    arrivals: list[float] = field(default_factory=list)
+    size: float = 0.0
+
+
+def deliver(
+    arrivals: Iterable[Arrival],
+    buffering: Buffering,
+    partition: Callable[[Any], dict[str, str]],
+) -> Run:
+    """The delivery of these changes, which come in the order of their times; nothing is left."""
+    run = Run()
+    buffers: dict[tuple[str, ...], _Buffer] = {}
+    due: list[tuple[float, tuple[str, ...]]] = []
+    batch: list[Arrival] = []
+    batch_size = 0.0
+
+    def write(key: tuple[str, ...], now: float) -> None:
+        buffer = buffers.pop(key)
+        run.objects.append(Object(key, buffer.opened, now, len(buffer.arrivals), buffer.size))
+        run.waits += [(at, now - at) for at in buffer.arrivals]
+
+    def write_due(now: float) -> None:
+        while due and due[0][0] <= now:
+            moment, key = heapq.heappop(due)
+            # A buffer that was full and opened anew is due at another time.
+            if key in buffers and buffers[key].opened + buffering.seconds == moment:
+                write(key, moment)
+
+    def release(now: float) -> None:
+        nonlocal batch, batch_size
+        write_due(now)
+        run.invocations.append((now, len(batch)))
+        for each in batch:
+            key = tuple(partition(each.record).values())
+            buffer = buffers.get(key)
+            if buffer is None:
+                buffer = buffers[key] = _Buffer(now)
+                heapq.heappush(due, (now + buffering.seconds, key))
+            buffer.arrivals.append(each.at)
+            buffer.size += each.line
+            if buffer.size >= buffering.size:
+                write(key, now)
+        batch, batch_size = [], 0.0
+
+    for arrival in arrivals:
+        if batch and batch[0].at + buffering.transform_seconds <= arrival.at:
+            release(batch[0].at + buffering.transform_seconds)
+        if batch and batch_size + arrival.size > buffering.transform_size:
+            release(arrival.at)
+        batch.append(arrival)
+        batch_size += arrival.size
+    if batch:
+        release(batch[0].at + buffering.transform_seconds)
+    write_due(float("inf"))
+    return run
+
+
+def arrivals(
+    workload: Workload, weights: Weights, start: float, end: float, chance: random.Random
+) -> Iterator[Arrival]:
+    """Changes at random moments between two, of the workload's sites and event times."""
+    groups = workload.site_groups()
+    shares = list(accumulate(group.share * group.count for group in groups))
+    firsts = list(accumulate((group.count for group in groups), initial=0))
+    at = start
+    while (at := at + chance.expovariate(workload.changes_per_second)) < end:
+        group = min(bisect_left(shares, chance.random() * shares[-1]), len(groups) - 1)
+        site = str(firsts[group] + chance.randrange(groups[group].count))
+        lateness = 0.0
+        if workload.late and chance.random() < workload.late:
+            lateness = chance.random() * workload.late_hours * 3600
+        event_ms = START_MS + int((at - lateness) * 1000)
+        yield Arrival(at, _Record(site, event_ms), weights.record, weights.line)
+
+
+def simulate(
+    workload: Workload,
+    weights: Weights,
+    layout: tuple[str, ...],
+    period: float | None,
+    buffering: Buffering,
+    seconds: float,
+    seed: int = 7,
+) -> Delivery:
+    """The figures of so many seconds from the beginning of a period on.
+
+    They are seen `PHASES` times, each with the batches lying otherwise to the period.
+    """
+    chance = random.Random(seed)  # noqa: S311
+    settling = settling_seconds(period, buffering)
+    # The measured time begins with a period.
+    begin = math.ceil(settling / (period or 1)) * (period or 1)
+    end = begin + seconds
+    partition = partitioner(layout)
+    found: list[_Seen] = []
+    for phase in range(PHASES):
+        start = begin - settling + phase / PHASES * buffering.transform_seconds
+        # The flow goes on until the last changes that count are written.
+        last = end + buffering.seconds + buffering.transform_seconds
+        coming = arrivals(workload, weights, start, last, chance)
+        found.append(_Seen(deliver(coming, buffering, partition), begin, end))
+    return _told(found, seconds, buffering.course_seconds(period))
+
+
+def settling_seconds(period: float | None, buffering: Buffering) -> float:
+    """How long a flow must have been going on until it is even: for whole periods, unless long."""
+    settling = 2 * (buffering.seconds + buffering.transform_seconds)
+    if period is None or period > TRANSIENT * settling:
+        return settling
+    return math.ceil(settling / period) * period
+
+
+class _Seen:
+    """What of a run belongs to the measured time."""
+
+    def __init__(self, run: Run, begin: float, end: float) -> None:
+        self.begin = begin
+        self.changes = len(run.waits)
+        self.opened = [each for each in run.objects if begin <= each.opened < end]
+        self.invocations = [count for at, count in run.invocations if begin <= at < end]
+        self.waits = [wait for at, wait in run.waits if begin <= at < end]
+        self.active_seconds = sum(
+            max(0.0, min(each.written, end) - max(each.opened, begin)) for each in run.objects
+        )
+        self.course = _course(run.objects, begin, end)
+        self.peak = max((count for at, count in self.course if at < end), default=0)
+
+
+def _told(found: list[_Seen], seconds: float, course_seconds: float) -> Delivery:
+    """The figures of all that was seen; the course and the peak are the worst ones'."""
+    worst = max(found, key=lambda seen: seen.peak)
+    objects = [each for seen in found for each in seen.opened]
+    invocations = [count for seen in found for count in seen.invocations]
+    waits = sorted(wait for seen in found for wait in seen.waits) or [0.0]
+    whole = seconds * len(found)
+    return Delivery(
+        active=tuple(_at_even_distances(worst.course, worst.begin, course_seconds)),
+        course_seconds=course_seconds,
+        active_mean=sum(seen.active_seconds for seen in found) / whole,
+        active_peak=worst.peak,
+        objects_per_second=len(objects) / whole,
+        lines_per_object=sum(each.lines for each in objects) / max(1, len(objects)),
+        invocations_per_second=len(invocations) / whole,
+        records_per_invocation=sum(invocations) / max(1, len(invocations)),
+        waits=Waits(waits[len(waits) // 2], waits[int(len(waits) * 0.99)], waits[-1]),
+        simulated=sum(seen.changes for seen in found),
+    )
+
+
+def _course(objects: Iterable[Object], start: float, end: float) -> list[tuple[float, int]]:
+    """The number of active partitions at the start, and after each change of it."""
+    steps: dict[float, int] = {start: 0}
+    for each in objects:
+        if each.opened < end and each.written > start:
+            opened = max(each.opened, start)
+            steps[opened] = steps.get(opened, 0) + 1
+            steps[each.written] = steps.get(each.written, 0) - 1
+    moments = sorted(steps)
+    return list(zip(moments, accumulate(steps[moment] for moment in moments), strict=True))
+
+
+def _at_even_distances(
+    course: list[tuple[float, int]], start: float, seconds: float
+) -> Iterator[float]:
+    """The course of the active partitions, seen `POINTS` times."""
+    moments = [at for at, _ in course]
+    for point in range(POINTS):
+        index = bisect_right(moments, start + seconds * (point + 0.5) / POINTS)
+        yield course[max(0, index - 1)][1]

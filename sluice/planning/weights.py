@@ -1,0 +1,250 @@
+"""What one change weighs on its way: measured on samples that pass the code itself.
+
+A sample change is rendered by the pipe's template and answered by the transform; its line is
+compressed as Firehose does. The text of the samples is random words, as no real data are known.
+"""
+
+import gzip
+import itertools
+import json
+import random
+import re
+import uuid
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import fmean
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from chalicelib.change import INPUT_TEMPLATE
+from chalicelib.readers import struct_fields
+from chalicelib.schema import EVENT_TIME, KEY, SITE, Record
+from chalicelib.transform import transformer
+from sluice.planning.workload import Workload
+
+SAMPLES_MAX = 256
+SAMPLE_BYTES = 1_000_000
+"""Of items that are large, fewer samples are taken: this many bytes of them, and two at least."""
+
+COMPRESSION_LEVEL = 6
+"""Firehose's is not documented; this is gzip's own default."""
+
+MEASURED_LINES = (1, 2, 4, 16, 64, 256)
+"""Objects of so many lines are compressed to see how many bytes they take; beyond, a line adds
+what it adds at the end."""
+
+PARQUET_FOOTER_BYTES = 3_500
+"""What a Parquet object takes for its schema and statistics, whatever it holds."""
+
+PARQUET_SHARE = 1.5
+"""Bytes of a line in Parquet with Snappy, beside the same in gzipped JSON: measured on such samples
+with pyarrow, 1.3 for items of 200 bytes, 1.5 for 500 and 1.8 for 2,000. Snappy compresses text less
+than gzip does."""
+
+_RECORD_ID = "4954698668313554428650745793632162567570" + "0" * 16
+_FILLER = "filler"
+_NOW_MS = 1_767_225_600_000
+_LETTERS = "etaoinshrdlucmfw"
+_VARIABLE = re.compile(r"<\$\.(\w+)>")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Bytes of an average change. Sizes of objects go by their number of lines."""
+
+    item: float
+    """Of the item, as DynamoDB bills it."""
+    record: float
+    """Of the record that the pipe puts into Firehose."""
+    record_max: float
+    """Of the largest of these."""
+    answer: float
+    """Of the transform's answer for it."""
+    line: float
+    """Of the line, before compression."""
+    measured: tuple[tuple[int, float], ...]
+    """Bytes of an object of so many lines, as stored."""
+
+    def stored(self, lines: float) -> float:
+        """Bytes of an object of so many lines, as it is stored."""
+        points = self.measured
+        for (fewer, small), (more, large) in itertools.pairwise(points):
+            if lines <= more or (more, large) == points[-1]:
+                return small + (large - small) * (lines - fewer) / (more - fewer)
+        return points[0][1]
+
+
+def weigh(workload: Workload, layout: Sequence[str], lake_format: str) -> Weights:
+    """The weights of a workload's changes."""
+    return _weigh(
+        workload.item_bytes,
+        workload.updates,
+        workload.deletes,
+        len(str(workload.sites)),
+        tuple(layout),
+        lake_format,
+    )
+
+
+@lru_cache(maxsize=64)
+def _weigh(
+    item_bytes: int,
+    updates: float,
+    deletes: float,
+    site_digits: int,
+    layout: tuple[str, ...],
+    lake_format: str,
+) -> Weights:
+    samples = max(2, min(SAMPLES_MAX, SAMPLE_BYTES // item_bytes))
+    kinds = _kinds(samples, updates, deletes)
+    images = sample_items(samples, item_bytes, site_digits)
+    records = [
+        rendered(stream_record(kind, image, number, item_bytes))
+        for number, (kind, image) in enumerate(zip(kinds, images, strict=True))
+    ]
+    transform = transformer(layout=layout, lake_format=lake_format)
+    # One by one: together, large ones would not fit into a response.
+    answers = [
+        transform({"records": [{"recordId": _RECORD_ID, "data": b64encode(record).decode()}]})[
+            "records"
+        ][0]
+        for record in records
+    ]
+    lines = [b64decode(answer["data"]) for answer in answers]
+    return Weights(
+        item=fmean(map(item_bytes_of, images)),
+        record=fmean(map(len, records)),
+        record_max=max(map(len, records)),
+        answer=fmean(len(json.dumps(answer)) + 2 for answer in answers),
+        line=fmean(map(len, lines)),
+        measured=tuple(
+            (count, _stored(lines, count, lake_format))
+            for count in MEASURED_LINES
+            if count <= samples
+        ),
+    )
+
+
+def sample_items(count: int, size: int, site_digits: int = 2) -> list[dict[str, Any]]:
+    """Items of about this size, as DynamoDB spells them: always the same ones."""
+    chance = random.Random(size)  # noqa: S311
+    words = ["".join(chance.choices(_LETTERS, k=chance.randint(3, 9))) for _ in range(2_000)]
+    return [_image(size, site_digits, words, chance) for _ in range(count)]
+
+
+def item_bytes_of(item: dict[str, Any]) -> int:
+    """An item's size as DynamoDB counts it: its attributes' names and values.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+    """
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(attribute: dict[str, Any]) -> int:
+    """An attribute's size: a byte for two digits and one more, three for a list or a map."""
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "S":
+            return len(value.encode())
+        case "N":
+            return (len(value) + 1) // 2 + 1
+        case "SS" | "NS" | "BS":
+            return sum(_value_bytes({kind[0]: each}) for each in value)
+        case "L":
+            return 3 + sum(1 + _value_bytes(each) for each in value)
+        case "M":
+            return 3 + len(value) + item_bytes_of(value)
+        case "B":
+            return len(value)
+    return 1
+
+
+def rendered(record: dict[str, Any], template: str = INPUT_TEMPLATE) -> bytes:
+    """What the pipe's template makes of a stream record; a path that is missing becomes ""."""
+    return _VARIABLE.sub(
+        lambda variable: msgspec.json.encode(record.get(variable[1], "")).decode(), template
+    ).encode()
+
+
+def stream_record(
+    kind: str, image: dict[str, Any], number: int = 0, size: int = 0
+) -> dict[str, Any]:
+    """A change as the table's stream reports it."""
+    images = {
+        "INSERT": ("NewImage",),
+        "MODIFY": ("NewImage", "OldImage"),
+        "REMOVE": ("OldImage",),
+    }[kind]
+    return {
+        "eventID": uuid.UUID(int=number).hex,
+        "eventName": kind,
+        "dynamodb": {
+            "ApproximateCreationDateTime": _NOW_MS // 1000,
+            "Keys": {KEY: image[KEY]},
+            **dict.fromkeys(images, image),
+            "SequenceNumber": f"{44215845 * 10**20 + number}",
+            "SizeBytes": size * len(images),
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
+        },
+    }
+
+
+def _kinds(samples: int, updates: float, deletes: float) -> list[str]:
+    """The kinds of the samples, in the workload's shares; the largest kind is always among them."""
+    modified = max(round(updates * samples), 1 if updates else 0)
+    removed = min(round(deletes * samples), samples - modified)
+    return (
+        ["MODIFY"] * modified + ["REMOVE"] * removed + ["INSERT"] * (samples - modified - removed)
+    )
+
+
+def _image(
+    size: int, site_digits: int, words: Sequence[str], chance: random.Random
+) -> dict[str, Any]:
+    """An item of about this size: key, site, time, and what the schema has beside them.
+
+    Text that the schema declares is made as long as the size asks; without any such field, or with
+    an item too small for them all, fields are left out.
+    """
+    image: dict[str, Any] = {
+        KEY: {"S": str(uuid.UUID(int=chance.getrandbits(128), version=4))},
+        SITE: {"S": f"site-{chance.randrange(10**site_digits):0{site_digits}d}"},
+        EVENT_TIME: {"N": str(_NOW_MS + chance.randrange(86_400_000))},
+    }
+    text = _FILLER
+    for field in struct_fields(Record):
+        kind = _plain(field.type)
+        if field.name in image:
+            continue
+        if isinstance(kind, inspect.StrType):
+            text = field.name
+        elif isinstance(kind, inspect.IntType):
+            number = {field.name: {"N": str(chance.randrange(10**9))}}
+            if item_bytes_of(image | number) <= size:
+                image |= number
+    room = size - item_bytes_of(image) - len(text)
+    if room > 0:
+        image[text] = {"S": " ".join(chance.choices(words, k=room // 3 + 1))[:room]}
+    return image
+
+
+def _plain(info: inspect.Type) -> inspect.Type:
+    """A field's type without its bounds, and without being optional."""
+    match info:
+        case inspect.Metadata(type=inner):
+            return _plain(inner)
+        case inspect.UnionType(types=types):
+            return _plain(next(each for each in types if not isinstance(each, inspect.NoneType)))
+    return info
+
+
+def _stored(lines: Sequence[bytes], count: int, lake_format: str) -> float:
+    """Bytes of an object of so many of the lines."""
+    if lake_format == "json":
+        return len(gzip.compress(b"".join(lines[:count]), COMPRESSION_LEVEL, mtime=0))
+    last = len(gzip.compress(b"".join(lines), COMPRESSION_LEVEL, mtime=0)) / len(lines)
+    return PARQUET_FOOTER_BYTES + count * last * PARQUET_SHARE

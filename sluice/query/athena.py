@@ -1,0 +1,185 @@
+"""Asks the lake in SQL, through the stack's Athena workgroup, on AWS and on the emulator alike."""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from chalicelib.catalog import CHANGES, partition_column
+from chalicelib.schema import SITE
+from sluice.query import emulator as query_emulator
+from sluice.stack import OperationError, Stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
+    from mypy_boto3_athena.type_defs import QueryExecutionTypeDef, TableMetadataTypeDef
+
+QUERY_BYTES_MAX = 262_144
+"""Of a query's text (https://docs.aws.amazon.com/athena/latest/ug/service-limits.html)."""
+
+POLL_SECONDS = 0.05
+POLL_SECONDS_MAX = 2.0
+
+_REMEDIES = {
+    "CONSTRAINT_VIOLATION": "; name the site: with --site, or compare {asked} with its value",
+    "Bytes scanned limit": "; ask for less, or deploy with a greater -c scan_gigabytes=...",
+}
+
+_CASTS: dict[str, Callable[[str], Any]] = {
+    "boolean": lambda text: text == "true",
+    "tinyint": int,
+    "smallint": int,
+    "integer": int,
+    "bigint": int,
+    "double": float,
+}
+"""From a result's text to the value; of every other type the text is the value."""
+
+_PLACE = re.compile(r"/(\w+)=\$\{(\w+)\}")
+"""A level of the layout in the table's location, and the column whose value stands there."""
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of a query: rows come as they are read, once."""
+
+    columns: tuple[str, ...]
+    rows: Iterator[Row]
+    scanned_bytes: int
+    seconds: float
+
+
+class Lake:
+    """The stack's workgroup and tables, as one who asks sees them."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._workgroup = stack.output("WorkgroupName")
+        self._database = stack.output("DatabaseName")
+
+    @property
+    def emulated(self) -> bool:
+        """Whether the emulator answers."""
+        return self._stack.emulated
+
+    @cached_property
+    def _athena(self) -> "AthenaClient":
+        return boto3.client("athena")
+
+    @cached_property
+    def _changes(self) -> "TableMetadataTypeDef":
+        return self._athena.get_table_metadata(
+            CatalogName="AwsDataCatalog", DatabaseName=self._database, TableName=CHANGES
+        )["TableMetadata"]
+
+    @property
+    def _parameters(self) -> dict[str, str]:
+        return self._changes.get("Parameters", {})
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """The partition columns of `changes`, outermost first."""
+        return tuple(each["Name"] for each in self._changes.get("PartitionKeys", []))
+
+    @property
+    def asked(self) -> set[str]:
+        """The partition columns that a query of `changes` must name a value of."""
+        return {name for name in self.partitions if self._projection(name, "type") == "injected"}
+
+    @property
+    def years(self) -> tuple[int, int] | None:
+        """The first and the last year that `changes` shows; None when it shows all."""
+        found = self._projection("year", "range")
+        if found is None:
+            return None
+        first, last = found.split(",")
+        return int(first), int(last)
+
+    @property
+    def sites(self) -> frozenset[str] | None:
+        """The site partitions that `changes` shows; None when it shows all."""
+        found = self._projection(partition_column(SITE), "values")
+        return None if found is None else frozenset(found.split(","))
+
+    def ask(self, sql: str) -> Answer:
+        """Run a query to its end. Ctrl-C stops it. Raises OperationError with why it failed."""
+        text, database = sql, self._database
+        if self.emulated:
+            text = query_emulator.bridged(
+                sql, self._database, self._levels(), self._parameters.get("classification", "")
+            )
+            database = query_emulator.NO_DATABASE
+        execution = self._athena.start_query_execution(
+            QueryString=text,
+            QueryExecutionContext={"Database": database, "Catalog": "AwsDataCatalog"},
+            WorkGroup=self._workgroup,
+        )["QueryExecutionId"]
+        try:
+            ended = self._end_of(execution)
+        except KeyboardInterrupt:
+            self._athena.stop_query_execution(QueryExecutionId=execution)
+            raise KeyboardInterrupt("the query is stopped") from None
+        statistics = ended.get("Statistics", {})
+        columns, rows = self._result(execution, ended.get("StatementType") == "DML")
+        return Answer(
+            columns,
+            rows,
+            statistics.get("DataScannedInBytes", 0),
+            statistics.get("TotalExecutionTimeInMillis", 0) / 1000,
+        )
+
+    def _end_of(self, execution: str) -> "QueryExecutionTypeDef":
+        pause = POLL_SECONDS
+        while True:
+            answer = self._athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]
+            status = answer["Status"]
+            match status["State"]:
+                case "SUCCEEDED":
+                    return answer
+                case "FAILED" | "CANCELLED":
+                    raise OperationError(self._told(status.get("StateChangeReason", "")))
+            time.sleep(pause)
+            pause = min(pause * 1.5, POLL_SECONDS_MAX)
+
+    def _told(self, reason: str) -> str:
+        if self.emulated:
+            reason = query_emulator.reason(reason)
+        remedy = next((text for sign, text in _REMEDIES.items() if sign in reason), "")
+        return f"the query failed: {reason}{remedy.format(asked=', '.join(sorted(self.asked)))}"
+
+    def _result(self, execution: str, headed: bool) -> tuple[tuple[str, ...], Iterator[Row]]:
+        pages = iter(
+            self._athena.get_paginator("get_query_results").paginate(QueryExecutionId=execution)
+        )
+        first = next(pages)["ResultSet"]
+        described = first["ResultSetMetadata"]["ColumnInfo"]
+        casts = [_CASTS.get(each["Type"], str) for each in described]
+
+        def rows() -> Iterator[Row]:
+            # Only what a SELECT answers has the columns' names as its first row.
+            yield from (_row(each, casts) for each in first["Rows"][1 if headed else 0 :])
+            for page in pages:
+                yield from (_row(each, casts) for each in page["ResultSet"]["Rows"])
+
+        return tuple(each["Name"] for each in described), rows()
+
+    def _levels(self) -> dict[str, str]:
+        """The level of the layout that each partition column stands for."""
+        template = self._parameters.get("storage.location.template", "")
+        return {column: level for level, column in _PLACE.findall(template)}
+
+    def _projection(self, column: str, what: str) -> str | None:
+        return self._parameters.get(f"projection.{column}.{what}")
+
+
+def _row(row: Any, casts: Sequence[Callable[[str], Any]]) -> Row:
+    return tuple(
+        cast(cell["VarCharValue"]) if "VarCharValue" in cell else None
+        for cell, cast in zip(row["Data"], casts, strict=False)
+    )

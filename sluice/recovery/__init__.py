@@ -1,0 +1,1 @@
+"""Bringing back what did not arrive: quarantine, replay, dead letters, redrive."""

@@ -1,0 +1,84 @@
+"""Which lines of an error object were put again: a small object beside it while a replay goes on.
+
+An error object is never changed. It moves once its last line is noted here; until then its noted
+lines no longer count as quarantined, and no replay puts them again.
+"""
+
+from collections.abc import Collection, Iterable
+
+import msgspec
+from msgspec import Struct
+
+from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
+from sluice.lake import keys
+from sluice.stack import OperationError, Stack
+
+PROGRESS_PREFIX = REPLAYED_PREFIX + ".progress/"
+
+_SUFFIX = ".json"
+
+
+class Note(Struct):
+    """The content of a progress object: the lines put again, as ranges, both ends included."""
+
+    replayed: list[tuple[int, int]]
+
+
+def ranges(lines: Collection[int]) -> list[tuple[int, int]]:
+    """Line numbers as ranges, in order."""
+    found: list[tuple[int, int]] = []
+    for line in sorted(lines):
+        if found and line == found[-1][1] + 1:
+            found[-1] = (found[-1][0], line)
+        else:
+            found.append((line, line))
+    return found
+
+
+class Progress:
+    """The progress objects of one stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._noted = {
+            ERROR_PREFIX + key.removeprefix(PROGRESS_PREFIX).removesuffix(_SUFFIX)
+            for key, _ in keys(stack, PROGRESS_PREFIX)
+        }
+
+    def replayed(self, key: str) -> set[int]:
+        """The lines of an error object that were put again already."""
+        if key not in self._noted:
+            return set()
+        body = self._stack.s3.get_object(Bucket=self._stack.bucket, Key=_name(key))["Body"].read()
+        try:
+            note = msgspec.json.decode(body, type=Note)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise OperationError(
+                f"s3://{self._stack.bucket}/{_name(key)} does not say which lines were put again; "
+                "bring back its former version, or delete it to put all of them"
+            ) from None
+        return {line for first, last in note.replayed for line in range(first, last + 1)}
+
+    def note(self, key: str, lines: Collection[int]) -> None:
+        """Note all lines of an error object that were put again so far."""
+        self._noted.add(key)
+        self._stack.s3.put_object(
+            Bucket=self._stack.bucket,
+            Key=_name(key),
+            Body=msgspec.json.encode(Note(ranges(lines))),
+            ContentType="application/json",
+        )
+
+    def forget(self, key: str) -> None:
+        """Remove the note of an error object that has moved."""
+        self._noted.discard(key)
+        self._stack.s3.delete_object(Bucket=self._stack.bucket, Key=_name(key))
+
+    def forget_all_but(self, existing: Iterable[str]) -> None:
+        """Remove notes whose error object is gone: a replay ended between its last two steps."""
+        for key in self._noted - set(existing):
+            self.forget(key)
+
+
+def _name(key: str) -> str:
+    return PROGRESS_PREFIX + key.removeprefix(ERROR_PREFIX) + _SUFFIX

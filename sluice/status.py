@@ -1,0 +1,193 @@
+"""How a stack fares: one finding for each of its parts, from what AWS says of them."""
+
+import zlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+from msgspec import Meta, Struct
+
+from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
+from chalicelib.schema import EPOCH_MS_MAX
+from sluice.lake import lines, objects
+from sluice.recovery.dead_letters import DeadLetters
+from sluice.recovery.progress import Progress
+from sluice.recovery.quarantine import error_objects, failed_at
+from sluice.stack import OperationError, Stack, told
+from sluice.wording import age, counted
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
+
+OBJECTS_MAX = 20_000
+"""Objects of the lake that are looked at to find the newest: twenty listings' worth."""
+
+METRIC_WINDOW = timedelta(minutes=15)
+
+_SETTLED = {"pipe": "RUNNING", "delivery stream": "ACTIVE"}
+_PASSING = {"CREATING", "STARTING", "UPDATING"}
+
+
+class _Line(Struct):
+    changedAt: Annotated[int, Meta(ge=0, le=EPOCH_MS_MAX)]
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
+
+
+class Finding(Struct, frozen=True, rename="camel"):
+    """What is found out about one part."""
+
+    part: str
+    summary: str
+    needs_person: bool = False
+    facts: dict[str, Any] = {}
+
+
+def status(stack: Stack, now: datetime | None = None) -> list[Finding]:
+    """A finding for every part; what AWS does not answer is a finding too."""
+    moment = now or datetime.now(UTC)
+    probes: dict[str, Callable[[], Finding]] = {
+        "pipe": lambda: _pipe(stack),
+        "delivery stream": lambda: _delivery_stream(stack),
+        "dead letters": lambda: _dead_letters(stack, moment),
+        "delivery": lambda: _delivery(stack, moment),
+        "errors": lambda: _errors(stack, moment),
+        "alarms": lambda: _alarms(stack),
+    }
+    return [_asked(part, probe) for part, probe in probes.items()]
+
+
+def _asked(part: str, probe: Callable[[], Finding]) -> Finding:
+    try:
+        return probe()
+    except (ClientError, BotoCoreError, OperationError) as error:
+        return Finding(part, f"unknown: {told(error)}", needs_person=True)
+
+
+def _state(part: str, state: str, reason: str, note: str = "") -> Finding:
+    return Finding(
+        part,
+        state + (f": {reason}" if reason else "") + note,
+        needs_person=state != _SETTLED[part] and state not in _PASSING,
+        facts={"state": state, "reason": reason},
+    )
+
+
+def _pipe(stack: Stack) -> Finding:
+    answer = stack.pipes.describe_pipe(Name=stack.output("PipeName"))
+    # The emulator only keeps what was deployed; what runs is the local pipe beside it.
+    note = ", says the emulator, which does not know the local pipe" if stack.emulated else ""
+    return _state("pipe", answer["CurrentState"], answer.get("StateReason", ""), note)
+
+
+def _delivery_stream(stack: Stack) -> Finding:
+    answer = stack.firehose.describe_delivery_stream(DeliveryStreamName=stack.output("StreamName"))[
+        "DeliveryStreamDescription"
+    ]
+    reason = answer.get("FailureDescription", {}).get("Details", "")
+    return _state("delivery stream", answer["DeliveryStreamStatus"], reason)
+
+
+def _dead_letters(stack: Stack, now: datetime) -> Finding:
+    with DeadLetters(stack) as letters:
+        depth = letters.count()
+    queue = stack.output("DeadLetterQueueUrl").rpartition("/")[2]
+    oldest = _metric(stack, "AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", queue, now)
+    summary = counted(depth, "message")
+    if depth and oldest is not None:
+        summary += f", the oldest sent {age(now - timedelta(seconds=oldest), now)}"
+    elif depth:
+        summary += ", of an age that CloudWatch does not tell"
+    if depth:
+        summary += "; `sluice redrive` brings their changes back within 24 hours"
+    return Finding("dead letters", summary, depth > 0, {"depth": depth, "oldestSeconds": oldest})
+
+
+def _delivery(stack: Stack, now: datetime) -> Finding:
+    """The newest object of the lake, and the newest change in it.
+
+    Of a lake with more than OBJECTS_MAX objects, what CloudWatch says of the delivery stream.
+    """
+    name = stack.output("StreamName")
+    waiting = _metric(
+        stack, "AWS/Firehose", "DeliveryToS3.DataFreshness", "DeliveryStreamName", name, now
+    )
+    facts: dict[str, Any] = {"dataFreshnessSeconds": waiting}
+    summary = "" if waiting is None else f"the oldest record under way is {waiting:.0f} s old; "
+    newest = None
+    for count, each in enumerate(objects(stack, DATA_PREFIX), 1):
+        if count > OBJECTS_MAX:
+            summary += f"more than {OBJECTS_MAX} objects, too many to look for the newest"
+            return Finding("delivery", summary, facts=facts)
+        if newest is None or each.modified > newest.modified:
+            newest = each
+    if newest is None:
+        return Finding("delivery", summary + "nothing is delivered yet", facts=facts)
+    changed_at = _newest_change(stack, newest.key)
+    facts |= {"newestObjectAt": newest.modified, "newestChangeAt": changed_at}
+    summary += f"the newest object was written {age(newest.modified, now)}"
+    if changed_at is not None:
+        summary += f", with a change made {age(changed_at, now)}"
+    return Finding("delivery", summary, facts=facts)
+
+
+def _newest_change(stack: Stack, key: str) -> datetime | None:
+    """When the newest change in an object was made; None when it holds no lines of ours."""
+    try:
+        changes = [_decode_line(line).changedAt for line in lines(stack, key)]
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError, EOFError, zlib.error):
+        return None
+    return _moment(max(changes, default=None))
+
+
+def _moment(epoch_ms: int | None) -> datetime | None:
+    return None if epoch_ms is None else datetime.fromtimestamp(epoch_ms / 1000, UTC)
+
+
+def _errors(stack: Stack, now: datetime) -> Finding:
+    stored = list(objects(stack, ERROR_PREFIX))
+    waiting = [
+        failed_at(record, each.stored)
+        for each in error_objects(stack, stored, Progress(stack))
+        for record in each.waiting
+    ]
+    newest = _moment(max(waiting, default=None))
+    facts = {"objects": len(stored), "records": len(waiting), "newestAt": newest}
+    summary = f"{counted(len(waiting), 'record')} in {counted(len(stored), 'object')}"
+    if newest is not None:
+        summary += f", the newest failed {age(newest, now)}; `sluice failed` lists them"
+    return Finding("errors", summary, bool(stored), facts)
+
+
+def _alarms(stack: Stack) -> Finding:
+    pages = stack.cloudwatch.get_paginator("describe_alarms").paginate(
+        AlarmNamePrefix=f"{stack.name}-"
+    )
+    alarms: list[MetricAlarmTypeDef] = [alarm for page in pages for alarm in page["MetricAlarms"]]
+    raised = sorted(alarm["AlarmName"] for alarm in alarms if alarm["StateValue"] == "ALARM")
+    summary = f"{len(raised)} of {len(alarms)} in ALARM"
+    if raised:
+        summary += ": " + ", ".join(raised) + "; docs/runbook.md says what each means"
+    elif stack.emulated and alarms:
+        summary += "; the emulator gathers no figures of Pipes and Firehose, so they stay silent"
+    return Finding("alarms", summary, bool(raised), {"total": len(alarms), "inAlarm": raised})
+
+
+def _metric(
+    stack: Stack, namespace: str, metric: str, dimension: str, value: str, now: datetime
+) -> float | None:
+    """The latest value of a metric, its maximum of a minute; None where CloudWatch has none."""
+    answer = stack.cloudwatch.get_metric_statistics(
+        Namespace=namespace,
+        MetricName=metric,
+        Dimensions=[{"Name": dimension, "Value": value}],
+        StartTime=now - METRIC_WINDOW,
+        EndTime=now,
+        Period=60,
+        Statistics=["Maximum"],
+    )
+    latest = max(answer["Datapoints"], key=lambda point: point["Timestamp"], default=None)
+    return None if latest is None else latest["Maximum"]

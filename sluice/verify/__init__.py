@@ -1,0 +1,1 @@
+"""Comparing the table with the lake."""

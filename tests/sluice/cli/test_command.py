@@ -1,0 +1,128 @@
+"""What all commands share: errors in one line, Ctrl-C where it does no harm."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from sluice.cli import sluice
+from sluice.cli.command import stoppable
+
+ROOT = Path(__file__).parents[3]
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(sluice, arguments, catch_exceptions=False)
+
+
+COMMANDS = (
+    ["status"], ["failed"], ["replay"], ["redrive"], ["tree"], ["sample"], ["seed"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_an_endpoint_that_does_not_answer_is_one_line(
+    aws_environment: pytest.MonkeyPatch, closed_endpoint: str, command: Sequence[str]
+) -> None:
+    aws_environment.setenv("AWS_ENDPOINT_URL", closed_endpoint)
+    aws_environment.setenv("AWS_MAX_ATTEMPTS", "1")
+    result = invoke(*command)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: AWS cannot be reached: ")
+    assert closed_endpoint in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_missing_credentials_are_one_line(
+    aws_environment: pytest.MonkeyPatch, closed_endpoint: str
+) -> None:
+    aws_environment.setenv("AWS_ENDPOINT_URL", closed_endpoint)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        aws_environment.delenv(name)
+    command = [sys.executable, "-m", "sluice", "status"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: no AWS credentials are found; ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_stack_that_is_not_there_is_named(
+    aws_environment: pytest.MonkeyPatch, emulator: str
+) -> None:
+    aws_environment.setenv("AWS_ENDPOINT_URL", emulator)
+    result = invoke("--stack-name", "nowhere", "failed")
+    assert result.exit_code == 1
+    assert "the stack nowhere cannot be read" in result.stderr
+    assert "--stack-name" in result.stderr
+
+
+@pytest.mark.parametrize("command", sluice.commands)
+def test_every_command_has_help_for_itself_and_each_option(command: str) -> None:
+    result = invoke(command, "--help")
+    assert result.exit_code == 0
+    for parameter in sluice.commands[command].params:
+        assert not isinstance(parameter, click.Option) or parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("since", ["yesterday", "5", "5w", "2026-13-01"])
+def test_a_moment_that_is_none_is_refused_with_the_rule(since: str) -> None:
+    result = invoke("failed", "--since", since)
+    assert result.exit_code == 2
+    assert "neither an age like 90m" in result.stderr
+
+
+def step_by_step(reached: list[str]) -> None:
+    with stoppable("go on later") as check:
+        check()
+        os.kill(os.getpid(), signal.SIGINT)
+        reached.append("the end of the step")
+        check()
+        reached.append("the next step")
+
+
+def test_ctrl_c_waits_for_the_next_safe_place() -> None:
+    reached: list[str] = []
+    with pytest.raises(KeyboardInterrupt, match="go on later"):
+        step_by_step(reached)
+    assert reached == ["the end of the step"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def impatient(reached: list[str]) -> None:
+    with stoppable("go on later"):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        reached.append("the end of the step")
+
+
+def test_a_second_ctrl_c_ends_at_once() -> None:
+    reached: list[str] = []
+    with pytest.raises(KeyboardInterrupt, match="go on later"):
+        impatient(reached)
+    assert not reached
+
+
+def test_ctrl_c_ends_a_command_with_a_message_and_status_130(
+    aws_environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The command waits for an endpoint that takes its request and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        aws_environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        with (tmp_path / "stderr").open("wb") as stderr:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "sluice", "status"], cwd=ROOT, stderr=stderr
+            )
+        silent.settimeout(30)
+        connection, _ = silent.accept()
+        child.send_signal(signal.SIGINT)
+        assert child.wait(30) == 130
+        connection.close()
+    assert (tmp_path / "stderr").read_text() == "interrupted\n"

@@ -1,0 +1,120 @@
+"""`sluice plan`: what it refuses, what it proposes, and that a proposal passes."""
+
+import json
+import shlex
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sluice.cli import sluice
+
+OVERFLOWING = ("--rate", "10000", "--sites", "2000", "--layout", "minute")
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(sluice, ["plan", *arguments], catch_exceptions=False)
+
+
+def planned(*arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(invoke(*arguments, "--json").stdout)
+    return found
+
+
+def test_too_many_partitions_are_refused_with_numbers_and_a_proposal() -> None:
+    result = invoke(*OVERFLOWING)
+    assert result.exit_code == 1
+    assert "refuse: 2,000 partitions are active at the peak" in result.stdout
+    assert "a stream holds 500" in result.stdout
+    assert "https://docs.aws.amazon.com/firehose/latest/dev/limits.html" in result.stdout
+    assert "What passes:" in result.stdout
+    assert "cdk deploy -c layout=year/month/day/hour/minute" in result.stdout
+
+
+def test_each_proposal_passes_as_it_is_printed() -> None:
+    proposals = planned(*OVERFLOWING)["proposals"]
+    assert proposals
+    for proposal in proposals:
+        words = shlex.split(proposal["command"])
+        assert words[:2] == ["sluice", "plan"]
+        result = invoke(*words[2:], "--json")
+        assert result.exit_code == 0, result.stdout
+        assert json.loads(result.stdout)["plan"] == proposal["plan"]
+
+
+def test_a_workload_that_fits_passes() -> None:
+    result = invoke("--rate", "10")
+    assert result.exit_code == 0
+    assert "Nothing comes near a limit" in result.stdout
+
+
+def test_what_is_asked_for_is_printed() -> None:
+    printed = invoke("--rate", "10").stdout
+    for figure in (
+        "active partitions",
+        "objects",
+        "time to visibility",
+        "transform",
+        "response",
+        "Direct PUT",
+        "stream and pipe",
+        "S3",
+        "a query of a day",
+        "DynamoDB writes",
+        "Firehose ingestion",
+        "together",
+        "prices of us-east-1 in 2026-",
+    ):
+        assert figure in printed
+
+
+def test_the_chart_shows_the_limit() -> None:
+    rows = [line for line in invoke(*OVERFLOWING).stdout.splitlines() if "┤" in line]
+    assert len(rows) == 8
+    assert any("█" in row for row in rows)
+    (limit,) = (row for row in rows if row.endswith(" 500"))
+    assert limit
+
+
+@pytest.mark.parametrize(
+    ("layout", "levels"),
+    [
+        ("minute", ["siteId", "year", "month", "day", "hour", "minute"]),
+        ("day", ["siteId", "year", "month", "day"]),
+        ("year/siteId", ["year", "siteId"]),
+    ],
+)
+def test_a_layout_is_given_by_its_levels_or_by_its_last(layout: str, levels: list[str]) -> None:
+    assert planned("--rate", "1", "--layout", layout)["plan"]["settings"]["layout"] == levels
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--rate", "1", "--layout", "siteId/hour"), "in this order, from the first on"),
+        (("--rate", "1", "--layout", "name/year"), "of whose values a workload says nothing"),
+        (("--rate", "1", "--sites", "0"), "sites is 0, but must be"),
+        (("--rate", "1", "--item-bytes", "500000"), "DynamoDB's largest item"),
+        (("--rate", "0"), "--rate"),
+        (("--rate", "1", "--interval", "30"), "--interval"),
+        (("--rate", "1", "--interval", "nan"), "'nan' is not a finite number"),
+        (("--rate", "1", "--megabytes", "nan"), "'nan' is not a finite number"),
+        (("--rate", "1", "--queries", "nan"), "'nan' is not a finite number"),
+        (("--rate", "1", "--queries", "inf"), "--queries"),
+        (("--rate", "1", "--queries", "1e300"), "--queries"),
+        (("--rate", "1", "--shards", "9" * 24), "--shards"),
+        (("--rate", "1", "--region", "mars"), "the region is 'mars'"),
+        (("--rate", "1", "--region", ""), "the region is ''"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused_with_the_rule(
+    arguments: tuple[str, ...], told: str
+) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert told in " ".join(result.stderr.split())
+
+
+def test_the_region_stands_beside_the_deployment() -> None:
+    assert "minute (in eu-west-2)" in invoke(*OVERFLOWING, "--region", "eu-west-2").stdout
+    assert "(in " not in invoke(*OVERFLOWING).stdout

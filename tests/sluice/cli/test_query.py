@@ -1,0 +1,62 @@
+"""How a question is given, and how its answer is printed."""
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sluice.cli import sluice
+from sluice.cli.query import distinct
+from sluice.query.athena import QUERY_BYTES_MAX
+
+
+def invoke(*arguments: str, given: str | None = None) -> Result:
+    return CliRunner().invoke(sluice, ["query", *arguments], input=given, catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"), [([""], None), ([" \n"], None), (["-"], ""), (["-"], "\n")]
+)
+def test_a_blank_question_is_a_mistake_of_usage(arguments: list[str], given: str | None) -> None:
+    result = invoke(*arguments, given=given)
+    assert result.exit_code == 2
+    assert "the question is blank" in result.stderr
+
+
+def test_sql_that_opens_with_a_comment_is_told_from_an_option() -> None:
+    result = invoke("-- the sites\nSELECT 1", "--csv")
+    assert result.exit_code == 2
+    assert 'sluice query --csv -- "..."' in result.stderr
+
+
+def test_an_option_that_is_none_is_still_told() -> None:
+    result = invoke("latest", "--sight", "2")
+    assert result.exit_code == 2
+    assert "No such option" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SELECT '\0'", "holds a NUL character"),
+        (f"SELECT '{'ö' * (QUERY_BYTES_MAX // 2)}'", f"{QUERY_BYTES_MAX} at most"),
+    ],
+)
+def test_a_question_that_athena_does_not_take_is_refused(sql: str, told: str) -> None:
+    result = invoke("-", given=sql)
+    assert result.exit_code == 1
+    assert told in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (("a", "b"), ("a", "b")),
+        (("a", "a", "a"), ("a", "a_2", "a_3")),
+        (("a", "a", "a_2"), ("a", "a_3", "a_2")),
+        (("a_2", "a", "a"), ("a_2", "a", "a_3")),
+    ],
+)
+def test_equal_names_are_told_apart_and_others_are_left(
+    names: tuple[str, ...], found: tuple[str, ...]
+) -> None:
+    assert distinct(names) == found

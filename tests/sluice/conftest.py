@@ -1,0 +1,67 @@
+"""What operations are tested with: a bucket and a queue in the emulator, and a small server that
+speaks Firehose's PutRecordBatch and refuses on demand."""
+
+import gzip
+import uuid
+from collections.abc import Callable, Iterator
+
+import boto3
+import pytest
+
+from sluice.stack import Stack
+from tests.sluice.stand import STREAM, FirehoseServer
+
+
+@pytest.fixture
+def firehose_server() -> FirehoseServer:
+    return FirehoseServer()
+
+
+@pytest.fixture
+def stack(
+    emulator: str,
+    aws_environment: pytest.MonkeyPatch,
+    firehose_server: FirehoseServer,
+    scripted_dynamodb: Callable[..., str],
+) -> Iterator[Stack]:
+    """A stack of a bucket, a queue and the Firehose server."""
+    aws_environment.setenv("AWS_ENDPOINT_URL", emulator)
+    aws_environment.setenv("AWS_ENDPOINT_URL_FIREHOSE", scripted_dynamodb(firehose_server.answer))
+    # One try: the suite, and not botocore's back-off, says how often something is refused.
+    aws_environment.setenv("AWS_MAX_ATTEMPTS", "1")
+    name = f"test-{uuid.uuid4()}"
+    s3, sqs = boto3.client("s3"), boto3.client("sqs")
+    s3.create_bucket(Bucket=name)
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    yield Stack(
+        "Sluice-test", {"BucketName": name, "DeadLetterQueueUrl": queue, "StreamName": STREAM}
+    )
+    sqs.delete_queue(QueueUrl=queue)
+    boto3.resource("s3").Bucket(name).objects.delete()
+    s3.delete_bucket(Bucket=name)
+
+
+ErrorObjects = Callable[..., str]
+
+
+@pytest.fixture
+def put_errors(stack: Stack) -> ErrorObjects:
+    """Writes an error object of the given lines; answers its key."""
+
+    def put(*lines: bytes, name: str = "object.gz") -> str:
+        key = f"errors/processing-failed/2026/01/02/{name}"
+        stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=gzip.compress(b"".join(lines)))
+        return key
+
+    return put
+
+
+@pytest.fixture
+def stored_keys(stack: Stack) -> Callable[[], list[str]]:
+    """The keys of the bucket."""
+
+    def listed() -> list[str]:
+        answer = stack.s3.list_objects_v2(Bucket=stack.bucket)
+        return [each["Key"] for each in answer.get("Contents", [])]
+
+    return listed

@@ -1,0 +1,157 @@
+"""Each rule, broken once; and what is proposed."""
+
+import math
+import shlex
+from typing import Any
+
+import pytest
+
+from sluice.planning.findings import Finding, findings, passes
+from sluice.planning.plan import plan
+from sluice.planning.proposals import Proposal, proposals
+from sluice.planning.settings import Settings, layout_named
+from sluice.planning.workload import Workload
+
+
+def found(settings: Settings | None = None, **workload: Any) -> dict[str, Finding]:
+    planned = plan(Workload(**workload), settings or Settings())
+    return {each.topic: each for each in findings(planned)}
+
+
+@pytest.mark.parametrize(
+    ("topic", "severity", "workload", "settings"),
+    [
+        ("active partitions", "refuse", {"changes_per_second": 2_000, "sites": 1_000}, {}),
+        ("active partitions", "warn", {"changes_per_second": 4_000, "sites": 400}, {}),
+        (
+            "record size",
+            "warn",
+            {"changes_per_second": 1, "item_bytes": 400_000, "updates": 0.001},
+            {},
+        ),
+        (
+            "response size",
+            "refuse",
+            {"changes_per_second": 10, "item_bytes": 100},
+            {"transform_megabytes": 6},
+        ),
+        ("throughput", "refuse", {"changes_per_second": 200_000}, {"layout": ("year",)}),
+        ("throughput", "warn", {"changes_per_second": 10_000}, {}),
+        ("throughput", "warn", {"changes_per_second": 1_500}, {"region": "eu-central-1"}),
+        ("put requests", "warn", {"changes_per_second": 9_000}, {"batch_size": 1}),
+        ("pipe", "refuse", {"changes_per_second": 9_000}, {"shards": 2}),
+        ("pipe concurrency", "warn", {"changes_per_second": 100}, {"shards": 4_000}),
+        ("table writes", "warn", {"changes_per_second": 50_000}, {}),
+        ("concurrency", "warn", {"changes_per_second": 1e6}, {"transform_megabytes": 0.001}),
+        ("object writes", "warn", {"changes_per_second": 1e6, "sites": 1_000_000}, {}),
+        ("small objects", "warn", {"changes_per_second": 30, "sites": 10_000}, {}),
+        ("scans", "warn", {"changes_per_second": 100, "sites": 1}, {"queries_per_day": 9_000}),
+    ],
+)
+def test_a_broken_rule_is_told(
+    topic: str, severity: str, workload: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    finding = found(Settings(**settings), **workload)[topic]
+    assert finding.severity == severity
+    assert any(character.isdigit() for character in finding.message)
+    assert finding.source.startswith("https://")
+
+
+def test_a_small_workload_breaks_none() -> None:
+    assert found(changes_per_second=10) == {}
+
+
+def test_refusals_come_first() -> None:
+    told = findings(plan(Workload(changes_per_second=10_000, sites=2_000), Settings()))
+    assert [each.severity for each in told] == ["refuse", "warn"]
+
+
+@pytest.mark.parametrize(
+    "workload",
+    [
+        Workload(changes_per_second=10_000, sites=2_000),
+        Workload(changes_per_second=1_000, sites=600),
+        Workload(changes_per_second=100, sites=400),
+        Workload(changes_per_second=30, sites=10_000),
+        Workload(changes_per_second=500, sites=1, item_bytes=2_000),
+    ],
+)
+def test_every_proposal_passes(workload: Workload) -> None:
+    planned = plan(workload, Settings(queries_per_day=1_000))
+    told = proposals(planned, findings(planned))
+    assert told
+    for proposal in told:
+        assert passes(plan(proposal.plan.workload, proposal.plan.settings))
+        assert shlex.split(proposal.command)[:2] == ["sluice", "plan"]
+        assert proposal.deployment.startswith("cdk deploy ")
+
+
+def test_a_long_interval_is_shortened_first() -> None:
+    planned = plan(
+        Workload(changes_per_second=200, sites=100),
+        Settings(buffer_seconds=900),
+    )
+    assert "active partitions" in {each.topic for each in findings(planned)}
+    first, *_ = proposals(planned, findings(planned))
+    assert first.plan.settings == Settings(buffer_seconds=60)
+    assert first.what == "an interval of 60 s"
+
+
+def test_small_objects_are_made_fewer() -> None:
+    workload = Workload(changes_per_second=6, sites=200)
+    planned = plan(workload, Settings(layout=layout_named("hour"), queries_per_day=0))
+    (proposal,) = proposals(planned, findings(planned))
+    assert proposal.plan.objects_per_day < planned.objects_per_day
+    assert "small objects" not in {each.topic for each in findings(proposal.plan)}
+
+
+def test_what_no_settings_carry_has_no_proposal() -> None:
+    planned = plan(Workload(changes_per_second=1e6, sites=1_000_000), Settings())
+    assert proposals(planned, findings(planned)) == ()
+
+
+def split_of(workload: Workload, settings: Settings | None = None) -> Proposal | None:
+    planned = plan(workload, settings or Settings())
+    told = proposals(planned, findings(planned))
+    return next((each for each in told if each.stacks > 1), None)
+
+
+def test_a_site_that_no_stack_carries_is_not_split() -> None:
+    assert split_of(Workload(changes_per_second=200_000, sites=100, skew=5)) is None
+
+
+def test_the_stack_with_the_largest_site_is_planned() -> None:
+    workload = Workload(changes_per_second=150_000, sites=100, skew=1)
+    split = split_of(workload)
+    assert split
+    largest = workload.site_groups()[0].share * workload.changes_per_second
+    assert split.plan.workload.changes_per_second > largest
+    assert split.plan.workload.changes_per_second > 150_000 / split.stacks
+
+
+def test_the_stack_that_a_hash_fills_most_passes() -> None:
+    split = split_of(
+        Workload(changes_per_second=90_000, sites=30_000), Settings(region="eu-west-2")
+    )
+    assert split
+    average = 30_000 / split.stacks
+    assert split.plan.workload.sites >= average + 3 * math.sqrt(average)
+    assert f"about {split.plan.workload.sites} sites" in split.what
+    assert passes(split.plan)
+
+
+def test_a_warning_is_not_traded_for_another() -> None:
+    planned = plan(
+        Workload(changes_per_second=5, sites=700, late=0.3), Settings(layout=layout_named("minute"))
+    )
+    found = findings(planned)
+    assert {each.severity for each in found} == {"warn"}
+    for proposal in proposals(planned, found):
+        topics = {each.topic for each in findings(proposal.plan)}
+        assert topics <= {each.topic for each in found}
+
+
+def test_a_new_warning_is_told_where_the_plan_was_refused() -> None:
+    planned = plan(Workload(changes_per_second=10_000, sites=2_000), Settings())
+    by_time = proposals(planned, findings(planned))[0]
+    assert "it brings a warning: scans" in by_time.what

@@ -1,0 +1,148 @@
+"""A workload, measured from changes of known shape."""
+
+import gzip
+import itertools
+import json
+import random
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import boto3
+import pytest
+
+from sluice.planning import measured
+from sluice.planning.measured import Seen
+from sluice.stack import OperationError, Stack
+
+START_MS = 1_767_225_600_000
+HOUR_MS = 3_600_000
+
+
+def change(number: int, **differing: Any) -> Seen:
+    changed_ms = START_MS + number * 100
+    given = {"kind": "INSERT", "site": "1", "item_bytes": 500, "changed_ms": changed_ms}
+    return Seen(**({"event_ms": changed_ms} | given | differing))
+
+
+def test_changes_become_a_workload() -> None:
+    kinds = ["INSERT", "MODIFY", "INSERT", "REMOVE"] * 250
+    seen = [
+        change(number, kind=kind, site=str(number % 10), item_bytes=400 + number % 3)
+        for number, kind in enumerate(kinds)
+    ]
+    found = measured.measured(seen, 10, "the test")
+    assert found.changes_per_second == 10
+    assert (found.item_bytes, found.sites) == (401, 10)
+    assert (found.updates, found.deletes, found.late) == (0.25, 0.25, 0)
+    assert found.skew == pytest.approx(0, abs=0.05)
+
+
+def test_the_rate_is_that_of_the_time_they_span() -> None:
+    assert measured.rate(number * 100 for number in range(1_000)) == pytest.approx(10)
+
+
+def test_changes_of_one_second_have_no_rate() -> None:
+    assert measured.rate([1, 2, 999]) == 0
+    with pytest.raises(OperationError, match="give the workload by --rate"):
+        measured.measured([change(0)], 0, "the test")
+
+
+@pytest.mark.parametrize("skew", [0.0, 0.5, 1.0, 1.5])
+def test_the_skew_of_the_sites_is_found(skew: float) -> None:
+    chance = random.Random(1)  # noqa: S311
+    weights = [rank**-skew for rank in range(1, 101)]
+    sites = chance.choices(range(100), weights, k=20_000)
+    seen = [change(number, site=str(site)) for number, site in enumerate(sites)]
+    assert measured.measured(seen, 10, "the test").skew == pytest.approx(skew, abs=0.15)
+
+
+def test_late_event_times_reach_as_far_back_as_they_do() -> None:
+    seen = [change(number) for number in range(900)] + [
+        change(number, event_ms=START_MS - number * HOUR_MS) for number in range(2, 102)
+    ]
+    found = measured.measured(seen, 10, "the test")
+    assert found.late == pytest.approx(0.1)
+    assert found.late_hours == pytest.approx(101, rel=0.01)
+
+
+def test_late_event_times_of_one_minute_are_spread_over_one() -> None:
+    seen = [change(number, event_ms=START_MS - 1_000 * HOUR_MS) for number in range(100)]
+    found = measured.measured(seen, 10, "the test")
+    assert found.late == 1
+    assert found.late_hours == pytest.approx(1 / 60, rel=0.01)
+
+
+def test_a_lake_is_measured_by_its_lines(stack: Stack) -> None:
+    lines = [
+        {
+            "id": str(number),
+            "siteId": str(number % 4),
+            "createdAtTime": START_MS + number * 500,
+            "name": "x" * 100,
+            "changeType": "SNAPSHOT" if number % 5 == 4 else "INSERT",
+            "changeSequence": str(number),
+            "changedAt": START_MS + number * 500,
+            "eventId": str(number),
+        }
+        for number in range(100)
+    ]
+    body = gzip.compress(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    stack.s3.put_object(Bucket=stack.bucket, Key="data/siteId=1/object.gz", Body=body)
+    found = measured.from_lake(stack)
+    # One line in five came from a backfill, and is no change.
+    assert found.changes_per_second == pytest.approx(2 * 4 / 5, rel=0.05)
+    assert found.sites == 4
+    assert found.item_bytes == pytest.approx(150, rel=0.1)
+
+
+def test_an_empty_lake_tells_what_to_give_instead(stack: Stack) -> None:
+    with pytest.raises(OperationError, match="the lake holds no changes"):
+        measured.from_lake(stack)
+
+
+@pytest.fixture
+def streaming(stack: Stack) -> Iterator[Stack]:
+    """The stack with a table that has a stream."""
+    table, name = boto3.client("dynamodb"), f"records-{uuid.uuid4()}"
+    table.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    yield Stack(stack.name, stack.outputs | {"TableName": name})
+    table.delete_table(TableName=name)
+
+
+def test_a_table_is_measured_by_its_stream(streaming: Stack) -> None:
+    table = boto3.client("dynamodb")
+    deadline = time.monotonic() + 20
+    found = None
+    # A stream tells the second of a change, so that changes of two are needed.
+    for number in itertools.count():
+        item = {
+            "id": {"S": str(number)},
+            "siteId": {"S": str(number % 3)},
+            "createdAtTime": {"N": str(time.time_ns() // 1_000_000)},
+            "name": {"S": "x" * 1_000},
+        }
+        table.put_item(TableName=streaming.output("TableName"), Item=item)
+        with suppress(OperationError):
+            found = measured.from_table(streaming)
+        if found is not None and number > 10:
+            break
+        assert time.monotonic() < deadline
+    assert found is not None
+    assert found.changes_per_second > 1
+    assert (found.sites, found.updates, found.deletes, found.late) == (3, 0, 0, 0)
+    assert found.item_bytes == pytest.approx(1_040, rel=0.02)
+
+
+def test_a_table_without_a_stream_names_the_other_way(stack: Stack, table_name: str) -> None:
+    without = Stack(stack.name, stack.outputs | {"TableName": table_name})
+    with pytest.raises(OperationError, match="measure --from-lake"):
+        measured.from_table(without)

@@ -1,0 +1,34 @@
+"""Which settings a plan can be made for."""
+
+import math
+from typing import Any
+
+import pytest
+
+from sluice.planning.settings import Settings, UnplannableError
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("buffer_seconds", math.nan),
+        ("buffer_seconds", 901),
+        ("buffer_megabytes", math.inf),
+        ("queries_per_day", math.nan),
+        ("queries_per_day", 1e300),
+        ("scan_gigabytes", math.nan),
+        ("shards", 10**24),
+        ("shards", 1.5),
+        ("parallelization", 0),
+        ("region", "mars"),
+        ("region", ""),
+    ],
+)
+def test_a_setting_outside_its_rule_is_named(field: str, value: Any) -> None:
+    with pytest.raises(UnplannableError, match=rf"{field} is "):
+        Settings(**{field: value})
+
+
+@pytest.mark.parametrize("region", ["eu-west-2", "us-gov-west-1", "ap-southeast-5"])
+def test_a_region_is_known_by_the_form_of_its_name(region: str) -> None:
+    assert Settings(region=region).region == region

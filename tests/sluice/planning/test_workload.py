@@ -1,0 +1,58 @@
+"""What a workload may be, and how its sites share the changes."""
+
+import math
+from typing import Any
+
+import pytest
+
+from sluice.planning.workload import Workload, WorkloadError
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("changes_per_second", 0),
+        ("changes_per_second", math.inf),
+        ("item_bytes", 0),
+        ("item_bytes", 1.5),
+        ("item_bytes", 400 * 1024 + 1),
+        ("sites", 0),
+        ("skew", -0.1),
+        ("updates", 1.1),
+        ("late_hours", 0),
+        ("late", math.nan),
+    ],
+)
+def test_a_value_outside_its_rule_is_named_with_the_rule(field: str, value: float) -> None:
+    with pytest.raises(WorkloadError, match=rf"^{field} is .* but must be "):
+        Workload(**{"changes_per_second": 1, field: value})
+
+
+def test_all_wrong_values_are_told_together() -> None:
+    with pytest.raises(WorkloadError) as refusal:
+        Workload(changes_per_second=-1, sites=0)
+    assert len(refusal.value.errors) == 2
+
+
+def test_shares_of_the_same_changes_make_at_most_one() -> None:
+    with pytest.raises(WorkloadError, match="at most 1 together"):
+        Workload(changes_per_second=1, updates=0.6, deletes=0.6)
+
+
+@pytest.mark.parametrize("sites", [1, 7, 20, 21, 1_000, 1_000_000])
+@pytest.mark.parametrize("skew", [0, 0.5, 1, 2])
+def test_the_groups_hold_every_site_and_all_changes(sites: int, skew: float) -> None:
+    groups = Workload(changes_per_second=1, sites=sites, skew=skew).site_groups()
+    assert sum(group.count for group in groups) == sites
+    assert math.fsum(group.count * group.share for group in groups) == pytest.approx(1)
+    shares = [group.share for group in groups]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_at_a_skew_of_one_the_tenth_site_has_a_tenth() -> None:
+    shares: list[Any] = [
+        group.share
+        for group in Workload(changes_per_second=1, sites=1_000, skew=1).site_groups()
+        if group.count == 1
+    ]
+    assert shares[9] == pytest.approx(shares[0] / 10)

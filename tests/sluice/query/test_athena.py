@@ -1,0 +1,187 @@
+"""How a question is asked of Athena, with a server that answers by its protocol."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from sluice.query.athena import Lake
+from sluice.stack import OperationError, Stack
+
+METADATA = {
+    "Name": "changes",
+    "PartitionKeys": [{"Name": "siteid_partition"}, {"Name": "year"}],
+}
+PARAMETERS = {
+    "projection.siteid_partition.type": "injected",
+    "projection.year.type": "integer",
+    "projection.year.range": "2020,2039",
+    "storage.location.template": "s3://b/data/siteId=${siteid_partition}/year=${year}/",
+}
+
+
+def row(*texts: str | None) -> dict[str, Any]:
+    return {"Data": [{} if text is None else {"VarCharValue": text} for text in texts]}
+
+
+@dataclass
+class Athena:
+    """Answers one query: after `running` looks it is in its end state."""
+
+    types: list[str] = field(default_factory=lambda: ["varchar"])
+    pages: list[list[dict[str, Any]]] = field(default_factory=lambda: [[row("a")]])
+    kind: str = "DML"
+    classification: str = "json"
+    running: int = 1
+    state: str = "SUCCEEDED"
+    reason: str = ""
+    looked: Callable[[], None] = lambda: None
+    requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def answer(self, operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        self.requests.append((operation, request))
+        match operation:
+            case "GetTableMetadata":
+                parameters = {**PARAMETERS, "classification": self.classification}
+                return 200, {"TableMetadata": {**METADATA, "Parameters": parameters}}
+            case "StartQueryExecution":
+                return 200, {"QueryExecutionId": "q"}
+            case "GetQueryExecution":
+                return 200, {"QueryExecution": self._execution()}
+            case "GetQueryResults":
+                return 200, self._page(int(request.get("NextToken", 0)))
+        return 200, {}
+
+    def asked(self, operation: str) -> list[dict[str, Any]]:
+        return [request for name, request in self.requests if name == operation]
+
+    def _execution(self) -> dict[str, Any]:
+        self.looked()
+        self.running -= 1
+        state = "RUNNING" if self.running >= 0 else self.state
+        statistics = {"DataScannedInBytes": 12_345_678, "TotalExecutionTimeInMillis": 1500}
+        return {
+            "StatementType": self.kind,
+            "Status": {"State": state, "StateChangeReason": self.reason},
+            "Statistics": statistics,
+        }
+
+    def _page(self, number: int) -> dict[str, Any]:
+        columns = [{"Name": f"c{n}", "Type": kind} for n, kind in enumerate(self.types)]
+        result: dict[str, Any] = {
+            "ResultSet": {
+                "Rows": self.pages[number],
+                "ResultSetMetadata": {"ColumnInfo": columns},
+            }
+        }
+        if number + 1 < len(self.pages):
+            result["NextToken"] = str(number + 1)
+        return result
+
+
+@pytest.fixture
+def athena() -> Athena:
+    return Athena()
+
+
+@pytest.fixture
+def lake(
+    athena: Athena,
+    aws_environment: pytest.MonkeyPatch,
+    scripted_dynamodb: Callable[..., str],
+) -> Lake:
+    """A lake on AWS, as far as it can tell."""
+    aws_environment.delenv("AWS_ENDPOINT_URL", raising=False)
+    aws_environment.setenv("AWS_ENDPOINT_URL_ATHENA", scripted_dynamodb(athena.answer))
+    return Lake(Stack("Sluice-test", {"WorkgroupName": "w", "DatabaseName": "d"}))
+
+
+def test_on_aws_the_question_goes_as_it_is_to_the_stacks_workgroup(
+    athena: Athena, lake: Lake
+) -> None:
+    athena.pages = [[row("c0"), row("a")]]
+    answer = lake.ask("SELECT 1")
+    (started,) = athena.asked("StartQueryExecution")
+    assert (started["QueryString"], started["WorkGroup"]) == ("SELECT 1", "w")
+    assert started["QueryExecutionContext"]["Database"] == "d"
+    assert list(answer.rows) == [("a",)]
+    assert (answer.scanned_bytes, answer.seconds) == (12_345_678, 1.5)
+
+
+def test_values_have_the_types_of_their_columns_and_pages_are_followed(
+    athena: Athena, lake: Lake
+) -> None:
+    athena.types = ["bigint", "boolean", "varchar", "double", "decimal"]
+    high = str(2**63 - 1)
+    athena.pages = [
+        [row(*(f"c{n}" for n in range(5))), row(high, "true", "", "0.5", "1.10")],
+        [row(None, "false", None, None, None)],
+    ]
+    answer = lake.ask("SELECT 1")
+    assert answer.columns == ("c0", "c1", "c2", "c3", "c4")
+    assert list(answer.rows) == [
+        (2**63 - 1, True, "", 0.5, "1.10"),
+        (None, False, None, None, None),
+    ]
+
+
+def test_what_is_no_select_has_no_header_to_pass_over(athena: Athena, lake: Lake) -> None:
+    athena.kind = "UTILITY"
+    assert list(lake.ask("SHOW TABLES").rows) == [("a",)]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        ("FAILED", "SYNTAX_ERROR: line 1:8: Column 'x' cannot be resolved", "line 1:8: Column 'x'"),
+        ("FAILED", "CONSTRAINT_VIOLATION: static equality", "--site, or compare siteid_partition"),
+        ("CANCELLED", "Bytes scanned limit was exceeded", "a greater -c scan_gigabytes="),
+    ],
+)
+def test_a_failure_says_why_and_what_to_do(
+    athena: Athena, lake: Lake, state: str, reason: str, words: str
+) -> None:
+    athena.state, athena.reason = state, reason
+    with pytest.raises(OperationError) as refused:
+        lake.ask("SELECT x")
+    assert f"the query failed: {reason}" in str(refused.value)
+    assert words in str(refused.value)
+
+
+def test_ctrl_c_stops_the_query(athena: Athena, lake: Lake) -> None:
+    athena.running = 1000
+    athena.looked = lambda: os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match="the query is stopped"):
+        lake.ask("SELECT 1")
+    assert athena.asked("StopQueryExecution") == [{"QueryExecutionId": "q"}]
+
+
+def test_the_table_tells_its_partitions_and_what_it_asks_for(lake: Lake) -> None:
+    assert lake.partitions == ("siteid_partition", "year")
+    assert lake.asked == {"siteid_partition"}
+    assert lake.years == (2020, 2039)
+    assert lake.sites is None
+
+
+@pytest.mark.parametrize(
+    ("form", "source"), [("json", '"d"."lines"'), ("parquet", '"d"."changes"')]
+)
+def test_on_the_emulator_the_tables_are_made_as_they_are_on_aws(
+    athena: Athena,
+    lake: Lake,
+    aws_environment: pytest.MonkeyPatch,
+    form: str,
+    source: str,
+) -> None:
+    athena.classification = form
+    aws_environment.setenv("AWS_ENDPOINT_URL", os.environ["AWS_ENDPOINT_URL_ATHENA"])
+    lake.ask("SELECT 1")
+    (started,) = athena.asked("StartQueryExecution")
+    *made, asked = started["QueryString"].split(";\n")
+    assert asked == "SELECT 1"
+    assert source in made[1]
+    assert "url_encode(siteid) AS siteid_partition" in made[1]
+    assert started["QueryExecutionContext"]["Database"] != "d"

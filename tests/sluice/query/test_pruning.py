@@ -1,0 +1,160 @@
+"""What of the lake a query is seen to read."""
+
+import pytest
+
+from sluice.query.pruning import Read, everything, reads, unnamed
+
+PARTITIONS = ("siteid_partition", "year", "month", "day")
+ASKED = {"siteid_partition"}
+NOTHING: frozenset[str] = frozenset()
+WHERE = "SELECT * FROM changes AS c WHERE "
+
+
+def test_a_read_tells_what_its_conditions_hold_to_a_range_and_what_to_a_value() -> None:
+    found = reads("SELECT * FROM changes WHERE siteid_partition = '2' AND year BETWEEN 2020 AND 21")
+    assert found == [
+        Read("changes", frozenset({"siteid_partition", "year"}), frozenset({"siteid_partition"}))
+    ]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id AS changes, changes FROM other",
+        "SELECT 'FROM changes' -- FROM changes\n FROM other /* FROM changes */",
+        "WITH changes AS (SELECT 1) SELECT * FROM changes",
+        "SELECT changes.id FROM other AS changes",
+        "SHOW TABLES",
+        "EXPLAIN SELECT * FROM changes",
+        "SELEC * FROM changes",
+        "SELECT 'unfinished FROM changes",
+        "",
+    ],
+)
+def test_a_name_that_is_no_table_that_is_read_is_none(sql: str) -> None:
+    assert reads(sql) == [] or [each.table for each in reads(sql)] == ["other"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM changes",
+        'SELECT * FROM "db"."CHANGES"',
+        "SELECT * FROM other, changes",
+        "SELECT * FROM other JOIN changes USING (id)",
+        "SELECT (SELECT count(*) FROM changes) FROM other",
+        "SELECT * FROM other WHERE id IN (SELECT id FROM changes)",
+        "WITH changes AS (SELECT * FROM changes) SELECT * FROM changes",
+        "SELECT 1 FROM other UNION ALL SELECT 2 FROM changes",
+    ],
+)
+def test_a_table_is_found_wherever_it_is_read(sql: str) -> None:
+    assert Read("changes", NOTHING, NOTHING) in reads(sql)
+
+
+def test_a_condition_on_one_of_two_reads_is_none_on_the_other() -> None:
+    sql = "SELECT 1 FROM changes a JOIN changes b ON a.id = b.id WHERE a.siteid_partition = '2'"
+    one, other = reads(sql)
+    assert one == Read("changes", frozenset(PARTITIONS[:1]), frozenset(PARTITIONS[:1]))
+    assert other == Read("changes", NOTHING, NOTHING)
+
+
+def test_all_changes_are_read_whole() -> None:
+    sql = "SELECT * FROM all_changes WHERE siteid_partition = '2'"
+    assert everything(reads(sql), PARTITIONS) == "all_changes has no partitions"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "siteid_partition = '2'",
+        "'2' = siteid_partition",
+        "name = 'x' AND (year\nIN (2023))",
+        "day BETWEEN 1 AND 2",
+        "2023 <= year",
+        "c.siteid_partition LIKE '2%'",
+        "year * 100 + month = 202311",
+        "(siteid_partition = '1' AND name = 'a') OR siteid_partition = '2'",
+    ],
+)
+def test_a_condition_that_prunes_is_seen(condition: str) -> None:
+    assert everything(reads(WHERE + condition), PARTITIONS) is None
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "siteid_partition <> '2'",
+        "year != 2023",
+        "NOT year = 2023",
+        "siteid_partition NOT IN ('2')",
+        "siteid_partition = '2' OR 1 = 1",
+        "year = 2023 OR name = 'x'",
+        "siteid_partition = siteid",
+        "year = year",
+        "name = 'year = 2023'",
+        "siteid_partition IN (SELECT id FROM other)",
+        "siteid_partition = (SELECT max(id) FROM other)",
+    ],
+)
+def test_a_condition_that_prunes_nothing_is_not_taken_for_one(condition: str) -> None:
+    told = everything(reads(WHERE + condition), PARTITIONS)
+    assert told is not None
+    assert "it compares none of siteid_partition, year, month, day" in told
+
+
+@pytest.mark.parametrize(
+    ("sql", "prunes"),
+    [
+        ("SELECT year = 2023 FROM changes", False),
+        ("SELECT * FROM changes JOIN other ON year = 2023", True),
+        ("SELECT * FROM other LEFT JOIN changes ON year = 2023", False),
+        ("SELECT * FROM (SELECT * FROM changes) AS c WHERE year = 2023", True),
+        ("WITH c AS (SELECT * FROM changes) SELECT * FROM c WHERE year = 2023", True),
+        ("SELECT * FROM other WHERE year = 1 AND id IN (SELECT id FROM changes)", False),
+        ("SELECT 1 FROM changes WHERE year = 1 UNION SELECT 2 FROM changes", False),
+        (
+            "SELECT * FROM (SELECT 1 FROM changes UNION SELECT 2 FROM changes) AS c WHERE year = 1",
+            True,
+        ),
+        ("SELECT * FROM (SELECT * FROM changes LIMIT 9) AS c WHERE year = 1", False),
+        (
+            "SELECT * FROM (SELECT *, rank() OVER (PARTITION BY id) FROM changes) AS c "
+            "WHERE year = 1",
+            False,
+        ),
+        ("SELECT 1", True),
+    ],
+)
+def test_conditions_count_where_they_reach_the_table(sql: str, prunes: bool) -> None:
+    assert (everything(reads(sql), PARTITIONS) is None) == prunes
+
+
+@pytest.mark.parametrize(
+    ("condition", "named"),
+    [
+        ("siteid_partition = '2'", True),
+        ("'2' = siteid_partition", True),
+        ("siteid_partition IN ('2', '3')", True),
+        ("siteid_partition = '2' OR siteid_partition = '3'", True),
+        ("siteid_partition > '2'", False),
+        ("siteid_partition LIKE '2'", False),
+        ("lower(siteid_partition) = '2'", False),
+        ("siteid_partition = siteid", False),
+        ("siteid_partition IN (SELECT id FROM other)", False),
+        ("siteid_partition = '2' OR year = 2023", False),
+    ],
+)
+def test_only_equality_gives_an_injected_column_its_value(condition: str, named: bool) -> None:
+    found = unnamed(reads(WHERE + condition), ASKED)
+    assert found == (set() if named else ASKED)
+
+
+def test_every_read_of_changes_must_name_what_is_asked_for() -> None:
+    one, every, part = (
+        WHERE + "siteid_partition = '2' UNION ",
+        "SELECT * FROM all_changes",
+        "SELECT * FROM changes",
+    )
+    assert unnamed(reads(one + every), ASKED) == set()
+    assert unnamed(reads(one + part), ASKED) == ASKED

@@ -1,0 +1,356 @@
+"""Redrive: what the pipe gave up comes back out of the table's stream."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from chalicelib.change import INPUT_TEMPLATE
+from local.pipe.definition import PipeDefinition
+from local.pipe.event import as_event
+from local.pipe.template import Template
+from sluice.firehose import RefusedError
+from sluice.recovery.dead_letters import DeadLetters
+from sluice.recovery.redrive import Redriven, redrive
+from sluice.stack import Stack
+from sluice.stream import render
+from tests.sluice.stand import FirehoseServer
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SHARD = "shardId-00000000000000000000-00000000"
+NOTHING = "0" * 20 + "1"
+"""A sequence number that no stream has (any more)."""
+
+
+class Source:
+    """A table of the emulator with a stream."""
+
+    def __init__(self, dynamodb: "DynamoDBClient") -> None:
+        self.name = f"source-{uuid.uuid4()}"
+        self._dynamodb = dynamodb
+        table = dynamodb.create_table(
+            TableName=self.name,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        )["TableDescription"]
+        self.stream_arn = table["LatestStreamArn"]
+
+    def put(self, id: str, **attributes: Any) -> None:
+        self._dynamodb.put_item(TableName=self.name, Item={"id": {"S": id}, **attributes})
+
+    def delete(self, id: str) -> None:
+        self._dynamodb.delete_item(TableName=self.name, Key={"id": {"S": id}})
+
+    def records(self) -> Sequence[Any]:
+        streams = boto3.client("dynamodbstreams")
+        iterator = streams.get_shard_iterator(
+            StreamArn=self.stream_arn, ShardId=SHARD, ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        found = list[Any]()
+        while page := (answer := streams.get_records(ShardIterator=iterator))["Records"]:
+            found += page
+            iterator = answer["NextShardIterator"]
+        return found
+
+    def sequence_numbers(self) -> list[str]:
+        return [record["dynamodb"]["SequenceNumber"] for record in self.records()]
+
+
+@pytest.fixture
+def source(stack: Stack, dynamodb: "DynamoDBClient") -> Iterator[Source]:
+    assert stack.emulated
+    made = Source(dynamodb)
+    yield made
+    dynamodb.delete_table(TableName=made.name)
+
+
+Letter = Callable[..., None]
+
+
+@pytest.fixture
+def dead_letter(stack: Stack, source: Source) -> Letter:
+    """Sends a message as the pipe of the source's stack does."""
+    stack.outputs["TableName"] = source.name
+
+    def send(start: str, end: str, size: int = 1, **changes: Any) -> None:
+        pointer = {
+            "shardId": SHARD,
+            "startSequenceNumber": start,
+            "endSequenceNumber": end,
+            "approximateArrivalOfFirstRecord": "2026-01-02T03:04:05Z",
+            "approximateArrivalOfLastRecord": "2026-01-02T03:04:05Z",
+            "batchSize": size,
+            "streamArn": source.stream_arn,
+            **changes,
+        }
+        body = {
+            "context": {"partnerResourceArn": "arn", "condition": "RetryAttemptsExhausted"},
+            "version": "1.0",
+            "timestamp": "2026-01-02T03:04:05.678Z",
+            "DDBStreamBatchInfo": pointer,
+        }
+        stack.sqs.send_message(
+            QueueUrl=stack.output("DeadLetterQueueUrl"), MessageBody=json.dumps(body)
+        )
+
+    return send
+
+
+def redriven(stack: Stack, **options: Any) -> tuple[Redriven, list[str]]:
+    counts, told = Redriven(), list[str]()
+    with DeadLetters(stack, wait_seconds=0) as letters:
+        redrive(stack, letters, counts, told.append, **options)
+    return counts, told
+
+
+def depth(stack: Stack) -> int:
+    """How many messages anyone can receive now."""
+    queue = stack.output("DeadLetterQueueUrl")
+    names = ["ApproximateNumberOfMessages"]
+    answer = stack.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+
+def ids(payloads: Sequence[bytes]) -> list[str]:
+    return [json.loads(payload)["dynamodb"]["Keys"]["id"]["S"] for payload in payloads]
+
+
+def test_the_changes_of_the_range_alone_come_back_in_order(
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+) -> None:
+    for n in range(5):
+        source.put(str(n))
+    numbers = source.sequence_numbers()
+    dead_letter(numbers[1], numbers[3], 3)
+    counts, told = redriven(stack)
+    assert counts == Redriven(messages=1, removed=1, accepted=3)
+    assert not told
+    assert ids(firehose_server.taken) == ["1", "2", "3"]
+    assert depth(stack) == 0
+
+
+def deployed_pipe(stream_arn: str) -> PipeDefinition:
+    return PipeDefinition(
+        name="the-pipe",
+        arn="arn:aws:pipes:us-east-1:000000000000:pipe/the-pipe",
+        source_arn=stream_arn,
+        target_arn="arn:aws:firehose:us-east-1:000000000000:deliverystream/the-stream",
+        starting_position="TRIM_HORIZON",
+        batch_size=1,
+        batching_window_seconds=0,
+        maximum_retry_attempts=0,
+        maximum_record_age_seconds=-1,
+        bisect=False,
+        dead_letter_arn=None,
+        filters=(),
+        input_template=INPUT_TEMPLATE,
+    )
+
+
+def test_a_change_is_spelled_as_the_pipe_spells_it(source: Source) -> None:
+    source.put(
+        "a",
+        text={"S": '", "x": "\n\N{SNOWMAN}'},
+        number={"N": "12345678901234567890.123456789012345678"},
+        binary={"B": b"\x00\xff\xfe"},
+        flag={"BOOL": False},
+        nothing={"NULL": True},
+        listed={"L": [{"B": b"\x01"}, {"M": {"deep": {"BS": [b"\x02", b"\x03"]}}}]},
+        texts={"SS": ["a", "b"]},
+        numbers={"NS": ["1", "2.5"]},
+    )
+    source.put("a", text={"S": ""})
+    source.delete("a")
+    records = source.records()
+    assert len(records) == 3
+    template = Template(deployed_pipe(source.stream_arn))
+    expired = {
+        **records[2],
+        "userIdentity": {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"},
+    }
+    for record in (*records, expired):
+        spelled = template.render(as_event(record, source.stream_arn), 0)
+        assert json.loads(render(record)) == json.loads(spelled)
+    assert json.loads(render(expired))["userIdentity"] == {
+        "type": "Service",
+        "principalId": "dynamodb.amazonaws.com",
+    }
+
+
+def test_a_dry_run_puts_nothing_and_leaves_the_messages_to_the_next(
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+) -> None:
+    source.put("a")
+    (number,) = source.sequence_numbers()
+    dead_letter(number, number)
+    assert redriven(stack, dry_run=True)[0] == Redriven(messages=1, accepted=1)
+    assert not firehose_server.batches
+    assert redriven(stack)[0] == Redriven(messages=1, accepted=1, removed=1)
+
+
+def test_what_has_aged_out_is_told_and_its_message_removed(
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+) -> None:
+    source.put("a")
+    dead_letter(NOTHING, NOTHING, 7)
+    counts, told = redriven(stack)
+    assert counts == Redriven(messages=1, removed=1, aged_out=7)
+    assert told[0].startswith("7 of 7 changes")
+    assert "2026-01-02T03:04:05Z" in told[0]
+    assert not firehose_server.batches
+    assert depth(stack) == 0
+
+
+def test_the_rest_of_a_range_that_began_to_age_out_comes_back(
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+) -> None:
+    for name in ("a", "b", "c"):
+        source.put(name)
+    dead_letter(NOTHING, source.sequence_numbers()[1], 5)
+    counts, told = redriven(stack)
+    assert counts == Redriven(messages=1, removed=1, accepted=2, aged_out=3)
+    assert told[0].startswith("3 of 5 changes")
+    assert ids(firehose_server.taken) == ["a", "b"]
+
+
+def test_changes_before_the_range_stay_out_where_its_first_one_is_not_found(
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+) -> None:
+    for name in ("a", "b"):
+        source.put(name)
+    first, second = source.sequence_numbers()
+    between = str(int(first) + 1).zfill(len(first))
+    assert between < second
+    dead_letter(between, second, 2)
+    assert redriven(stack)[0] == Redriven(messages=1, removed=1, accepted=1, aged_out=1)
+    assert ids(firehose_server.taken) == ["b"]
+
+
+def test_a_shard_or_an_earlier_stream_of_the_table_that_is_gone_has_aged_out(
+    stack: Stack, source: Source, dead_letter: Letter
+) -> None:
+    source.put("a")
+    (number,) = source.sequence_numbers()
+    dead_letter(number, number, shardId="shardId-00000000000000000009-00000000")
+    earlier = f"arn:aws:dynamodb:us-east-1:000000000000:table/{source.name}/stream/2020"
+    dead_letter(number, number, streamArn=earlier)
+    assert redriven(stack)[0] == Redriven(messages=2, removed=2, aged_out=2)
+
+
+def test_a_change_whose_images_are_too_large_together_comes_back_without_the_old_one(
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+) -> None:
+    for _ in range(2):
+        source.put("large", body={"B": uuid.uuid4().bytes * 24_300})
+    _, number = source.sequence_numbers()
+    dead_letter(number, number)
+    assert redriven(stack)[0] == Redriven(messages=1, removed=1, accepted=1)
+    (payload,) = firehose_server.taken
+    assert json.loads(payload)["eventName"] == "MODIFY"
+    assert {"NewImage", "OldImage"} & json.loads(payload)["dynamodb"].keys() == {"NewImage"}
+
+
+def test_a_change_too_large_for_firehose_stays_and_its_neighbour_comes_back(
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+) -> None:
+    source.put("large", body={"S": "\x01" * 200_000})
+    source.put("small")
+    numbers = source.sequence_numbers()
+    dead_letter(numbers[0], numbers[1], 2)
+    counts, told = redriven(stack)
+    assert counts == Redriven(messages=1, accepted=1, too_large=1)
+    assert numbers[0] in told[0]
+    assert ids(firehose_server.taken) == ["small"]
+    assert depth(stack) == 1
+
+
+@pytest.mark.parametrize(
+    ("pointer", "reason"),
+    [
+        (
+            {"streamArn": "arn:aws:dynamodb:us-east-1:000000000000:table/no/stream/2020"},
+            "points at no changes of the table",
+        ),
+        ({"startSequenceNumber": "9" * 30}, "points at no changes of the table"),
+        ({"shardId": "x"}, "cannot be followed"),
+    ],
+)
+def test_a_message_that_cannot_be_followed_stays_and_the_next_is_done(
+    stack: Stack,
+    source: Source,
+    dead_letter: Letter,
+    firehose_server: FirehoseServer,
+    pointer: dict[str, str],
+    reason: str,
+) -> None:
+    source.put("a")
+    (number,) = source.sequence_numbers()
+    dead_letter(number, number, **pointer)
+    dead_letter(number, number)
+    counts, told = redriven(stack)
+    assert counts == Redriven(messages=2, removed=1, accepted=1, unreadable=1)
+    assert reason in told[0]
+    assert ids(firehose_server.taken) == ["a"]
+    assert depth(stack) == 1
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", '{"DDBStreamBatchInfo": {"shardId": 7}}'])
+def test_a_message_that_points_at_nothing_is_told_and_stays(
+    stack: Stack, source: Source, dead_letter: Letter, body: str
+) -> None:
+    stack.sqs.send_message(QueueUrl=stack.output("DeadLetterQueueUrl"), MessageBody=body or " ")
+    source.put("a")
+    (number,) = source.sequence_numbers()
+    dead_letter(number, number)
+    counts, told = redriven(stack)
+    assert counts == Redriven(messages=2, removed=1, accepted=1, unreadable=1)
+    assert "points at no changes" in told[0]
+    assert depth(stack) == 1
+
+
+def test_a_message_stays_when_firehose_keeps_refusing(
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+) -> None:
+    source.put("a")
+    (number,) = source.sequence_numbers()
+    dead_letter(number, number)
+    firehose_server.refuse = lambda _: {0}
+    with pytest.raises(RefusedError):
+        redriven(stack, pause=lambda _: None)
+    assert depth(stack) == 1
+    firehose_server.refuse = lambda _: set()
+    assert redriven(stack)[0].removed == 1
+
+
+def test_more_messages_than_one_call_receives_are_all_done(
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+) -> None:
+    for n in range(25):
+        source.put(str(n))
+    for number in source.sequence_numbers():
+        dead_letter(number, number)
+    assert redriven(stack)[0] == Redriven(messages=25, removed=25, accepted=25)
+    assert sorted(ids(firehose_server.taken), key=int) == [str(n) for n in range(25)]
+
+
+def test_a_redrive_that_is_stopped_leaves_the_other_messages_to_the_next(
+    stack: Stack, source: Source, dead_letter: Letter
+) -> None:
+    source.put("a")
+    (number,) = source.sequence_numbers()
+    for _ in range(3):
+        dead_letter(number, number)
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        redriven(stack, step=stop)
+    assert depth(stack) == 2

@@ -1,0 +1,217 @@
+"""Replay: everything comes back, nothing twice, and an object moves with its last record."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import pytest
+
+from sluice.firehose import RefusedError
+from sluice.recovery.progress import PROGRESS_PREFIX, ranges
+from sluice.recovery.quarantine import Selection, failures
+from sluice.recovery.replay import Replayed, replay
+from sluice.stack import OperationError, Stack
+from tests.sluice.conftest import ErrorObjects
+from tests.sluice.stand import FirehoseServer, error_line
+
+ALL = Selection()
+Keys = Callable[[], list[str]]
+
+
+def replayed(stack: Stack, selection: Selection = ALL, **options: Any) -> Replayed:
+    counts = Replayed()
+    replay(stack, selection, counts, **options)
+    return counts
+
+
+def test_every_record_is_put_byte_for_byte_and_the_object_moves(
+    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FirehoseServer
+) -> None:
+    payloads = [b'{"a": 1}', b"\x00\xff", b""]
+    put_errors(*map(error_line, payloads))
+    assert replayed(stack) == Replayed(objects=1, accepted=3, moved=1)
+    assert firehose_server.taken == payloads
+    assert stored_keys() == ["errors-replayed/processing-failed/2026/01/02/object.gz"]
+
+
+def test_a_second_replay_puts_nothing(
+    stack: Stack, put_errors: ErrorObjects, firehose_server: FirehoseServer
+) -> None:
+    put_errors(error_line(b"a"))
+    replayed(stack)
+    assert replayed(stack) == Replayed()
+    assert firehose_server.taken == [b"a"]
+
+
+def test_a_dry_run_changes_nothing(
+    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FirehoseServer
+) -> None:
+    key = put_errors(error_line(b"a"), error_line(b"b"))
+    assert replayed(stack, dry_run=True) == Replayed(objects=1, accepted=2)
+    assert stored_keys() == [key]
+    assert not firehose_server.batches
+
+
+def test_records_of_another_code_stay_and_come_back_later_without_the_first(
+    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FirehoseServer
+) -> None:
+    key = put_errors(error_line(b"a"), error_line(b"b", code="Other"), error_line(b"c"))
+    first = replayed(stack, Selection(code="Lambda.ProcessingFailedStatus"))
+    assert first == Replayed(objects=1, accepted=2, moved=0, not_chosen=1)
+    assert key in stored_keys()
+    assert [each.record.code for each in failures(stack, ALL)] == ["Other"]
+
+    assert replayed(stack) == Replayed(objects=1, accepted=1, moved=1)
+    assert firehose_server.taken == [b"a", b"c", b"b"]
+    assert stored_keys() == ["errors-replayed/processing-failed/2026/01/02/object.gz"]
+
+
+def test_only_records_that_failed_since_are_put(
+    stack: Stack, put_errors: ErrorObjects, firehose_server: FirehoseServer
+) -> None:
+    put_errors(error_line(b"old", at=1_000_000), error_line(b"new", at=2_000_000))
+    since = datetime.fromtimestamp(2000, UTC)
+    assert replayed(stack, Selection(since=since)).not_chosen == 1
+    assert firehose_server.taken == [b"new"]
+
+
+def test_a_record_that_cannot_be_put_stays_with_its_object(
+    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FirehoseServer
+) -> None:
+    key = put_errors(error_line(b"a"), b"torn\n", error_line(b"c"))
+    counts = replayed(stack)
+    assert (counts.accepted, counts.moved) == (2, 0)
+    assert counts.obstacles == {"the line is no JSON object": 1}
+    assert replayed(stack).accepted == 0
+    assert key in stored_keys()
+    assert firehose_server.taken == [b"a", b"c"]
+
+
+def test_what_firehose_keeps_refusing_stays_and_is_all_that_comes_the_next_time(
+    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FirehoseServer
+) -> None:
+    key = put_errors(*(error_line(b"%d" % n) for n in range(4)))
+    firehose_server.refuse = lambda payloads: {
+        n for n, each in enumerate(payloads) if each in (b"1", b"3")
+    }
+    counts = Replayed()
+    with pytest.raises(RefusedError):
+        replay(stack, ALL, counts, pause=lambda _: None)
+    assert (counts.accepted, counts.moved) == (2, 0)
+    assert key in stored_keys()
+
+    firehose_server.refuse = lambda _: set()
+    assert replayed(stack) == Replayed(objects=1, accepted=2, moved=1)
+    assert firehose_server.taken == [b"0", b"2", b"1", b"3"]
+
+
+def test_a_replay_that_is_stopped_goes_on_where_it_was(
+    stack: Stack, put_errors: ErrorObjects, firehose_server: FirehoseServer
+) -> None:
+    put_errors(*(error_line(b"%d" % n) for n in range(1200)))
+
+    def stop(_done: float, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    for expected in (500, 1000, 1200):
+        with pytest.raises(KeyboardInterrupt):
+            replayed(stack, step=stop)
+        assert len(firehose_server.taken) == expected
+    assert replayed(stack) == Replayed(objects=1, accepted=0, moved=1)
+    assert firehose_server.taken == [b"%d" % n for n in range(1200)]
+
+
+class CrashError(Exception):
+    """The end of the process, as far as the replay can see."""
+
+
+class CrashingS3:
+    """S3 for `writes` more writes; then every call ends the process, before or after its work."""
+
+    def __init__(self, client: Any, writes: int, done_first: bool) -> None:
+        self._client = client
+        self._writes = writes
+        self._done_first = done_first
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+        if name not in ("put_object", "copy_object", "delete_object"):
+            return method
+
+        def write(**request: Any) -> Any:
+            self._writes -= 1
+            if self._writes < 0:
+                if self._done_first:
+                    method(**request)
+                raise CrashError
+            return method(**request)
+
+        return write
+
+
+@dataclass(frozen=True)
+class CrashingStack(Stack):
+    writes: int = 0
+    done_first: bool = False
+
+    @cached_property
+    def s3(self) -> Any:
+        return CrashingS3(Stack(self.name, self.outputs).s3, self.writes, self.done_first)
+
+
+@pytest.mark.parametrize("done_first", [False, True])
+@pytest.mark.parametrize("writes", range(5))
+def test_a_crash_at_any_write_loses_nothing_and_repeats_one_batch_at_most(
+    stack: Stack,
+    put_errors: ErrorObjects,
+    stored_keys: Keys,
+    firehose_server: FirehoseServer,
+    writes: int,
+    done_first: bool,
+) -> None:
+    """The writes are: a note for each of the two batches, the copy, and the two deletions."""
+    payloads = [b"%d" % n for n in range(600)]
+    put_errors(*map(error_line, payloads))
+    with pytest.raises(CrashError):
+        replayed(CrashingStack(stack.name, stack.outputs, writes, done_first))
+    replayed(stack)
+    assert set(firehose_server.taken) == set(payloads)
+    repeated = {0: 500, 1: 100}.get(writes, 0) if not done_first else 0
+    assert len(firehose_server.taken) == len(payloads) + repeated
+    assert stored_keys() == ["errors-replayed/processing-failed/2026/01/02/object.gz"]
+
+
+def test_an_object_brought_back_by_hand_is_put_again(
+    stack: Stack, put_errors: ErrorObjects
+) -> None:
+    put_errors(error_line(b"a"))
+    replayed(stack)
+    put_errors(error_line(b"a"))
+    assert replayed(stack).accepted == 1
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"replayed": "\xff"}'])
+def test_a_note_that_cannot_be_read_stops_the_replay_before_it_puts_twice(
+    stack: Stack, put_errors: ErrorObjects, firehose_server: FirehoseServer, content: bytes
+) -> None:
+    put_errors(error_line(b"a"))
+    note = f"{PROGRESS_PREFIX}processing-failed/2026/01/02/object.gz.json"
+    stack.s3.put_object(Bucket=stack.bucket, Key=note, Body=content)
+    with pytest.raises(OperationError, match=r"object\.gz\.json does not say which lines"):
+        replayed(stack)
+    assert not firehose_server.batches
+
+
+def test_an_empty_error_object_moves(
+    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys
+) -> None:
+    put_errors()
+    assert replayed(stack) == Replayed(objects=1, moved=1)
+    assert stored_keys() == ["errors-replayed/processing-failed/2026/01/02/object.gz"]
+
+
+def test_line_numbers_are_noted_as_ranges() -> None:
+    assert ranges({7, 1, 2, 3, 9, 8}) == [(1, 3), (7, 9)]
+    assert ranges(set()) == []

@@ -1,0 +1,119 @@
+"""Objects of the lake back into lines, from JSON and from Parquet alike."""
+
+import gzip
+import json
+from base64 import b64decode, b64encode
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from chalicelib.catalog import columns, json_text_keys
+from chalicelib.change import INPUT_TEMPLATE
+from chalicelib.schema import Int64, Record
+from chalicelib.transform import transformer
+from local.firehose.conversion import Conversion, Parquet, column
+from local.firehose.errors import CatalogTable
+from sluice.lake import lines, lines_of_parquet, partitions
+from sluice.stack import Stack
+
+CHANGE = {
+    "eventID": "e",
+    "eventName": "INSERT",
+    "dynamodb": {"ApproximateCreationDateTime": 1, "SequenceNumber": "1"},
+    "userIdentity": "",
+}
+RECORD = {
+    "id": {"S": 'quote " and \n'},
+    "siteId": {"S": "2"},
+    "createdAtTime": {"N": "1700076551926"},
+    "name": {"S": "17"},
+    "valueOne": {"N": "9007199254740993"},
+    "valueTwo": {"N": "-9223372036854775808"},
+}
+LAYOUT = ["siteId"]
+
+
+class Exact(Struct):
+    """A record whose fields no column of 64 bits holds."""
+
+    siteId: str
+    price: Decimal
+    whole: int
+    prices: list[Decimal]
+    named: dict[str, Int64]
+    data: bytes
+    perhaps: str | None
+
+
+EXACT = {
+    "siteId": {"S": "2"},
+    "price": {"N": "1234567890123456789.0123456789012345678"},
+    "whole": {"N": "99999999999999999999999999999999999999"},
+    "prices": {"L": [{"N": "0.1"}, {"N": "1E-130"}]},
+    "named": {"M": {"a": {"N": "9007199254740993"}}},
+    "data": {"B": "AAE="},
+    "perhaps": {"S": "12"},
+}
+
+
+def transformed(image: dict[str, Any], record_type: type[Struct], lake_format: str) -> bytes:
+    """The line of a change, as the transform writes it."""
+    change = {**CHANGE, "dynamodb": {**CHANGE["dynamodb"], "NewImage": image}}  # type: ignore[dict-item]
+    assert all(f"<$.{key}>" in INPUT_TEMPLATE for key in change)
+    data = b64encode(json.dumps(change).encode()).decode()
+    transform = transformer(LAYOUT, lake_format=lake_format, record_type=record_type)
+    (answer,) = transform({"records": [{"recordId": "r", "data": data}]})["records"]
+    assert answer["result"] == "Ok"
+    return b64decode(answer["data"])
+
+
+def converted(line: bytes, record_type: type[Struct]) -> bytes:
+    """The Parquet object of a line, by the columns of the catalog."""
+    found = tuple(column(each.name, each.key, each.type) for each in columns(record_type))
+    parquet = Parquet(Conversion(CatalogTable("", "", "", "", ""), found))
+    assert parquet.refusal(line) is None
+    return parquet.body([line])
+
+
+@pytest.mark.parametrize(("image", "record_type"), [(RECORD, Record), (EXACT, Exact)])
+def test_a_line_comes_back_from_parquet_to_the_byte(
+    image: dict[str, Any], record_type: type[Struct]
+) -> None:
+    body = converted(transformed(image, record_type, "parquet"), record_type)
+    (line,) = lines_of_parquet(body, record_type)
+    assert line + b"\n" == transformed(image, record_type, "json")
+
+
+def test_what_no_column_holds_exactly_goes_into_parquet_as_the_text_of_its_json() -> None:
+    line = json.loads(transformed(EXACT, Exact, "parquet"))
+    assert json_text_keys(Exact) == ("price", "whole", "prices", "named")
+    assert json_text_keys(Record) == ()
+    assert {name: line[name] for name in json_text_keys(Exact)} == {
+        "price": "1234567890123456789.0123456789012345678",
+        "whole": "99999999999999999999999999999999999999",
+        "prices": "[0.1,1E-130]",
+        "named": '{"a":9007199254740993}',
+    }
+    assert (line["data"], line["perhaps"]) == ("AAE=", "12")
+
+
+def test_an_attribute_that_is_null_is_null_in_parquet() -> None:
+    image = {**EXACT, "price": {"NULL": True}, "perhaps": {"NULL": True}}
+    body = converted(transformed(image, Exact, "parquet"), Exact)
+    (line,) = map(json.loads, lines_of_parquet(body, Exact))
+    assert {"price", "perhaps"}.isdisjoint(line)
+    assert line["whole"] == 10**38 - 1
+
+
+def test_lines_are_counted_whatever_their_format(stack: Stack) -> None:
+    line = transformed(RECORD, Record, "json")
+    for key, body in {
+        "data/siteId=2/object.gz": gzip.compress(line * 2),
+        "data/siteId=2/object.parquet": converted(line, Record),
+    }.items():
+        stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=body)
+        assert {each + b"\n" for each in lines(stack, key)} == {line}
+    (found,) = partitions(stack)
+    assert (found.objects, found.records) == (2, 3)

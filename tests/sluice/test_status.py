@@ -1,0 +1,118 @@
+"""What status finds, and what it says where nobody answers."""
+
+import gzip
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+
+from sluice.stack import Stack
+from sluice.status import Finding, status
+from sluice.wording import age, counted, shown
+from tests.sluice.conftest import ErrorObjects
+from tests.sluice.stand import error_line
+
+
+def found(stack: Stack, part: str) -> Finding:
+    (finding,) = [each for each in status(stack) if each.part == part]
+    return finding
+
+
+def test_a_part_that_cannot_be_asked_is_told_and_needs_a_person(stack: Stack) -> None:
+    pipe = found(stack, "pipe")
+    assert pipe.summary == "unknown: the stack Sluice-test has no output PipeName"
+    assert pipe.needs_person
+
+
+def test_an_empty_queue_and_an_empty_lake_need_nobody(stack: Stack) -> None:
+    for part in ("dead letters", "delivery", "errors", "alarms"):
+        assert not found(stack, part).needs_person
+    assert found(stack, "delivery").summary == "nothing is delivered yet"
+
+
+def test_dead_letters_need_a_person_and_are_left_alone(stack: Stack) -> None:
+    queue = stack.output("DeadLetterQueueUrl")
+    stack.sqs.send_message(QueueUrl=queue, MessageBody="{}")
+    letters = found(stack, "dead letters")
+    assert letters.needs_person
+    assert letters.facts["depth"] == 1
+    assert "sluice redrive" in letters.summary
+    assert stack.sqs.receive_message(QueueUrl=queue)["Messages"]
+
+
+def test_the_newest_change_of_the_newest_object_is_told(stack: Stack) -> None:
+    line = b'{"id": "1", "changedAt": 1700076551000}\n{"id": "1", "changedAt": 1700076552000}\n'
+    stack.s3.put_object(Bucket=stack.bucket, Key="data/a.gz", Body=gzip.compress(line))
+    delivery = found(stack, "delivery")
+    assert delivery.facts["newestChangeAt"] == datetime.fromtimestamp(1700076552, UTC)
+    assert not delivery.needs_person
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not a line\n",
+        gzip.compress(b"{}\n", mtime=0)[:-4],
+        b"[]\n",
+        b'{"changedAt": "\xff"}\n',
+    ],
+)
+def test_an_object_that_is_not_of_the_lake_hides_nothing_else(stack: Stack, body: bytes) -> None:
+    stack.s3.put_object(Bucket=stack.bucket, Key="data/foreign", Body=body)
+    delivery = found(stack, "delivery")
+    assert delivery.facts["newestChangeAt"] is None
+    assert "the newest object was written" in delivery.summary
+
+
+def test_error_objects_need_a_person_with_count_and_time(
+    stack: Stack, put_errors: ErrorObjects
+) -> None:
+    put_errors(error_line(b"a", at=1_000), error_line(b"b", at=2_000))
+    errors = found(stack, "errors")
+    assert errors.needs_person
+    assert errors.facts == {
+        "objects": 1,
+        "records": 2,
+        "newestAt": datetime.fromtimestamp(2, UTC),
+    }
+
+
+def test_an_alarm_of_this_stack_alone_needs_a_person(stack: Stack) -> None:
+    cloudwatch = boto3.client("cloudwatch")
+    names = ["Sluice-test-Alarm", "Other-Alarm"]
+    for name in names:
+        cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            MetricName="m",
+            Namespace="n",
+            Period=60,
+            EvaluationPeriods=1,
+            Statistic="Sum",
+            Threshold=1,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
+    try:
+        alarms = found(stack, "alarms")
+    finally:
+        cloudwatch.delete_alarms(AlarmNames=names)
+    assert alarms.needs_person
+    assert alarms.facts == {"total": 1, "inAlarm": ["Sluice-test-Alarm"]}
+
+
+@pytest.mark.parametrize(
+    ("ago", "words"),
+    [(-5, "0 s ago"), (119, "119 s ago"), (120, "2 min ago"), (7200, "2 h ago"), (9e5, "10 d ago")],
+)
+def test_an_age_is_told_in_its_unit(ago: float, words: str) -> None:
+    now = datetime.now(UTC)
+    assert age(now - timedelta(seconds=ago), now) == words
+
+
+def test_one_thing_is_told_as_one() -> None:
+    assert [counted(n, "record") for n in (0, 1, 2)] == ["0 records", "1 record", "2 records"]
+
+
+def test_text_from_outside_cannot_steer_a_terminal() -> None:
+    assert shown("a\x1b[31mb\nc \N{SNOWMAN}") == "a\ufffd[31mb\ufffdc \N{SNOWMAN}"
