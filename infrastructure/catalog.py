@@ -214,7 +214,7 @@ class Catalog(Construct):
         )
 
     def _save_queries(self) -> None:
-        """The files of `sluice/query/saved/`, their parameters as `?`, for which Athena's console asks."""
+        """The saved queries, their parameters as `?`, for which Athena's console asks."""
         for file in sorted(QUERIES.glob("*.sql")):
             text = file.read_text()
             athena.CfnNamedQuery(

@@ -1,6 +1,6 @@
 """The delivery of changes one by one: the buffer rules of Firehose, by a clock that only jumps.
 
-Exact for the changes it is given, and slow for many; `sluice.planning.expectation` answers for those.
+Exact for the changes it is given, and slow for many; `expectation` answers for those.
 """
 
 import heapq

@@ -1,6 +1,6 @@
 """The text of a question: saved queries, their parameters, and the part of the lake they are of.
 
-The files of `sluice/query/saved/` are what Athena runs. They read `all_changes`; where the options name a
+The files of `saved/` are what Athena runs. They read `all_changes`; where the options name a
 partition, a file's table is exchanged for the partition of `changes`.
 """
 
