@@ -11,10 +11,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from chalicelib.limits import INVOCATION_BYTES_MAX
 from chalicelib.logs import log
-
-RESPONSE_BYTES_MAX = 6_000_000
-"""Lambda answers at most 6 MB (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
 
 Result = Literal["Ok", "Dropped", "ProcessingFailed"]
 
@@ -88,9 +86,9 @@ def within_limit(answers: list[Answer]) -> list[Answer]:
     limit would fail every record of its batch, again at every retry.
     """
     texts = sum([len(answer.recordId) + len(answer.data) * 4 // 3 for answer in answers])
-    if texts + len(answers) * _REST_MAX <= RESPONSE_BYTES_MAX:
+    if texts + len(answers) * _REST_MAX <= INVOCATION_BYTES_MAX:
         return answers
-    excess = sum(map(_size, answers)) - RESPONSE_BYTES_MAX
+    excess = sum(map(_size, answers)) - INVOCATION_BYTES_MAX
     for index in range(len(answers) - 1, -1, -1):
         if excess <= 0:
             break

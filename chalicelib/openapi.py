@@ -13,11 +13,12 @@ import msgspec
 from chalice.app import RouteEntry
 from msgspec import UNSET, Struct
 
+from chalicelib.limits import KEY_BYTES_MAX
 from chalicelib.partitions import TIME_FORMATS, VALUE_LENGTH_MAX
 from chalicelib.problems import Details
 from chalicelib.schema import KEY, LAYOUT, Record
 from chalicelib.validation import BATCH_BYTES_MAX, BATCH_RECORDS_MAX, RECORD_BYTES_MAX
-from chalicelib.web import KEY_BYTES_MAX, LIMIT_DEFAULT, LIMIT_MAX, PAGE_BYTES_MAX
+from chalicelib.web import LIMIT_DEFAULT, LIMIT_MAX, PAGE_BYTES_MAX
 
 Json = dict[str, Any]
 """A JSON object."""

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.inspect import Metadata, StrType
 
+from chalicelib.limits import PREFIX_LENGTH_MAX
 from chalicelib.readers import struct_fields
 from chalicelib.schema import EPOCH_MS_MAX, EVENT_TIME, LAYOUT, Record
 
@@ -30,9 +31,6 @@ TIME_FORMATS = {
     "minute": "{:02d}",
 }
 """The time levels, coarsest first, with the format of their values."""
-
-PREFIX_LENGTH_MAX = 512
-"""Characters of an evaluated prefix (https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html)."""
 
 VALUE_LENGTH_MAX = 256
 """Characters a percent-encoded value may have, so that a prefix stays within its limit."""

@@ -17,6 +17,7 @@ from botocore.config import Config
 from msgspec import Struct
 
 from chalicelib.attributes import item
+from chalicelib.limits import BATCH_WRITES_MAX
 from chalicelib.problems import FieldError, TooLarge, Unavailable
 from chalicelib.schema import KEY
 
@@ -34,10 +35,6 @@ CLIENT_CONFIG = Config(
 
 BATCH_SECONDS = 15.0
 """How long a batch keeps trying: with a last slow call it ends within the function's 29 seconds."""
-
-WRITES_MAX = 25
-"""Writes of one BatchWriteItem
-(https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html)."""
 
 PAUSE_SECONDS = 0.05
 PAUSE_SECONDS_MAX = 2.0
@@ -86,8 +83,8 @@ class Table:
         failures = 0
         try:
             while waiting:
-                left = self._write(waiting[:WRITES_MAX])
-                waiting = left + waiting[WRITES_MAX:]
+                left = self._write(waiting[:BATCH_WRITES_MAX])
+                waiting = left + waiting[BATCH_WRITES_MAX:]
                 failures = failures + 1 if left else 0
                 pause = _pause(failures)
                 if waiting and time.monotonic() + pause > deadline:

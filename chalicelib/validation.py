@@ -13,14 +13,14 @@ import msgspec
 from msgspec import Raw, Struct, inspect
 
 from chalicelib.attributes import number
+from chalicelib.limits import ITEM_BYTES_MAX
 from chalicelib.partitions import PartitionError, encode_value
 from chalicelib.problems import ERRORS_MAX, FieldError, Invalid, TooLarge
 from chalicelib.readers import struct_fields
 from chalicelib.schema import KEY, LAYOUT, Record
 
-RECORD_BYTES_MAX = 400 * 1024
-"""Bytes of a record as compact JSON, which its DynamoDB item never exceeds
-(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)."""
+RECORD_BYTES_MAX = ITEM_BYTES_MAX
+"""Bytes of a record as compact JSON, which its DynamoDB item never exceeds."""
 
 BATCH_RECORDS_MAX = 500
 

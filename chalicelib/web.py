@@ -11,6 +11,7 @@ import msgspec
 from chalice.app import MultiDict, Request, Response
 
 from chalicelib.attributes import plain
+from chalicelib.limits import KEY_BYTES_MAX
 from chalicelib.problems import Invalid, NotFound, Problem
 from chalicelib.schema import KEY
 
@@ -20,10 +21,6 @@ LIMIT_MAX = 1_000
 PAGE_BYTES_MAX = 2 * 1024 * 1024
 """Bytes of a page's records. Lambda answers 6 MB at most, and its answer holds the body as a
 string, in which characters take up to three times their bytes."""
-
-KEY_BYTES_MAX = 2048
-"""Bytes of a partition key
-(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)."""
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _TOKEN = msgspec.json.Decoder(tuple[str])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from chalicelib.firehose import batch_length
+from chalicelib.limits import batch_length
 from sluice.stack import OperationError
 from sluice.wording import counted
 
@@ -41,7 +41,7 @@ class DeliveryStream:
     def put(self, payloads: Sequence[bytes]) -> Iterator[list[int]]:
         """Put payloads in batches; yields after each answer the indexes that were accepted.
 
-        No payload may be above RECORD_BYTES_MAX. What is refused for now is put again with
+        No payload may be above PUT_RECORD_BYTES_MAX. What is refused for now is put again with
         back-off. Raises RefusedError when that lasts; what was yielded before stays accepted.
         """
         sizes = [len(payload) for payload in payloads]

@@ -13,7 +13,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from chalicelib.change import INPUT_TEMPLATE
-from chalicelib.firehose import RECORD_BYTES_MAX
+from chalicelib.limits import PUT_RECORD_BYTES_MAX
 from sluice.recovery.dead_letters import Pointer
 from sluice.stack import OperationError
 
@@ -60,7 +60,7 @@ def fitting(record: Mapping[str, Any]) -> bytes:
     """
     payload = render(record)
     images = record["dynamodb"]
-    if len(payload) > RECORD_BYTES_MAX and {"NewImage", "OldImage"} <= images.keys():
+    if len(payload) > PUT_RECORD_BYTES_MAX and {"NewImage", "OldImage"} <= images.keys():
         lighter = {name: each for name, each in images.items() if name != "OldImage"}
         payload = render({**record, "dynamodb": lighter})
     return payload

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
-from chalicelib.firehose import RECORD_BYTES_MAX
+from chalicelib.limits import PUT_RECORD_BYTES_MAX
 from checks.attacks.choices import Choices
 from checks.attacks.promise import expect
 from local.firehose import errors
@@ -94,7 +94,7 @@ def _check(record: Quarantined) -> None:
     expect(record.code, "each record has a code")
     if record.obstacle is None:
         expect(
-            record.payload is not None and len(record.payload) <= RECORD_BYTES_MAX,
+            record.payload is not None and len(record.payload) <= PUT_RECORD_BYTES_MAX,
             "what has no obstacle has a payload that Firehose takes",
         )
     if record.failed_at is not None:

@@ -16,9 +16,9 @@ from itertools import count
 from typing import Any
 from urllib.parse import unquote
 
-from chalicelib.answers import RESPONSE_BYTES_MAX
 from chalicelib.change import CHANGE_TYPES
-from chalicelib.partitions import PREFIX_LENGTH_MAX, path
+from chalicelib.limits import INVOCATION_BYTES_MAX, PREFIX_LENGTH_MAX
+from chalicelib.partitions import path
 from chalicelib.transform import transformer
 from checks.attacks.choices import Choices, is_rare
 from checks.attacks.promise import expect
@@ -27,9 +27,6 @@ from checks.attacks.samples import EVENTS, MARK, pipe
 from local.pipe.template import Template
 
 Transform = Callable[[Mapping[str, Any]], dict[str, list[dict[str, Any]]]]
-
-EVENT_BYTES_MAX = 6_000_000
-"""Bytes of an event: what Lambda passes to a function."""
 
 INFLATED = b'\\"' * 128 * 1024
 """What stands for the seeds' mark in a large event: quotes, which grow when they are encoded."""
@@ -98,7 +95,7 @@ def attack(data: bytes, build: Callable[[tuple[str, ...], bool], Transform] = _d
         (only,) = _answers(transform, [{"recordId": answer["recordId"], "data": text}])
         _check(only, text, types, keep_undeclared=not narrow)
         alone.append(only)
-    if _size(alone) <= RESPONSE_BYTES_MAX:
+    if _size(alone) <= INVOCATION_BYTES_MAX:
         expect(answers == alone, "an answer is the same whatever its neighbours")
     else:
         for answer, only in zip(answers, alone, strict=True):
@@ -119,7 +116,7 @@ def _records(data: bytes) -> list[dict[str, str]]:
     if _is_large(data):
         parts = [part.replace(MARK.encode(), INFLATED) for part in parts] * 20
     records = []
-    room = EVENT_BYTES_MAX
+    room = INVOCATION_BYTES_MAX
     for index, part in enumerate(parts):
         text = part[1:].decode("latin-1") if part[:1] == b"!" else b64encode(part).decode("ascii")
         room -= len(text) + 200
@@ -175,7 +172,7 @@ def _answers(transform: Transform, records: list[dict[str, str]]) -> list[dict[s
         response = transform({"records": records})
     expect(response.keys() == {"records"}, "a response is an object with records")
     answers: list[dict[str, Any]] = response["records"]
-    expect(_size(answers) <= RESPONSE_BYTES_MAX, "the response fits into Lambda's limit")
+    expect(_size(answers) <= INVOCATION_BYTES_MAX, "the response fits into Lambda's limit")
     log = output.getvalue()
     expect(MARK not in log, "no payload is logged")
     told = [json.loads(line)["recordId"] for line in log.splitlines()]

@@ -6,9 +6,10 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.limits import INVOCATION_BYTES_MAX
+
 MINUTE_MS = 60_000
 MONTH_MS = 30 * 24 * 60 * MINUTE_MS
-REQUEST_BYTES_MAX = 6_000_000
 BUFFER_BYTES = 1024 * 1024
 """What the deployed stream hands over at a time."""
 RECORDS_OF_EVENTS = 10_000
@@ -48,7 +49,7 @@ def shapes() -> list[Shape]:
     return [
         shape
         for shape in every
-        if shape.batch * (shape.item_bytes + 600) * 4 / 3 < REQUEST_BYTES_MAX
+        if shape.batch * (shape.item_bytes + 600) * 4 / 3 < INVOCATION_BYTES_MAX
         and (shape.batch != 1 or shape == Shape(shape.item_bytes, 1))
     ]
 

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chalicelib.firehose import BATCH_BYTES_MAX, BATCH_RECORDS_MAX, RECORD_BYTES_MAX
+from chalicelib.limits import PUT_BYTES_MAX, PUT_RECORD_BYTES_MAX, PUT_RECORDS_MAX
 from local.firehose.stream import DeliveryStream
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
@@ -114,15 +114,15 @@ class Firehose:
         request = _decode(body, PutRecordBatch)
         stream = self._stream(request.delivery_stream_name)
         records = request.records
-        if not 1 <= len(records) <= BATCH_RECORDS_MAX:
+        if not 1 <= len(records) <= PUT_RECORDS_MAX:
             raise _constraint(
                 "records",
                 f"{'greater' if not records else 'less'} than or equal to "
-                f"{BATCH_RECORDS_MAX if records else 1}",
+                f"{PUT_RECORDS_MAX if records else 1}",
             )
         for position, record in enumerate(records, 1):
             _check_record(record, f"records.{position}.member")
-        if sum(len(record.data) for record in records) > BATCH_BYTES_MAX:
+        if sum(len(record.data) for record in records) > PUT_BYTES_MAX:
             raise WireError("InvalidArgumentException", "Records size exceeds 4 MB limit")
         ids = stream.put([record.data for record in records])
         return {
@@ -170,8 +170,8 @@ def _decode(body: bytes, request: type[RequestT]) -> RequestT:
 
 
 def _check_record(record: WireRecord, member: str) -> None:
-    if len(record.data) > RECORD_BYTES_MAX:
-        raise _constraint(f"{member}.data", f"less than or equal to {RECORD_BYTES_MAX}")
+    if len(record.data) > PUT_RECORD_BYTES_MAX:
+        raise _constraint(f"{member}.data", f"less than or equal to {PUT_RECORD_BYTES_MAX}")
 
 
 def _constraint(member: str, rule: str) -> WireError:

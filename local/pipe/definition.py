@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
-from chalicelib.firehose import BATCH_RECORDS_MAX
+from chalicelib.limits import PUT_RECORDS_MAX
 
 FILTERS_MAX = 5
 FILTER_LENGTH_MAX = 4096
@@ -78,7 +78,7 @@ class PipeDefinition:
             source_arn=_source(reader),
             target_arn=_target(reader),
             starting_position=_starting_position(stream),
-            batch_size=stream.number("BatchSize", 100, 1, BATCH_RECORDS_MAX),
+            batch_size=stream.number("BatchSize", 100, 1, PUT_RECORDS_MAX),
             batching_window_seconds=stream.number("MaximumBatchingWindowInSeconds", 0, 0, 300),
             maximum_retry_attempts=stream.number("MaximumRetryAttempts", -1, -1, 10_000),
             maximum_record_age_seconds=stream.number("MaximumRecordAgeInSeconds", -1, -1, 604_800),

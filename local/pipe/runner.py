@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.firehose import batch_length
+from chalicelib.limits import batch_length
 from local.pipe.change import Change
 from local.pipe.checkpoint import Checkpoint, Position
 from local.pipe.clock import Clock

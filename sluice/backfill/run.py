@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
-from chalicelib.firehose import RECORD_BYTES_MAX
+from chalicelib.limits import PUT_RECORD_BYTES_MAX
 from sluice.backfill.checkpoint import Checkpoint
 from sluice.backfill.source import Page, Source, snapshot
 from sluice.backfill.stop import Stop, StoppedError
@@ -58,7 +58,7 @@ def _deliver(
     payloads, too_large = [], []
     for item in page.items:
         payload = snapshot(item, page.moment)
-        if len(payload) <= RECORD_BYTES_MAX:
+        if len(payload) <= PUT_RECORD_BYTES_MAX:
             payloads.append(payload)
         else:
             too_large.append(item.keys.decode())

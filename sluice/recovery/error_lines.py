@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from chalicelib.firehose import RECORD_BYTES_MAX
+from chalicelib.limits import PUT_RECORD_BYTES_MAX
 from chalicelib.schema import EPOCH_MS_MAX
 
 UNREADABLE = "unreadable"
@@ -89,8 +89,8 @@ def _payload(raw: Any) -> bytes | None:
 def _obstacle(payload: bytes | None, fields: Mapping[str, Any]) -> str | None:
     if payload is None:
         return "its rawData is missing or is no base64"
-    if len(payload) > RECORD_BYTES_MAX:
-        return f"it has {len(payload)} bytes; Firehose takes {RECORD_BYTES_MAX}"
+    if len(payload) > PUT_RECORD_BYTES_MAX:
+        return f"it has {len(payload)} bytes; Firehose takes {PUT_RECORD_BYTES_MAX}"
     if "datacatalogtable" in fields or _is_transformed(payload):
         return "it went through the transform already, which cannot read its own lines"
     return None

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from botocore.exceptions import ClientError, ParamValidationError
 from msgspec import Struct
 
-from chalicelib.firehose import RECORD_BYTES_MAX
+from chalicelib.limits import PUT_RECORD_BYTES_MAX
 from sluice.firehose import DeliveryStream
 from sluice.recovery.dead_letters import DeadLetter, DeadLetters, Pointer
 from sluice.stack import Stack, told
@@ -89,8 +89,8 @@ def _brought_back(
 ) -> bool:
     """Put a message's changes. Whether the message has done its work."""
     changes = fetch(stack.streams, pointer)
-    payloads = [each.payload for each in changes if len(each.payload) <= RECORD_BYTES_MAX]
-    too_large = [each for each in changes if len(each.payload) > RECORD_BYTES_MAX]
+    payloads = [each.payload for each in changes if len(each.payload) <= PUT_RECORD_BYTES_MAX]
+    too_large = [each for each in changes if len(each.payload) > PUT_RECORD_BYTES_MAX]
     aged_out = max(0, pointer.batch_size - len(changes))
     redriven.aged_out += aged_out
     redriven.too_large += len(too_large)
@@ -102,7 +102,7 @@ def _brought_back(
     for each in too_large:
         report(
             f"change {each.sequence_number} of {pointer.shard_id} has {len(each.payload)} bytes, "
-            f"and Firehose takes {RECORD_BYTES_MAX}: message {letter.id} stays in the queue"
+            f"and Firehose takes {PUT_RECORD_BYTES_MAX}: message {letter.id} stays in the queue"
         )
     if dry_run:
         redriven.accepted += len(payloads)

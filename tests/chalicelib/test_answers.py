@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.answers import Answer, Metadata, encoded, plain
-from chalicelib.firehose import RECORD_BYTES_MAX
+from chalicelib.limits import PUT_RECORD_BYTES_MAX
 
 RUNTIME = {"awslambdaric.lambda_runtime_marshaller": lambda_runtime_marshaller}
 
@@ -37,7 +37,7 @@ def test_both_forms_say_the_same_through_the_runtimes_encoder(batch: list[Answer
     assert response_document(respond(batch)) == response_document(plain(batch)) == plain(batch)
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, 3, RECORD_BYTES_MAX])
+@pytest.mark.parametrize("size", [0, 1, 2, 3, PUT_RECORD_BYTES_MAX])
 def test_the_encoded_form_holds_data_in_padded_base64(size: int) -> None:
     (answer,) = response_document(encoded(RUNTIME)([Answer("1", "Ok", b"\xff" * size)]))["records"]
     assert len(answer["data"]) == (size + 2) // 3 * 4

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from chalicelib.limits import PREFIX_LENGTH_MAX
 from chalicelib.partitions import (
-    PREFIX_LENGTH_MAX,
     PartitionError,
     firehose_error_prefix,
     firehose_prefix,

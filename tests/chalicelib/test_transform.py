@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.answers import RESPONSE_BYTES_MAX
 from chalicelib.change import INPUT_TEMPLATE
+from chalicelib.limits import INVOCATION_BYTES_MAX
 from chalicelib.partitions import path
 from chalicelib.transform import transformer
 
@@ -304,12 +304,12 @@ def test_the_keys_follow_the_configured_layout() -> None:
 def test_the_response_stays_below_the_limit_and_what_does_not_fit_fails() -> None:
     event = batch(*[change(image={"name": {"S": "x" * 20_000}})] * 400)
     response = {"records": answers(event)}
-    assert len(json.dumps(response)) <= RESPONSE_BYTES_MAX
+    assert len(json.dumps(response)) <= INVOCATION_BYTES_MAX
     results = [answer["result"] for answer in response["records"]]
     assert len(results) == 400
     assert results[0] == "Ok"
     assert results[-1] == "ProcessingFailed"
-    assert len(json.dumps(response)) > RESPONSE_BYTES_MAX - 40_000
+    assert len(json.dumps(response)) > INVOCATION_BYTES_MAX - 40_000
 
 
 def test_a_full_buffer_of_the_smallest_or_the_most_hostile_records_fits_the_response() -> None:
@@ -320,6 +320,6 @@ def test_a_full_buffer_of_the_smallest_or_the_most_hostile_records_fits_the_resp
         size = len(payload if isinstance(payload, bytes) else json.dumps(payload).encode())
         count = min(2**20 // size + 1, 30_000)
         response = transformer()(batch(*[payload] * count))
-        assert len(json.dumps(response)) < RESPONSE_BYTES_MAX
+        assert len(json.dumps(response)) < INVOCATION_BYTES_MAX
         refused = [a for a in response["records"] if a["result"] != "Ok"]
         assert refused == [] or payload == b"1"

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.answers import RESPONSE_BYTES_MAX
-from chalicelib.firehose import RECORD_BYTES_MAX
+from chalicelib.limits import INVOCATION_BYTES_MAX, PUT_RECORD_BYTES_MAX
 from chalicelib.metrics import RECORDS
 from infrastructure import delivery, pipe
 from infrastructure.alarms import watches
@@ -39,8 +38,8 @@ def test_the_settings_are_those_that_are_deployed() -> None:
 
 
 def test_the_limits_are_those_the_code_keeps() -> None:
-    assert limits.RECORD_BYTES.value == RECORD_BYTES_MAX
-    assert limits.RESPONSE_BYTES.value == RESPONSE_BYTES_MAX
+    assert limits.RECORD_BYTES.value == PUT_RECORD_BYTES_MAX
+    assert limits.RESPONSE_BYTES.value == INVOCATION_BYTES_MAX
 
 
 def test_the_bill_counts_what_is_deployed() -> None:
