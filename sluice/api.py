@@ -10,7 +10,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
-from sluice.stack import OperationError, Stack
+from sluice.errors import OperationError
+from sluice.stack import Stack
 
 ATTEMPTS = 6
 TIMEOUT_SECONDS = 30.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from chalicelib.limits import batch_length
-from sluice.stack import OperationError
+from sluice.errors import RefusedError
 from sluice.wording import counted
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ BACKOFF_SECONDS = 0.1
 BACKOFF_SECONDS_MAX = 5.0
 
 _PASSING = {"ServiceUnavailableException", "ThrottlingException", "InternalFailure"}
-
-
-class RefusedError(OperationError):
-    """Firehose did not take a record however often it was put."""
 
 
 class DeliveryStream:

@@ -10,15 +10,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import boto3
-from botocore.exceptions import (
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    NoCredentialsError,
-    NoRegionError,
-    PartialCredentialsError,
-    ReadTimeoutError,
-)
+from botocore.exceptions import ClientError
+
+from sluice.errors import OperationError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -27,38 +21,6 @@ if TYPE_CHECKING:
     from mypy_boto3_pipes import EventBridgePipesClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
-
-
-class OperationError(Exception):
-    """Why an operation cannot be done, and the remedy, in words for a person."""
-
-
-_CREDENTIALS = "; set AWS credentials, for example with `aws sso login` and AWS_PROFILE"
-_REMEDIES = {
-    "ExpiredToken": "; the credentials have expired, get new ones",
-    "ExpiredTokenException": "; the credentials have expired, get new ones",
-    "RequestExpired": "; the credentials have expired, or this machine's clock is wrong",
-    "InvalidClientTokenId": _CREDENTIALS,
-    "UnrecognizedClientException": _CREDENTIALS,
-}
-
-
-def told(error: Exception) -> str:
-    """One line on why an operation failed, for an error of ours or of botocore's."""
-    match error:
-        case ClientError():
-            details = error.response["Error"]
-            code = details.get("Code", "an unknown error")
-            message = " ".join(details.get("Message", "").split())
-            reason = f"AWS refused {error.operation_name} with {code}: {message}"
-            return reason.rstrip(": .") + _REMEDIES.get(code, "")
-        case NoCredentialsError() | PartialCredentialsError():
-            return f"no AWS credentials are found{_CREDENTIALS}"
-        case NoRegionError():
-            return "no AWS region is set; set AWS_REGION"
-        case EndpointConnectionError() | ConnectTimeoutError() | ReadTimeoutError():
-            return f"AWS cannot be reached: {error}"
-    return " ".join(str(error).split())
 
 
 @dataclass(frozen=True)

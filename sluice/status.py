@@ -11,11 +11,12 @@ from msgspec import Meta, Struct
 
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
 from chalicelib.schema import EPOCH_MS_MAX
+from sluice.errors import OperationError, explain
 from sluice.lake import lines, objects
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.recovery.progress import Progress
 from sluice.recovery.quarantine import error_objects, failed_at
-from sluice.stack import OperationError, Stack, told
+from sluice.stack import Stack
 from sluice.wording import age, counted
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _asked(part: str, probe: Callable[[], Finding]) -> Finding:
     try:
         return probe()
     except (ClientError, BotoCoreError, OperationError) as error:
-        return Finding(part, f"unknown: {told(error)}", needs_person=True)
+        return Finding(part, f"unknown: {explain(error)}", needs_person=True)
 
 
 def _state(part: str, state: str, reason: str, note: str = "") -> Finding:

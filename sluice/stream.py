@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 
 from chalicelib.change import INPUT_TEMPLATE
 from chalicelib.limits import PUT_RECORD_BYTES_MAX
+from sluice.errors import OperationError
 from sluice.recovery.dead_letters import Pointer
-from sluice.stack import OperationError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient

@@ -28,7 +28,7 @@ MAY_IMPORT = {
         "chalicelib.metrics",
         "sluice.planning",
     },
-    "local": {"chalicelib"},
+    "local": {"chalicelib", "sluice"},
     "sluice": {"chalicelib"},
     "checks": {"app", "chalicelib", "infrastructure", "local", "sluice"},
     "docs": {"chalicelib", "infrastructure", "sluice"},

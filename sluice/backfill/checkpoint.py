@@ -7,7 +7,7 @@ from threading import Lock
 import msgspec
 from msgspec import Struct
 
-from sluice.stack import OperationError
+from sluice.errors import OperationError
 
 
 class Position(Struct, omit_defaults=True):

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from msgspec import Raw, Struct
 
 from sluice.backfill.source import Found, Page
-from sluice.stack import OperationError
+from sluice.errors import OperationError
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody

@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sluice.backfill.export import Export
-from sluice.stack import OperationError, Stack
+from sluice.errors import OperationError
+from sluice.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef

@@ -6,7 +6,8 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from chalicelib.limits import PUT_RECORD_BYTES_MAX
 from sluice.backfill.checkpoint import Checkpoint
 from sluice.backfill.source import Page, Source, snapshot
-from sluice.backfill.stop import Stop, StoppedError
+from sluice.backfill.stop import Stop
+from sluice.errors import StoppedError
 from sluice.firehose import DeliveryStream
 
 

@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 from sluice.backfill.capacity import ReadCapacity
 from sluice.backfill.source import Found, Page
 from sluice.backfill.stop import Stop
+from sluice.errors import OperationError
 from sluice.items import attributes
-from sluice.stack import OperationError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -2,9 +2,7 @@
 
 from threading import Event
 
-
-class StoppedError(Exception):
-    """The backfill is to end now; what is delivered is noted."""
+from sluice.errors import StoppedError
 
 
 class Stop:

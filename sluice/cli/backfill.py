@@ -17,8 +17,9 @@ from sluice.backfill.scan import TableScan, key_names
 from sluice.backfill.source import Source
 from sluice.backfill.stop import Stop
 from sluice.cli.command import AMOUNT, json_option, out, print_json, progress_bar, sluice
+from sluice.errors import OperationError
 from sluice.firehose import DeliveryStream
-from sluice.stack import OperationError, Stack
+from sluice.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_pipes.type_defs import DescribePipeResponseTypeDef

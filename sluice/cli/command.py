@@ -23,7 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from sluice.stack import OperationError, told
+from sluice.errors import OperationError, explain
 
 # Without a terminal there is no edge at which to cut a line.
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 240)
@@ -40,7 +40,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except (OperationError, ClientError, BotoCoreError) as refused:
-            err.print(f"[red]error:[/red] {escape(told(refused))}", highlight=False)
+            err.print(f"[red]error:[/red] {escape(explain(refused))}", highlight=False)
             sys.exit(1)
         except KeyboardInterrupt as stop:
             err.print(": ".join(filter(None, ["interrupted", str(stop)])), highlight=False)

@@ -16,6 +16,7 @@ from rich.text import Text
 from chalicelib.catalog import CHANGES
 from sluice.cli.command import err, out, print_json, sluice
 from sluice.cli.selection import Since
+from sluice.errors import OperationError
 from sluice.query.athena import QUERY_BYTES_MAX, Answer, Lake, Row
 from sluice.query.pruning import everything, reads, unnamed
 from sluice.query.text import (
@@ -27,7 +28,7 @@ from sluice.query.text import (
     saved_queries,
     saved_query,
 )
-from sluice.stack import OperationError, Stack
+from sluice.stack import Stack
 from sluice.wording import counted, shown
 
 ROWS_SHOWN = 500

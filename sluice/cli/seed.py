@@ -5,8 +5,9 @@ import msgspec
 
 from sluice.api import Api
 from sluice.cli.command import AMOUNT, json_option, out, print_json, progress_bar, sluice
+from sluice.errors import OperationError
 from sluice.seed import seed
-from sluice.stack import OperationError, Stack
+from sluice.stack import Stack
 
 
 @sluice.command("seed")

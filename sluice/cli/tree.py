@@ -5,8 +5,9 @@ from rich.tree import Tree
 
 from chalicelib.partitions import DATA_PREFIX
 from sluice.cli.command import json_option, out, print_json, sluice
+from sluice.errors import OperationError
 from sluice.lake import Partition, error_keys, keys, lines, partitions
-from sluice.stack import OperationError, Stack
+from sluice.stack import Stack
 from sluice.wording import counted
 
 

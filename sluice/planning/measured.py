@@ -14,11 +14,12 @@ import boto3
 
 from chalicelib.partitions import DATA_PREFIX
 from chalicelib.schema import EVENT_TIME, SITE
+from sluice.errors import OperationError
 from sluice.items import item_writer, read_line
 from sluice.lake import lines, objects
 from sluice.planning.weights import item_bytes_of
 from sluice.planning.workload import Workload
-from sluice.stack import OperationError, Stack
+from sluice.stack import Stack
 
 OBJECTS_LISTED_MAX = 20_000
 OBJECTS_READ_MAX = 200

@@ -11,8 +11,9 @@ import boto3
 
 from chalicelib.catalog import CHANGES, partition_column
 from chalicelib.schema import SITE
+from sluice.errors import OperationError
 from sluice.query import emulator as query_emulator
-from sluice.stack import OperationError, Stack
+from sluice.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from chalicelib.catalog import ALL_CHANGES, CHANGES, Column, columns
 from chalicelib.partitions import TIME_FORMATS
-from sluice.stack import OperationError
+from sluice.errors import OperationError
 
 LINES = "lines"
 """The table of each line's text, which only a stack on the emulator has."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from chalicelib.catalog import ALL_CHANGES, CHANGES, partition_column
 from chalicelib.partitions import TIME_FORMATS, PartitionError, encode_value
 from chalicelib.schema import EVENT_TIME, SITE
-from sluice.stack import OperationError
+from sluice.errors import OperationError
 
 FOLDER = Path(__file__).parent / "saved"
 

@@ -10,8 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
+from sluice.errors import OperationError
 from sluice.lake import keys
-from sluice.stack import OperationError, Stack
+from sluice.stack import Stack
 
 PROGRESS_PREFIX = REPLAYED_PREFIX + ".progress/"
 

@@ -12,9 +12,10 @@ from botocore.exceptions import ClientError, ParamValidationError
 from msgspec import Struct
 
 from chalicelib.limits import PUT_RECORD_BYTES_MAX
+from sluice.errors import explain
 from sluice.firehose import DeliveryStream
 from sluice.recovery.dead_letters import DeadLetter, DeadLetters, Pointer
-from sluice.stack import Stack, told
+from sluice.stack import Stack
 from sluice.stream import fetch
 
 
@@ -65,7 +66,7 @@ def redrive(
         except (ClientError, ParamValidationError) as refused:
             redriven.unreadable += 1
             report(
-                f"message {letter.id} cannot be followed: {told(refused)}; it stays in the queue"
+                f"message {letter.id} cannot be followed: {explain(refused)}; it stays in the queue"
             )
             done = False
         if done:

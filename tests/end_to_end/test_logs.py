@@ -13,7 +13,7 @@ import urllib3
 
 from local.processes import free_port
 from sluice.api import Api
-from sluice.stack import OperationError
+from sluice.errors import OperationError
 from tests.end_to_end.deployment import Deployed
 
 MARK = "mark" + uuid.uuid4().hex

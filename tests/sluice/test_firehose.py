@@ -3,7 +3,8 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from sluice.firehose import ATTEMPTS, DeliveryStream, RefusedError
+from sluice.errors import RefusedError
+from sluice.firehose import ATTEMPTS, DeliveryStream
 from sluice.stack import Stack
 from tests.sluice.stand import STREAM, FirehoseServer
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from sluice.backfill.checkpoint import Checkpoint
-from sluice.stack import OperationError
+from sluice.errors import OperationError
 
 
 def test_there_is_none_before_the_first_run(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from sluice.backfill.export import PAGE_ITEMS, Export
 from sluice.backfill.source import Page
+from sluice.errors import OperationError
 from sluice.items import attributes
-from sluice.stack import OperationError, Stack
+from sluice.stack import Stack
 from tests.sluice.backfill.exports import EXPORT_ID, data_file, export_objects
 
 WriteExport = Callable[..., str]

@@ -2,7 +2,8 @@ import boto3
 import pytest
 
 from sluice.backfill.gap import running_pipe
-from sluice.stack import OperationError, Stack
+from sluice.errors import OperationError
+from sluice.stack import Stack
 
 
 def test_a_pipe_that_does_not_follow_the_stream_is_refused_with_the_remedy(stack: Stack) -> None:

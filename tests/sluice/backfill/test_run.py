@@ -12,9 +12,9 @@ from chalicelib.transform import transformer
 from sluice.backfill.checkpoint import Checkpoint
 from sluice.backfill.run import run
 from sluice.backfill.source import Page, snapshot
-from sluice.backfill.stop import Stop, StoppedError
-from sluice.firehose import DeliveryStream, RefusedError
-from sluice.stack import OperationError
+from sluice.backfill.stop import Stop
+from sluice.errors import OperationError, RefusedError, StoppedError
+from sluice.firehose import DeliveryStream
 from tests.sluice.backfill.conftest import MOMENT, MemorySource, found
 from tests.sluice.stand import FirehoseServer
 

@@ -16,9 +16,9 @@ from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
 
 from sluice.backfill.capacity import ReadCapacity
 from sluice.backfill.scan import ATTEMPTS, TableScan
-from sluice.backfill.stop import Stop, StoppedError
+from sluice.backfill.stop import Stop
+from sluice.errors import OperationError, StoppedError
 from sluice.items import attributes
-from sluice.stack import OperationError
 from tests.attribute_values import comparable_item
 from tests.sluice.backfill.conftest import Unhurried
 

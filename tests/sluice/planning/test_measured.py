@@ -13,9 +13,10 @@ from typing import Any
 import boto3
 import pytest
 
+from sluice.errors import OperationError
 from sluice.planning import measured
 from sluice.planning.measured import Seen
-from sluice.stack import OperationError, Stack
+from sluice.stack import Stack
 
 START_MS = 1_767_225_600_000
 HOUR_MS = 3_600_000

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from sluice.errors import OperationError
 from sluice.query.athena import Lake
-from sluice.stack import OperationError, Stack
+from sluice.stack import Stack
 
 METADATA = {
     "Name": "changes",

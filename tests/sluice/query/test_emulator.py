@@ -9,8 +9,8 @@ import pytest
 
 from chalicelib.catalog import partition_column
 from chalicelib.schema import LAYOUT
+from sluice.errors import OperationError
 from sluice.query.emulator import bridged, reason
-from sluice.stack import OperationError
 
 LEVELS = {partition_column(level): level for level in LAYOUT if level not in ("hour", "minute")}
 LINE = {"id": "9b2d", "siteId": "a/b", "createdAtTime": 1, "valueOne": 2**63 - 1}

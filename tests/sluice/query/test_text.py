@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sluice.errors import OperationError
 from sluice.query.pruning import everything, reads, unnamed
 from sluice.query.text import (
     Selection,
@@ -16,7 +17,6 @@ from sluice.query.text import (
     saved_queries,
     saved_query,
 )
-from sluice.stack import OperationError
 
 PARTITIONS = ("siteid_partition", "year", "month", "day")
 ASKED = {"siteid_partition"}

@@ -12,7 +12,7 @@ from chalicelib.change import INPUT_TEMPLATE
 from local.pipe.definition import PipeDefinition
 from local.pipe.event import as_event
 from local.pipe.template import Template
-from sluice.firehose import RefusedError
+from sluice.errors import RefusedError
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.recovery.redrive import Redriven, redrive
 from sluice.stack import Stack

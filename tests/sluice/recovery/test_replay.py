@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from sluice.firehose import RefusedError
+from sluice.errors import OperationError, RefusedError
 from sluice.recovery.progress import PROGRESS_PREFIX, ranges
 from sluice.recovery.quarantine import Selection, failures
 from sluice.recovery.replay import Replayed, replay
-from sluice.stack import OperationError, Stack
+from sluice.stack import Stack
 from tests.sluice.conftest import ErrorObjects
 from tests.sluice.stand import FirehoseServer, error_line
 

@@ -1,0 +1,73 @@
+"""The errors of operations, and the sentence that a person reads for each.
+
+OperationError              an operation cannot be done; the message says why, and what to do
+├── RefusedError            Firehose refused records however often they were put
+├── UnavailableError        a service does not answer, or asks to slow down: worth another try
+└── StreamGoneError         the table's stream cannot be read, now or later
+    └── AgedOutError        the stream no longer has the place that was asked for
+StoppedError                a backfill was asked to end
+
+The errors of the local pipe and of the local Firehose derive from OperationError too.
+"""
+
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ReadTimeoutError,
+)
+
+
+class OperationError(Exception):
+    """Why an operation cannot be done, and the remedy, in words for a person."""
+
+
+class RefusedError(OperationError):
+    """Firehose did not take a record however often it was put."""
+
+
+class UnavailableError(OperationError):
+    """A service does not answer, or asks to slow down: to be tried again."""
+
+
+class StreamGoneError(OperationError):
+    """The stream cannot be read any more, now or later."""
+
+
+class AgedOutError(StreamGoneError):
+    """The stream no longer has the shard, or the change, that was asked for."""
+
+
+class StoppedError(Exception):
+    """The backfill is to end now; what is delivered is noted."""
+
+
+_CREDENTIALS = "; set AWS credentials, for example with `aws sso login` and AWS_PROFILE"
+_REMEDIES = {
+    "ExpiredToken": "; the credentials have expired, get new ones",
+    "ExpiredTokenException": "; the credentials have expired, get new ones",
+    "RequestExpired": "; the credentials have expired, or this machine's clock is wrong",
+    "InvalidClientTokenId": _CREDENTIALS,
+    "UnrecognizedClientException": _CREDENTIALS,
+}
+
+
+def explain(error: Exception) -> str:
+    """Return one line on why an operation failed, for an error of ours or of botocore's."""
+    match error:
+        case ClientError():
+            details = error.response["Error"]
+            code = details.get("Code", "an unknown error")
+            message = " ".join(details.get("Message", "").split())
+            reason = f"AWS refused {error.operation_name} with {code}: {message}"
+            return reason.rstrip(": .") + _REMEDIES.get(code, "")
+        case NoCredentialsError() | PartialCredentialsError():
+            return f"no AWS credentials are found{_CREDENTIALS}"
+        case NoRegionError():
+            return "no AWS region is set; set AWS_REGION"
+        case EndpointConnectionError() | ConnectTimeoutError() | ReadTimeoutError():
+            return f"AWS cannot be reached: {error}"
+    return " ".join(str(error).split())
