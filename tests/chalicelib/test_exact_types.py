@@ -2,14 +2,12 @@
 
 import json
 from base64 import b64decode, b64encode
-from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib.change import CHANGE_FIELDS, INPUT_TEMPLATE
 from chalicelib.transform import transformer
@@ -27,34 +25,7 @@ from tests.attribute_values import (
     texts,
     whole_numbers,
 )
-
-
-class Address(Struct):
-    street: str
-    floor: int | None
-    codes: set[str] | UnsetType = UNSET
-
-
-class Everything(Struct):
-    """A field of every type that a schema can declare."""
-
-    id: Annotated[str, Meta(min_length=1)]
-    siteId: Annotated[str, Meta(max_length=3)]
-    whole: int
-    exact: Decimal
-    data: bytes
-    flag: bool
-    perhaps: str | None
-    perhapsNumber: Annotated[Decimal | None, Meta(description="A number, or not.")]
-    many: list[Decimal | None]
-    named: dict[str, bytes]
-    address: Address
-    addresses: dict[str, list[Address]]
-    words: set[str]
-    amounts: frozenset[Decimal]
-    counts: set[int]
-    blobs: set[bytes]
-
+from tests.record_types import Everything
 
 FIELDS = set(Everything.__struct_fields__)
 
