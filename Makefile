@@ -39,10 +39,10 @@ dev: setup ## Keep the pipeline running on this machine, with the API on port 80
 	@$(BIN)/python -m local dev $(ARGS)
 
 test: setup ## Run the tests.
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 coverage: setup ## Run the tests and print what they do not reach.
-	@$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: setup ## Lint, types, and documents that derive from the code.
 	@$(BIN)/ruff check .

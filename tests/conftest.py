@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--stack-name", default="Sluice-dev", help="the deployed stack for --target aws"
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep in one worker, of several, the tests of a file, and all tests of the one local stack."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        group = "stack" if "stack_under_test" in fixtures else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all workers of a run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 INFRASTRUCTURE = Path(__file__).resolve().parents[2] / "infrastructure"
 CDK = INFRASTRUCTURE / "node_modules/.bin/cdk"
@@ -174,38 +175,60 @@ def cdk() -> Cdk:
     return Cdk()
 
 
-@pytest.fixture(scope="session")
-def deployments(cdk: Cdk, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Deployment]:
-    def synthesize(context: dict[str, str], folder: Path) -> Deployment:
-        settings = [part for item in context.items() for part in ("-c", "=".join(item))]
-        run = cdk("synth", "--quiet", "--output", str(folder), *settings)
-        assert run.returncode == 0, run.stdout + run.stderr
-        (template,) = folder.glob("*.template.json")
-        name = template.name.removesuffix(".template.json")
-        return Deployment(folder, name, json.loads(template.read_text()), context)
+class Deployments(Mapping[str, Deployment]):
+    """The synthesized deployments, each made when it is first asked for, once for all workers."""
 
-    # More at a time would only make each wait for a processor, until its time is up.
-    with ThreadPoolExecutor(2) as pool:
-        folders = [tmp_path_factory.mktemp("cdk.out") for _ in DEPLOYMENTS]
-        made = pool.map(synthesize, DEPLOYMENTS.values(), folders)
-        return dict(zip(DEPLOYMENTS, made, strict=True))
+    def __init__(self, cdk: Cdk, folder: Path) -> None:
+        self._cdk = cdk
+        self._folder = folder
+        self._read: dict[str, Deployment] = {}
+
+    def __getitem__(self, kind: str) -> Deployment:
+        if kind not in self._read:
+            self._read[kind] = self._synthesized(kind, DEPLOYMENTS[kind])
+        return self._read[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(DEPLOYMENTS)
+
+    def __len__(self) -> int:
+        return len(DEPLOYMENTS)
+
+    def _synthesized(self, kind: str, context: dict[str, str]) -> Deployment:
+        output, done = self._folder / kind, self._folder / f"{kind}.done"
+        with FileLock(self._folder / f"{kind}.lock"):
+            if not done.exists():
+                settings = [part for item in context.items() for part in ("-c", "=".join(item))]
+                run = self._cdk("synth", "--quiet", "--output", str(output), *settings)
+                assert run.returncode == 0, run.stdout + run.stderr
+                done.touch()
+        (template,) = output.glob("*.template.json")
+        name = template.name.removesuffix(".template.json")
+        return Deployment(output, name, json.loads(template.read_text()), context)
+
+
+@pytest.fixture(scope="session")
+def deployments(cdk: Cdk, shared_folder: Path) -> Deployments:
+    folder = shared_folder / "cdk.out"
+    folder.mkdir(exist_ok=True)
+    return Deployments(cdk, folder)
 
 
 @pytest.fixture
-def dev(deployments: dict[str, Deployment]) -> Deployment:
+def dev(deployments: Deployments) -> Deployment:
     return deployments["dev"]
 
 
 @pytest.fixture
-def prod(deployments: dict[str, Deployment]) -> Deployment:
+def prod(deployments: Deployments) -> Deployment:
     return deployments["prod"]
 
 
 @pytest.fixture
-def attached(deployments: dict[str, Deployment]) -> Deployment:
+def attached(deployments: Deployments) -> Deployment:
     return deployments["attached"]
 
 
 @pytest.fixture
-def local(deployments: dict[str, Deployment]) -> Deployment:
+def local(deployments: Deployments) -> Deployment:
     return deployments["local"]
