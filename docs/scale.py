@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from sluice.cli.planned import amount, size_of
+from sluice.cli.plan_report import amount, size_of
 from sluice.planning.bill import bill, total
-from sluice.planning.findings import findings
-from sluice.planning.plan import Plan, plan
-from sluice.planning.proposals import command, proposals
-from sluice.planning.settings import Settings, layout_named
+from sluice.planning.findings import check_plan
+from sluice.planning.plan import Plan, make_plan
+from sluice.planning.proposals import command, propose
+from sluice.planning.settings import PlanSettings, layout_named
 from sluice.planning.workload import Workload
 
 SMALL = Workload(changes_per_second=10, sites=20)
@@ -44,7 +44,7 @@ ROWS: tuple[tuple[str, Callable[[Plan], str]], ...] = (
 
 def small_case() -> str:
     """Ten changes a second: as deployed, by the hour, and by the day with a long interval."""
-    settings = Settings()
+    settings = PlanSettings()
     coarser = replace(settings, layout=layout_named("hour"))
     largest = replace(settings, layout=layout_named("day"), buffer_seconds=900)
     return _table(SMALL, [settings, coarser, largest])
@@ -52,26 +52,26 @@ def small_case() -> str:
 
 def middle_case() -> str:
     """Ten thousand: what is refused, and each thing that passes."""
-    settings = Settings()
-    refused = plan(MIDDLE, settings)
-    told = proposals(refused, findings(refused))
-    plans = [refused, *(each.plan for each in told)]
+    settings = PlanSettings()
+    refused = make_plan(MIDDLE, settings)
+    proposals = propose(refused, check_plan(refused))
+    plans = [refused, *(each.plan for each in proposals)]
     return f"{_columns(plans)}\n\n" + "\n".join(
-        f"- `{each.command}`: {each.what}. Deployed by `{each.deployment}`." for each in told
+        f"- `{each.command}`: {each.what}. Deployed by `{each.deployment}`." for each in proposals
     )
 
 
 def large_case() -> str:
     """A million: what is wrong with it."""
-    refused = plan(LARGE, Settings())
-    found = findings(refused)
+    refused = make_plan(LARGE, PlanSettings())
+    findings = check_plan(refused)
     return f"{_columns([refused])}\n\n" + "\n".join(
-        f"- {each.severity}: {each.message} ([source]({each.source}))." for each in found
+        f"- {each.severity}: {each.message} ([source]({each.source}))." for each in findings
     )
 
 
-def _table(workload: Workload, chosen: Sequence[Settings]) -> str:
-    return _columns([plan(workload, settings) for settings in chosen])
+def _table(workload: Workload, chosen: Sequence[PlanSettings]) -> str:
+    return _columns([make_plan(workload, settings) for settings in chosen])
 
 
 def _columns(plans: Sequence[Plan]) -> str:
@@ -82,12 +82,12 @@ def _columns(plans: Sequence[Plan]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _verdict(planned: Plan) -> str:
-    found = findings(planned)
-    if not found:
+def _verdict(plan: Plan) -> str:
+    findings = check_plan(plan)
+    if not findings:
         return "passes"
-    refused = [each.topic for each in found if each.severity == "refuse"]
-    warned = [each.topic for each in found if each.severity == "warn"]
+    refused = [each.topic for each in findings if each.severity == "refuse"]
+    warned = [each.topic for each in findings if each.severity == "warn"]
     if refused:
         return f"refused: {', '.join(refused)}"
     return f"passes, with a warning: {', '.join(warned)}"

@@ -10,7 +10,12 @@ from chalicelib.change import CHANGE_TYPES
 from chalicelib.partitions import PartitionError, encode_value, layout_errors
 from chalicelib.schema import LAYOUT, SITE
 from sluice.planning.lint import projection_errors, template_errors, workload_errors
-from sluice.planning.settings import BUFFER_MEGABYTES, BUFFER_SECONDS, Settings, UnplannableError
+from sluice.planning.settings import (
+    BUFFER_MEGABYTES,
+    BUFFER_SECONDS,
+    PlanSettings,
+    UnplannableError,
+)
 from sluice.planning.workload import ITEM_BYTES_MAX, Workload
 
 Target = Literal["aws", "local"]
@@ -27,7 +32,7 @@ LOG_RETENTION_DAYS = (
 
 
 class SettingsError(ValueError):
-    """Settings that cannot be deployed; the message has a line for every one of them."""
+    """PlanSettings that cannot be deployed; the message has a line for every one of them."""
 
     def __init__(self, errors: Sequence[str]) -> None:
         super().__init__("\n".join(["The settings cannot be used:", *(f"- {e}" for e in errors)]))
@@ -212,7 +217,7 @@ class DeploymentSettings:
                 "out.",
             ]
         try:
-            planned = Settings(
+            planned = PlanSettings(
                 layout=self.layout,
                 buffer_seconds=self.buffer_seconds,
                 buffer_megabytes=self.buffer_megabytes,

@@ -7,14 +7,14 @@ import click
 from click.core import ParameterSource
 
 from sluice.cli.command import AMOUNT, Amount, json_option, sluice
-from sluice.cli.planned import show
-from sluice.planning import measured
-from sluice.planning.plan import plan
+from sluice.cli.plan_report import print_plan
+from sluice.planning import measurement
+from sluice.planning.plan import make_plan
 from sluice.planning.settings import (
     BOUNDS,
     PARALLELIZATION_MAX,
     SHARDS_MAX,
-    Settings,
+    PlanSettings,
     UnplannableError,
     layout_named,
 )
@@ -22,7 +22,7 @@ from sluice.planning.workload import Workload, WorkloadError
 from sluice.stack import Stack
 
 _WORKLOAD = Workload(changes_per_second=1)
-_SETTINGS = Settings()
+_SETTINGS = PlanSettings()
 
 
 class _Layout(click.ParamType[tuple[str, ...]]):
@@ -160,7 +160,7 @@ def plan_command(
     }
     try:
         workload = _workload(ctx, given, from_table, from_lake)
-        settings = Settings(
+        settings = PlanSettings(
             layout=layout,
             buffer_seconds=interval,
             buffer_megabytes=megabytes,
@@ -172,7 +172,7 @@ def plan_command(
         )
     except (WorkloadError, UnplannableError) as error:
         raise click.UsageError(str(error)) from None
-    show(plan(workload, settings), as_json)
+    print_plan(make_plan(workload, settings), as_json)
 
 
 def _workload(
@@ -182,7 +182,7 @@ def _workload(
     if not (from_table or from_lake):
         return Workload(**given)
     stack = Stack.named(ctx.obj)
-    found = measured.from_table(stack) if from_table else measured.from_lake(stack)
+    found = measurement.from_table(stack) if from_table else measurement.from_lake(stack)
     chosen = {
         name: value
         for name, value in given.items()

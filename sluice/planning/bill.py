@@ -27,7 +27,7 @@ BUCKET_KEY_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class BillLine:
     """One line of the bill."""
 
     what: str
@@ -41,7 +41,7 @@ class Line:
         return self.price.of(self.quantity)
 
 
-def bill(plan: Plan) -> tuple[Line, ...]:
+def bill(plan: Plan) -> tuple[BillLine, ...]:
     """A month of thirty days at the plan's rate."""
     workload, weights, delivery = plan.workload, plan.weights, plan.delivery
     changes = workload.changes_per_second * MONTH
@@ -53,54 +53,54 @@ def bill(plan: Plan) -> tuple[Line, ...]:
     stored = objects * plan.object_bytes / GB
     queries = plan.settings.queries_per_day * 30
     lines = [
-        Line(
+        BillLine(
             "DynamoDB writes",
             plan.table_writes * MONTH / 1e6,
             prices.WRITES,
             "there without a lake, too",
         ),
-        Line(
+        BillLine(
             "DynamoDB stream",
             plan.shards * POLLS_OF_A_SHARD.value * MONTH / 1e6,
             prices.STREAM_READS,
             "AWS documents it as free for Lambda, and says nothing of pipes",
         ),
-        Line(
+        BillLine(
             "EventBridge Pipes",
             changes * math.ceil(weights.record / PIPE_REQUEST_BYTES) / 1e6,
             prices.PIPE,
             "each change counted as a request; several in 64 KB may be one",
         ),
-        Line("Firehose ingestion", taken, prices.FIREHOSE),
-        Line("Firehose partitioning", written, prices.PARTITIONING),
-        Line("Firehose objects", objects / 1e3, prices.PARTITIONED_OBJECTS),
-        Line("Lambda requests", invocations / 1e6, prices.LAMBDA_REQUESTS),
-        Line(
+        BillLine("Firehose ingestion", taken, prices.FIREHOSE),
+        BillLine("Firehose partitioning", written, prices.PARTITIONING),
+        BillLine("Firehose objects", objects / 1e3, prices.PARTITIONED_OBJECTS),
+        BillLine("Lambda requests", invocations / 1e6, prices.LAMBDA_REQUESTS),
+        BillLine(
             "Lambda duration",
             invocations * plan.invocation_seconds * TRANSFORM_MEGABYTES / 1024,
             prices.LAMBDA_DURATION,
         ),
-        Line("S3 writes", objects / 1e3, prices.S3_PUTS),
-        Line("S3 storage", stored, prices.S3_STORAGE, "of one month's data, in its last month"),
-        Line("Athena", queries * plan.query.scanned_bytes / 1e12, prices.ATHENA),
-        Line(
+        BillLine("S3 writes", objects / 1e3, prices.S3_PUTS),
+        BillLine("S3 storage", stored, prices.S3_STORAGE, "of one month's data, in its last month"),
+        BillLine("Athena", queries * plan.query.scanned_bytes / 1e12, prices.ATHENA),
+        BillLine(
             "S3 for Athena",
             queries * plan.query.objects / 1e3,
             prices.S3_GETS,
             "each object opened once",
         ),
-        Line("KMS key", 1, prices.KMS_KEY),
-        Line("KMS requests", objects * BUCKET_KEY_SHARE / 1e4, prices.KMS_REQUESTS),
-        Line("CloudWatch alarms", ALARMS, prices.ALARMS),
-        Line("CloudWatch metrics", METRICS, prices.METRICS),
-        Line("CloudWatch dashboard", 1, prices.DASHBOARD),
-        Line("CloudWatch logs", invocations * INVOCATION_LOG_BYTES / GB, prices.LOGS),
+        BillLine("KMS key", 1, prices.KMS_KEY),
+        BillLine("KMS requests", objects * BUCKET_KEY_SHARE / 1e4, prices.KMS_REQUESTS),
+        BillLine("CloudWatch alarms", ALARMS, prices.ALARMS),
+        BillLine("CloudWatch metrics", METRICS, prices.METRICS),
+        BillLine("CloudWatch dashboard", 1, prices.DASHBOARD),
+        BillLine("CloudWatch logs", invocations * INVOCATION_LOG_BYTES / GB, prices.LOGS),
     ]
     if plan.settings.format == "parquet":
-        lines.insert(6, Line("Firehose conversion", taken, prices.CONVERSION))
+        lines.insert(6, BillLine("Firehose conversion", taken, prices.CONVERSION))
     return tuple(lines)
 
 
-def total(lines: tuple[Line, ...]) -> float:
+def total(lines: tuple[BillLine, ...]) -> float:
     """Dollars a month."""
     return math.fsum(line.dollars for line in lines)

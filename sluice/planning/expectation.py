@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from sluice.planning.delivery import PHASES, POINTS, TRANSIENT, Buffering, Delivery, Waits
+from sluice.planning.forecast import PHASES, POINTS, TRANSIENT, BufferLimits, Forecast, Waits
 from sluice.planning.weights import Weights
 from sluice.planning.workload import Workload
 
@@ -69,8 +69,8 @@ def expect(
     weights: Weights,
     by_site: bool,
     period: float | None,
-    buffering: Buffering,
-) -> Delivery:
+    buffering: BufferLimits,
+) -> Forecast:
     """The figures of a workload, for a layout with or without the site and of such a period."""
     rate = workload.changes_per_second
     in_a_batch = max(1.0, buffering.transform_size / weights.record)
@@ -90,7 +90,7 @@ def expect(
             site.steady(totals, site.rate * workload.late / periods, periods)
     highest = max(range(PHASES), key=lambda phase: max(totals.course[phase]))
     course, variance = totals.course[highest], totals.variance[highest]
-    return Delivery(
+    return Forecast(
         active=tuple(course),
         course_seconds=buffering.course_seconds(period),
         active_mean=totals.active,
@@ -125,7 +125,7 @@ class _Site:
     rate: float
     line: float
     batch_seconds: float
-    buffering: Buffering
+    buffering: BufferLimits
 
     def _interval(self, rate: float) -> float:
         """How long a buffer lasts: the interval, or less when such a rate fills it sooner."""

@@ -42,7 +42,7 @@ Topic = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PlanFinding:
     """A rule that a plan breaks."""
 
     severity: Literal["refuse", "warn"]
@@ -52,32 +52,34 @@ class Finding:
     """The page that the limit stands on; for costs, the page of the prices."""
 
 
-Rule = Callable[[Plan], Iterator[Finding]]
+Rule = Callable[[Plan], Iterator[PlanFinding]]
 
 
-def findings(plan: Plan) -> tuple[Finding, ...]:
+def check_plan(plan: Plan) -> tuple[PlanFinding, ...]:
     """What is wrong with a plan, refusals first."""
-    found = [finding for rule in _RULES for finding in rule(plan)]
-    return tuple(sorted(found, key=lambda each: each.severity != "refuse"))
+    findings = [finding for rule in _RULES for finding in rule(plan)]
+    return tuple(sorted(findings, key=lambda each: each.severity != "refuse"))
 
 
 def passes(plan: Plan) -> bool:
     """Whether nothing refuses a plan."""
-    return all(each.severity != "refuse" for each in findings(plan))
+    return all(each.severity != "refuse" for each in check_plan(plan))
 
 
-def _held(topic: Topic, value: float, limit: Limit, what: str, beyond: str) -> Iterator[Finding]:
+def _held(
+    topic: Topic, value: float, limit: Limit, what: str, beyond: str
+) -> Iterator[PlanFinding]:
     """A finding where a value is above its limit, or near it."""
     if value > limit.value:
         severity: Literal["refuse", "warn"] = "warn" if limit.raised else "refuse"
-        yield Finding(severity, topic, f"{what}. {beyond}", limit.source)
+        yield PlanFinding(severity, topic, f"{what}. {beyond}", limit.source)
     elif value > NEAR * limit.value:
-        yield Finding(
+        yield PlanFinding(
             "warn", topic, f"{what}; that is {value / limit.value:.0%} of it", limit.source
         )
 
 
-def _partitions(plan: Plan) -> Iterator[Finding]:
+def _partitions(plan: Plan) -> Iterator[PlanFinding]:
     limit = limits.ACTIVE_PARTITIONS
     peak, mean = plan.delivery.active_peak, plan.delivery.active_mean
     yield from _held(
@@ -90,7 +92,7 @@ def _partitions(plan: Plan) -> Iterator[Finding]:
     )
 
 
-def _record(plan: Plan) -> Iterator[Finding]:
+def _record(plan: Plan) -> Iterator[PlanFinding]:
     limit = limits.RECORD_BYTES
     yield from _held(
         "record size",
@@ -102,7 +104,7 @@ def _record(plan: Plan) -> Iterator[Finding]:
     )
 
 
-def _response(plan: Plan) -> Iterator[Finding]:
+def _response(plan: Plan) -> Iterator[PlanFinding]:
     limit = limits.RESPONSE_BYTES
     yield from _held(
         "response size",
@@ -114,12 +116,12 @@ def _response(plan: Plan) -> Iterator[Finding]:
     )
 
 
-def _throughput(plan: Plan) -> Iterator[Finding]:
+def _throughput(plan: Plan) -> Iterator[PlanFinding]:
     quotas = limits.direct_put(plan.settings.region)
     largest = limits.DIRECT_PUT_BYTES_MAX
     size, rate = plan.put_bytes, plan.workload.changes_per_second
     if size > largest.value:
-        yield Finding(
+        yield PlanFinding(
             "refuse",
             "throughput",
             f"{size / 1e6:,.0f} MB a second go into Firehose; {largest.value / 1e6:.0f} MB are "
@@ -153,7 +155,7 @@ def _throughput(plan: Plan) -> Iterator[Finding]:
     )
 
 
-def _pipe(plan: Plan) -> Iterator[Finding]:
+def _pipe(plan: Plan) -> Iterator[PlanFinding]:
     yield from _held(
         "pipe",
         plan.workload.changes_per_second,
@@ -175,7 +177,7 @@ def _pipe(plan: Plan) -> Iterator[Finding]:
     )
 
 
-def _table(plan: Plan) -> Iterator[Finding]:
+def _table(plan: Plan) -> Iterator[PlanFinding]:
     limit = limits.TABLE_WRITES
     yield from _held(
         "table writes",
@@ -187,7 +189,7 @@ def _table(plan: Plan) -> Iterator[Finding]:
     )
 
 
-def _concurrency(plan: Plan) -> Iterator[Finding]:
+def _concurrency(plan: Plan) -> Iterator[PlanFinding]:
     limit = limits.LAMBDA_CONCURRENCY
     yield from _held(
         "concurrency",
@@ -199,11 +201,11 @@ def _concurrency(plan: Plan) -> Iterator[Finding]:
     )
 
 
-def _object_writes(plan: Plan) -> Iterator[Finding]:
+def _object_writes(plan: Plan) -> Iterator[PlanFinding]:
     limit = limits.S3_PUTS
     writes = plan.delivery.objects_per_second
     if writes > NEAR * limit.value:
-        yield Finding(
+        yield PlanFinding(
             "warn",
             "object writes",
             f"{writes:,.0f} objects are written a second; S3 takes {limit.value:,.0f} below one "
@@ -212,13 +214,13 @@ def _object_writes(plan: Plan) -> Iterator[Finding]:
         )
 
 
-def _costs(plan: Plan) -> Iterator[Finding]:
+def _costs(plan: Plan) -> Iterator[PlanFinding]:
     lines = bill(plan)
     all_of_it = total(lines)
     objects = sum(each.dollars for each in lines if each.what in {"Firehose objects", "S3 writes"})
     scans = sum(each.dollars for each in lines if each.what in {"Athena", "S3 for Athena"})
     if objects > max(OBJECT_DOLLARS, OBJECT_SHARE * all_of_it):
-        yield Finding(
+        yield PlanFinding(
             "warn",
             "small objects",
             f"${objects:,.0f} of ${all_of_it:,.0f} a month go for single objects: "
@@ -226,7 +228,7 @@ def _costs(plan: Plan) -> Iterator[Finding]:
             prices.PARTITIONED_OBJECTS.source,
         )
     if plan.settings.format == "json" and scans > max(OBJECT_DOLLARS, SCAN_SHARE * all_of_it):
-        yield Finding(
+        yield PlanFinding(
             "warn",
             "scans",
             f"${scans:,.0f} of ${all_of_it:,.0f} a month go for queries, which read "
@@ -235,10 +237,10 @@ def _costs(plan: Plan) -> Iterator[Finding]:
         )
 
 
-def _scan(plan: Plan) -> Iterator[Finding]:
+def _scan(plan: Plan) -> Iterator[PlanFinding]:
     gigabytes, most = plan.query.scanned_bytes / 1e9, plan.settings.scan_gigabytes
     if gigabytes > most:
-        yield Finding(
+        yield PlanFinding(
             "warn",
             "scans",
             f"a query of a day reads {gigabytes:,.0f} GB, and is stopped at the {most:,.0f} GB of "

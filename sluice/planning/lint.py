@@ -15,10 +15,10 @@ from chalicelib.catalog import location, partition_column, partition_levels, pro
 from chalicelib.change import INPUT_TEMPLATE, StreamRecord
 from chalicelib.partitions import TIME_FORMATS, firehose_prefix, partitioner, path
 from chalicelib.schema import EVENT_TIME, LAYOUT, Record
-from sluice.planning.findings import findings
-from sluice.planning.plan import plan
-from sluice.planning.proposals import proposals
-from sluice.planning.settings import Settings
+from sluice.planning.findings import check_plan
+from sluice.planning.plan import make_plan
+from sluice.planning.proposals import propose
+from sluice.planning.settings import PlanSettings
 from sluice.planning.workload import Workload
 
 ALWAYS_THERE = frozenset({"eventID", "eventName", "eventVersion", "eventSource", "awsRegion"}) | {
@@ -39,17 +39,21 @@ _PREFIX_KEY = re.compile(r"!\{partitionKeyFromLambda:(\w+)\}")
 _COLUMN = re.compile(r"\$\{(\w+)\}")
 
 
-def workload_errors(workload: Workload, settings: Settings) -> Iterator[str]:
+def workload_errors(workload: Workload, settings: PlanSettings) -> Iterator[str]:
     """Why the workload would not be carried, each with what would be, where anything is."""
-    planned = plan(workload, settings)
-    found = findings(planned)
-    refused = [each for each in found if each.severity == "refuse"]
+    plan = make_plan(workload, settings)
+    findings = check_plan(plan)
+    refused = [each for each in findings if each.severity == "refuse"]
     if not refused:
         return
-    told = [
-        f"{each.what} (`{each.command}`; `{each.deployment}`)" for each in proposals(planned, found)
+    proposals = [
+        f"{each.what} (`{each.command}`; `{each.deployment}`)" for each in propose(plan, findings)
     ]
-    remedy = f"This passes: {'; or '.join(told)}" if told else "docs/scale.md tells what carries it"
+    remedy = (
+        f"This passes: {'; or '.join(proposals)}"
+        if proposals
+        else "docs/scale.md tells what carries it"
+    )
     for each in refused:
         yield f"with the declared workload, {each.message} ({each.source}). {remedy}."
 

@@ -6,15 +6,15 @@ from functools import lru_cache
 
 from chalicelib.catalog import partition_levels
 from chalicelib.schema import SITE
-from sluice.planning.delivery import PHASES, Buffering, Delivery
 from sluice.planning.expectation import expect
+from sluice.planning.forecast import PHASES, BufferLimits, Forecast
 from sluice.planning.limits import (
     PARTITION_WRITES,
     POLL_RECORDS,
     POLLS_OF_A_SHARD,
     SHARDS_OF_A_NEW_TABLE,
 )
-from sluice.planning.settings import BUCKET_SECONDS, Settings
+from sluice.planning.settings import BUCKET_SECONDS, PlanSettings
 from sluice.planning.simulation import settling_seconds, simulate
 from sluice.planning.weights import Weights, weigh
 from sluice.planning.workload import Workload
@@ -51,7 +51,7 @@ PUT_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class QueryCost:
     """What a question about one day costs: of one site, or of all where the layout has no site."""
 
     partitions: int
@@ -68,9 +68,9 @@ class Plan:
     """The figures, each a second unless they say otherwise; sizes are bytes."""
 
     workload: Workload
-    settings: Settings
+    settings: PlanSettings
     weights: Weights
-    delivery: Delivery
+    delivery: Forecast
     table_writes: float
     shards: int
     pipe_concurrency: int
@@ -86,7 +86,7 @@ class Plan:
     """How long one takes."""
     object_bytes: float
     """Of an average object, as stored."""
-    query: Query
+    query: QueryCost
 
     @property
     def objects_per_day(self) -> float:
@@ -116,7 +116,7 @@ class Plan:
 
 
 @lru_cache(maxsize=64)
-def plan(workload: Workload, settings: Settings, simulated: bool = True) -> Plan:
+def make_plan(workload: Workload, settings: PlanSettings, simulated: bool = True) -> Plan:
     """What a workload comes to with these settings: by expected values alone, if not simulated."""
     rate = workload.changes_per_second
     weights = weigh(workload, settings.layout, settings.format)
@@ -156,11 +156,11 @@ def plan(workload: Workload, settings: Settings, simulated: bool = True) -> Plan
 
 
 def _delivery(
-    workload: Workload, settings: Settings, weights: Weights, simulated: bool
-) -> Delivery:
+    workload: Workload, settings: PlanSettings, weights: Weights, simulated: bool
+) -> Forecast:
     """The delivery, simulated where that is quick and expected where it is not."""
     period = settings.bucket_seconds
-    buffering = Buffering(
+    buffering = BufferLimits(
         settings.buffer_seconds,
         settings.buffer_bytes,
         settings.transform_seconds,
@@ -177,8 +177,8 @@ def _delivery(
 
 
 def _query(
-    workload: Workload, settings: Settings, objects_per_second: float, object_bytes: float
-) -> Query:
+    workload: Workload, settings: PlanSettings, objects_per_second: float, object_bytes: float
+) -> QueryCost:
     """What Athena looks at for a day, which may be a part of what its partitions hold."""
     levels = partition_levels(settings.layout)
     span = min((BUCKET_SECONDS[level] for level in levels if level in BUCKET_SECONDS), default=0)
@@ -186,4 +186,4 @@ def _query(
     sites = workload.sites if SITE in levels else 1
     objects = objects_per_second * DAY * days / sites
     read = COLUMNS_READ_SHARE if settings.format == "parquet" else 1
-    return Query(1, objects, math.ceil(objects / 1_000), objects * object_bytes * read)
+    return QueryCost(1, objects, math.ceil(objects / 1_000), objects * object_bytes * read)

@@ -8,10 +8,10 @@ from typing import Any, get_args
 
 from chalicelib.partitions import TIME_FORMATS
 from chalicelib.schema import SITE
-from sluice.planning.findings import Finding, Topic, findings, passes
+from sluice.planning.findings import PlanFinding, Topic, check_plan, passes
 from sluice.planning.limits import ACTIVE_PARTITIONS
-from sluice.planning.plan import Plan, plan
-from sluice.planning.settings import Settings
+from sluice.planning.plan import Plan, make_plan
+from sluice.planning.settings import PlanSettings
 from sluice.planning.workload import Workload
 
 INTERVALS = (60, 300, 900)
@@ -44,7 +44,7 @@ _CARRIED: frozenset[Topic] = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Settings, or a workload split up, that pass."""
+    """PlanSettings, or a workload split up, that pass."""
 
     what: str
     plan: Plan
@@ -65,45 +65,45 @@ class Proposal:
         return f"{text} -c stage=part-1, and so on to part-{self.stacks}"
 
 
-def proposals(planned: Plan, found: tuple[Finding, ...]) -> tuple[Proposal, ...]:
+def propose(plan: Plan, findings: tuple[PlanFinding, ...]) -> tuple[Proposal, ...]:
     """For each kind of finding the first change that mends it, and passes.
 
     A plan that is only warned of is given nothing that is warned of for another reason. For one
     that is refused, the proposal tells of such a warning.
     """
-    topics = {each.topic for each in found}
-    refused = {each.topic for each in found if each.severity == "refuse"}
+    topics = {each.topic for each in findings}
+    refused = {each.topic for each in findings if each.severity == "refuse"}
     unwanted = frozenset() if refused else _ALL - topics
-    told: list[Proposal] = []
+    proposals: list[Proposal] = []
     if topics & _OVERFLOWING:
-        told += _first(_coarser(planned), topics & _OVERFLOWING | unwanted)
-        told += _first(_without_site(planned), topics & _OVERFLOWING | unwanted)
+        proposals += _first(_coarser(plan), topics & _OVERFLOWING | unwanted)
+        proposals += _first(_without_site(plan), topics & _OVERFLOWING | unwanted)
     if topics & _WASTEFUL:
-        told += _first(_fewer_objects(planned), topics & _WASTEFUL | unwanted)
+        proposals += _first(_fewer_objects(plan), topics & _WASTEFUL | unwanted)
     if topics & _READ:
-        told += _first(_parquet(planned), unwanted)
+        proposals += _first(_parquet(plan), unwanted)
     if refused & (_OVERFLOWING | _CARRIED):
-        told += _split(planned)
-    unique = {(each.plan.workload, each.plan.settings): each for each in told}
+        proposals += _split(plan)
+    unique = {(each.plan.workload, each.plan.settings): each for each in proposals}
     return tuple(_with_warnings(each, topics) for each in unique.values())
 
 
 def _with_warnings(proposal: Proposal, topics: set[Topic]) -> Proposal:
     """The proposal, which tells of the warnings that the plan it mends did not have."""
-    new = {each.topic: None for each in findings(proposal.plan) if each.topic not in topics}
+    new = {each.topic: None for each in check_plan(proposal.plan) if each.topic not in topics}
     if not new:
         return proposal
     return replace(proposal, what=f"{proposal.what}; it brings a warning: {', '.join(new)}")
 
 
-_Candidates = Iterator[tuple[str, Settings, Workload]]
+_Candidates = Iterator[tuple[str, PlanSettings, Workload]]
 
 
 def _first(candidates: _Candidates, topics: "frozenset[Topic] | set[Topic]") -> Iterator[Proposal]:
     """The first candidate that passes and has none of these findings."""
     for what, settings, workload in candidates:
-        if _mends(plan(workload, settings, simulated=False), topics):
-            tried = plan(workload, settings)
+        if _mends(make_plan(workload, settings, simulated=False), topics):
+            tried = make_plan(workload, settings)
             if _mends(tried, topics):
                 yield Proposal(what, tried)
                 return
@@ -111,56 +111,56 @@ def _first(candidates: _Candidates, topics: "frozenset[Topic] | set[Topic]") -> 
 
 def _mends(tried: Plan, topics: "frozenset[Topic] | set[Topic]") -> bool:
     """Whether a plan passes, and has none of these findings."""
-    return passes(tried) and not topics & {each.topic for each in findings(tried)}
+    return passes(tried) and not topics & {each.topic for each in check_plan(tried)}
 
 
-def _coarser(planned: Plan) -> _Candidates:
+def _coarser(plan: Plan) -> _Candidates:
     """A shorter interval, then coarser times, then both."""
-    settings = planned.settings
+    settings = plan.settings
     for layout in _cut(settings.layout):
         for interval in (settings.buffer_seconds, INTERVALS[0]):
             changed = replace(settings, layout=layout, buffer_seconds=interval)
             if changed != settings:
-                yield _described(settings, changed), changed, planned.workload
+                yield _described(settings, changed), changed, plan.workload
 
 
-def _without_site(planned: Plan) -> _Candidates:
+def _without_site(plan: Plan) -> _Candidates:
     """Partitions by time alone."""
-    settings = planned.settings
+    settings = plan.settings
     for layout in _cut(tuple(level for level in settings.layout if level != SITE)):
         changed = replace(settings, layout=layout)
         what = f"the layout {'/'.join(layout)}; a query of one site then reads all sites of its day"
         if changed != settings:
-            yield what, changed, planned.workload
+            yield what, changed, plan.workload
 
 
-def _fewer_objects(planned: Plan) -> _Candidates:
+def _fewer_objects(plan: Plan) -> _Candidates:
     """A longer interval, then coarser times, then both."""
-    settings = planned.settings
+    settings = plan.settings
     longer = [each for each in INTERVALS if each > settings.buffer_seconds]
     for layout in _cut(settings.layout):
         for interval in (settings.buffer_seconds, *longer):
             changed = replace(settings, layout=layout, buffer_seconds=interval)
             if changed != settings:
-                yield _described(settings, changed), changed, planned.workload
+                yield _described(settings, changed), changed, plan.workload
 
 
-def _parquet(planned: Plan) -> _Candidates:
+def _parquet(plan: Plan) -> _Candidates:
     """The same in columns."""
-    changed = replace(planned.settings, format="parquet")
-    if changed != planned.settings:
-        yield "Parquet, of which a query reads only its columns", changed, planned.workload
+    changed = replace(plan.settings, format="parquet")
+    if changed != plan.settings:
+        yield "Parquet, of which a query reads only its columns", changed, plan.workload
 
 
-def _split(planned: Plan) -> Iterator[Proposal]:
-    """Several stacks, each with the table of its own part of the sites; the fullest is planned."""
+def _split(plan: Plan) -> Iterator[Proposal]:
+    """Several stacks, each with the table of its own part of the sites; the fullest is plan."""
     stacks = 2
-    while stacks < planned.delivery.active_mean / ACTIVE_PARTITIONS.value:
+    while stacks < plan.delivery.active_mean / ACTIVE_PARTITIONS.value:
         stacks *= 2
-    while stacks <= min(STACKS_MAX, planned.workload.sites):
-        part = _fullest(planned.workload, stacks)
-        if passes(plan(part, planned.settings, simulated=False)) and passes(
-            tried := plan(part, planned.settings)
+    while stacks <= min(STACKS_MAX, plan.workload.sites):
+        part = _fullest(plan.workload, stacks)
+        if passes(make_plan(part, plan.settings, simulated=False)) and passes(
+            tried := make_plan(part, plan.settings)
         ):
             what = (
                 f"{stacks} stacks, each with the table of its part of the sites, by their hash; "
@@ -195,7 +195,7 @@ def _cut(layout: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         layout = tuple(level for level in layout if level != times[-1])
 
 
-def _described(before: Settings, after: Settings) -> str:
+def _described(before: PlanSettings, after: PlanSettings) -> str:
     parts = []
     if before.layout != after.layout:
         parts.append(f"the layout {'/'.join(after.layout)}")
@@ -204,7 +204,7 @@ def _described(before: Settings, after: Settings) -> str:
     return " and ".join(parts)
 
 
-def command(workload: Workload, settings: Settings) -> str:
+def command(workload: Workload, settings: PlanSettings) -> str:
     """The `sluice plan` that plans this; what is as by default is left out."""
     words = ["sluice", "plan"]
     for given in (workload, settings):
@@ -213,7 +213,7 @@ def command(workload: Workload, settings: Settings) -> str:
     return shlex.join(words)
 
 
-def deployment(settings: Settings) -> str:
+def deployment(settings: PlanSettings) -> str:
     """The `cdk deploy` with these settings; what is as by default is left out."""
     given = dict(_changed(settings))
     context = [f"-c {name}={given[name]}" for name in CONTEXT if name in given]

@@ -44,11 +44,11 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}")
 
 
 class UnplannableError(ValueError):
-    """Settings that no plan can be made for; the message names the value, the rule, the remedy."""
+    """Settings that cannot be planned; the message names the value, the rule and the remedy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class PlanSettings:
     """A stack as a plan sees it. Raises UnplannableError for what it can tell nothing of."""
 
     layout: tuple[str, ...] = LAYOUT

@@ -16,7 +16,7 @@ from msgspec import defstruct
 
 from chalicelib.partitions import partitioner
 from chalicelib.schema import EVENT_TIME, SITE
-from sluice.planning.delivery import PHASES, POINTS, TRANSIENT, Buffering, Delivery, Waits
+from sluice.planning.forecast import PHASES, POINTS, TRANSIENT, BufferLimits, Forecast, Waits
 from sluice.planning.weights import Weights
 from sluice.planning.workload import Workload
 
@@ -39,7 +39,7 @@ class Arrival(NamedTuple):
     """Bytes of its line."""
 
 
-class Object(NamedTuple):
+class WrittenObject(NamedTuple):
     """An object that was written."""
 
     partition: tuple[str, ...]
@@ -51,10 +51,10 @@ class Object(NamedTuple):
 
 
 @dataclass(slots=True)
-class Run:
+class Simulation:
     """All that happened."""
 
-    objects: list[Object] = field(default_factory=list)
+    objects: list[WrittenObject] = field(default_factory=list)
     invocations: list[tuple[float, int]] = field(default_factory=list)
     """When each was made, and of how many records."""
     waits: list[tuple[float, float]] = field(default_factory=list)
@@ -74,11 +74,11 @@ class _Buffer:
 
 def deliver(
     arrivals: Iterable[Arrival],
-    buffering: Buffering,
+    buffering: BufferLimits,
     partition: Callable[[Any], dict[str, str]],
-) -> Run:
+) -> Simulation:
     """The delivery of these changes, which come in the order of their times; nothing is left."""
-    run = Run()
+    run = Simulation()
     buffers: dict[tuple[str, ...], _Buffer] = {}
     due: list[tuple[float, tuple[str, ...]]] = []
     batch: list[Arrival] = []
@@ -86,7 +86,9 @@ def deliver(
 
     def write(key: tuple[str, ...], now: float) -> None:
         buffer = buffers.pop(key)
-        run.objects.append(Object(key, buffer.opened, now, len(buffer.arrivals), buffer.size))
+        run.objects.append(
+            WrittenObject(key, buffer.opened, now, len(buffer.arrivals), buffer.size)
+        )
         run.waits += [(at, now - at) for at in buffer.arrivals]
 
     def write_due(now: float) -> None:
@@ -148,10 +150,10 @@ def simulate(
     weights: Weights,
     layout: tuple[str, ...],
     period: float | None,
-    buffering: Buffering,
+    buffering: BufferLimits,
     seconds: float,
     seed: int = 7,
-) -> Delivery:
+) -> Forecast:
     """The figures of so many seconds from the beginning of a period on.
 
     They are seen `PHASES` times, each with the batches lying otherwise to the period.
@@ -172,7 +174,7 @@ def simulate(
     return _told(found, seconds, buffering.course_seconds(period))
 
 
-def settling_seconds(period: float | None, buffering: Buffering) -> float:
+def settling_seconds(period: float | None, buffering: BufferLimits) -> float:
     """How long a flow must have been going on until it is even: for whole periods, unless long."""
     settling = 2 * (buffering.seconds + buffering.transform_seconds)
     if period is None or period > TRANSIENT * settling:
@@ -183,7 +185,7 @@ def settling_seconds(period: float | None, buffering: Buffering) -> float:
 class _Seen:
     """What of a run belongs to the measured time."""
 
-    def __init__(self, run: Run, begin: float, end: float) -> None:
+    def __init__(self, run: Simulation, begin: float, end: float) -> None:
         self.begin = begin
         self.changes = len(run.waits)
         self.opened = [each for each in run.objects if begin <= each.opened < end]
@@ -196,14 +198,14 @@ class _Seen:
         self.peak = max((count for at, count in self.course if at < end), default=0)
 
 
-def _told(found: list[_Seen], seconds: float, course_seconds: float) -> Delivery:
+def _told(found: list[_Seen], seconds: float, course_seconds: float) -> Forecast:
     """The figures of all that was seen; the course and the peak are the worst ones'."""
     worst = max(found, key=lambda seen: seen.peak)
     objects = [each for seen in found for each in seen.opened]
     invocations = [count for seen in found for count in seen.invocations]
     waits = sorted(wait for seen in found for wait in seen.waits) or [0.0]
     whole = seconds * len(found)
-    return Delivery(
+    return Forecast(
         active=tuple(_at_even_distances(worst.course, worst.begin, course_seconds)),
         course_seconds=course_seconds,
         active_mean=sum(seen.active_seconds for seen in found) / whole,
@@ -217,7 +219,7 @@ def _told(found: list[_Seen], seconds: float, course_seconds: float) -> Delivery
     )
 
 
-def _course(objects: Iterable[Object], start: float, end: float) -> list[tuple[float, int]]:
+def _course(objects: Iterable[WrittenObject], start: float, end: float) -> list[tuple[float, int]]:
     """The number of active partitions at the start, and after each change of it."""
     steps: dict[float, int] = {start: 0}
     for each in objects:

@@ -15,9 +15,9 @@ from chalicelib.partitions import DATA_PREFIX, partitioner
 from chalicelib.schema import EVENT_TIME, KEY, LAYOUT, SITE
 from local.session import Session
 from sluice.lake import keys
-from sluice.planning.delivery import Buffering
+from sluice.planning.forecast import BufferLimits
 from sluice.planning.settings import MIB
-from sluice.planning.simulation import Run, arrivals, deliver
+from sluice.planning.simulation import Simulation, arrivals, deliver
 from sluice.planning.weights import Weights, sample_items, weigh
 from sluice.planning.workload import Workload
 from sluice.stack import Stack
@@ -93,7 +93,7 @@ def written(stack: Stack, running: Session) -> int:
     return peak
 
 
-def planned(weights: Weights) -> Run:
+def planned(weights: Weights) -> Simulation:
     """The same by the plan's simulation."""
     chance = random.Random(7)  # noqa: S311
     begins = [burst * 2 * (BURST_SECONDS + INTERVAL) for burst in range(BURSTS)]
@@ -101,7 +101,7 @@ def planned(weights: Weights) -> Run:
         arrivals(WORKLOAD, weights, begin, begin + BURST_SECONDS, chance) for begin in begins
     )
     # By site alone, as the event times of the run are all alike.
-    buffering = Buffering(INTERVAL, 128 * MIB, PROCESSOR_SECONDS, MIB)
+    buffering = BufferLimits(INTERVAL, 128 * MIB, PROCESSOR_SECONDS, MIB)
     return deliver(flow, buffering, partitioner((SITE,)))
 
 

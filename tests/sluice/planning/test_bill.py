@@ -3,16 +3,18 @@
 import pytest
 
 from sluice.planning import prices
-from sluice.planning.bill import ALARMS, MONTH, Line, bill, total
-from sluice.planning.plan import plan
-from sluice.planning.settings import Settings
+from sluice.planning.bill import ALARMS, MONTH, BillLine, bill, total
+from sluice.planning.plan import make_plan
+from sluice.planning.settings import PlanSettings
 from sluice.planning.workload import Workload
 
 WORKLOAD = Workload(changes_per_second=1_000, sites=50)
 
 
-def lines(settings: Settings | None = None, workload: Workload = WORKLOAD) -> dict[str, Line]:
-    return {each.what: each for each in bill(plan(workload, settings or Settings()))}
+def lines(
+    settings: PlanSettings | None = None, workload: Workload = WORKLOAD
+) -> dict[str, BillLine]:
+    return {each.what: each for each in bill(make_plan(workload, settings or PlanSettings()))}
 
 
 def test_each_line_is_a_quantity_of_a_unit_at_its_price() -> None:
@@ -46,14 +48,14 @@ def test_objects_are_billed_by_firehose_and_by_s3() -> None:
 
 def test_parquet_is_billed_for_its_conversion() -> None:
     assert "Firehose conversion" not in lines()
-    found = lines(Settings(format="parquet"))
+    found = lines(PlanSettings(format="parquet"))
     assert found["Firehose conversion"].quantity == found["Firehose ingestion"].quantity
 
 
 def test_queries_are_billed_by_what_they_read() -> None:
-    none, some = lines(Settings(queries_per_day=0)), lines(Settings(queries_per_day=50))
+    none, some = lines(PlanSettings(queries_per_day=0)), lines(PlanSettings(queries_per_day=50))
     assert none["Athena"].dollars == 0
-    query = plan(WORKLOAD, Settings(queries_per_day=50)).query
+    query = make_plan(WORKLOAD, PlanSettings(queries_per_day=50)).query
     assert some["Athena"].dollars == pytest.approx(50 * 30 * query.scanned_bytes / 1e12 * 5)
 
 

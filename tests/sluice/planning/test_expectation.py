@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from sluice.planning.delivery import Buffering
 from sluice.planning.expectation import expect
-from sluice.planning.settings import MIB, Settings, layout_named
+from sluice.planning.forecast import BufferLimits
+from sluice.planning.settings import MIB, PlanSettings, layout_named
 from sluice.planning.simulation import simulate
 from sluice.planning.weights import weigh
 from sluice.planning.workload import Workload
@@ -32,10 +32,10 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_both_ways_agree(case: str) -> None:
     layout, workload, seconds, transform_seconds = CASES[case]
-    settings = Settings(layout=layout_named(layout))
+    settings = PlanSettings(layout=layout_named(layout))
     weights = weigh(workload, settings.layout, "json")
     size = 0.5 * MIB if case == "full buffers" else 128 * MIB
-    buffering = Buffering(seconds, size, transform_seconds, MIB)
+    buffering = BufferLimits(seconds, size, transform_seconds, MIB)
     period = settings.bucket_seconds
     measured = max(period or 0, 600.0)
     told = simulate(workload, weights, settings.layout, period, buffering, measured)
@@ -51,9 +51,9 @@ def test_both_ways_agree(case: str) -> None:
 
 def test_a_million_changes_a_second_take_about_a_second() -> None:
     workload = Workload(changes_per_second=1_000_000, sites=1_000_000, skew=1, late=0.1)
-    settings = Settings(layout=layout_named("minute"))
+    settings = PlanSettings(layout=layout_named("minute"))
     weights = weigh(workload, settings.layout, "json")
-    buffering = Buffering(60, 128 * MIB, 60, MIB)
+    buffering = BufferLimits(60, 128 * MIB, 60, MIB)
     start = time.process_time()
     expect(workload, weights, True, 60, buffering)
     assert time.process_time() - start < 3

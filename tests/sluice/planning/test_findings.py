@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from sluice.planning.findings import Finding, findings, passes
-from sluice.planning.plan import plan
-from sluice.planning.proposals import Proposal, proposals
-from sluice.planning.settings import Settings, layout_named
+from sluice.planning.findings import PlanFinding, check_plan, passes
+from sluice.planning.plan import make_plan
+from sluice.planning.proposals import Proposal, propose
+from sluice.planning.settings import PlanSettings, layout_named
 from sluice.planning.workload import Workload
 
 
-def found(settings: Settings | None = None, **workload: Any) -> dict[str, Finding]:
-    planned = plan(Workload(**workload), settings or Settings())
-    return {each.topic: each for each in findings(planned)}
+def found(settings: PlanSettings | None = None, **workload: Any) -> dict[str, PlanFinding]:
+    plan = make_plan(Workload(**workload), settings or PlanSettings())
+    return {each.topic: each for each in check_plan(plan)}
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def found(settings: Settings | None = None, **workload: Any) -> dict[str, Findin
 def test_a_broken_rule_is_told(
     topic: str, severity: str, workload: dict[str, Any], settings: dict[str, Any]
 ) -> None:
-    finding = found(Settings(**settings), **workload)[topic]
+    finding = found(PlanSettings(**settings), **workload)[topic]
     assert finding.severity == severity
     assert any(character.isdigit() for character in finding.message)
     assert finding.source.startswith("https://")
@@ -62,8 +62,10 @@ def test_a_small_workload_breaks_none() -> None:
 
 
 def test_refusals_come_first() -> None:
-    told = findings(plan(Workload(changes_per_second=10_000, sites=2_000), Settings()))
-    assert [each.severity for each in told] == ["refuse", "warn"]
+    findings = check_plan(
+        make_plan(Workload(changes_per_second=10_000, sites=2_000), PlanSettings())
+    )
+    assert [each.severity for each in findings] == ["refuse", "warn"]
 
 
 @pytest.mark.parametrize(
@@ -77,43 +79,43 @@ def test_refusals_come_first() -> None:
     ],
 )
 def test_every_proposal_passes(workload: Workload) -> None:
-    planned = plan(workload, Settings(queries_per_day=1_000))
-    told = proposals(planned, findings(planned))
-    assert told
-    for proposal in told:
-        assert passes(plan(proposal.plan.workload, proposal.plan.settings))
+    plan = make_plan(workload, PlanSettings(queries_per_day=1_000))
+    proposals = propose(plan, check_plan(plan))
+    assert proposals
+    for proposal in proposals:
+        assert passes(make_plan(proposal.plan.workload, proposal.plan.settings))
         assert shlex.split(proposal.command)[:2] == ["sluice", "plan"]
         assert proposal.deployment.startswith("cdk deploy ")
 
 
 def test_a_long_interval_is_shortened_first() -> None:
-    planned = plan(
+    plan = make_plan(
         Workload(changes_per_second=200, sites=100),
-        Settings(buffer_seconds=900),
+        PlanSettings(buffer_seconds=900),
     )
-    assert "active partitions" in {each.topic for each in findings(planned)}
-    first, *_ = proposals(planned, findings(planned))
-    assert first.plan.settings == Settings(buffer_seconds=60)
+    assert "active partitions" in {each.topic for each in check_plan(plan)}
+    first, *_ = propose(plan, check_plan(plan))
+    assert first.plan.settings == PlanSettings(buffer_seconds=60)
     assert first.what == "an interval of 60 s"
 
 
 def test_small_objects_are_made_fewer() -> None:
     workload = Workload(changes_per_second=6, sites=200)
-    planned = plan(workload, Settings(layout=layout_named("hour"), queries_per_day=0))
-    (proposal,) = proposals(planned, findings(planned))
-    assert proposal.plan.objects_per_day < planned.objects_per_day
-    assert "small objects" not in {each.topic for each in findings(proposal.plan)}
+    plan = make_plan(workload, PlanSettings(layout=layout_named("hour"), queries_per_day=0))
+    (proposal,) = propose(plan, check_plan(plan))
+    assert proposal.plan.objects_per_day < plan.objects_per_day
+    assert "small objects" not in {each.topic for each in check_plan(proposal.plan)}
 
 
 def test_what_no_settings_carry_has_no_proposal() -> None:
-    planned = plan(Workload(changes_per_second=1e6, sites=1_000_000), Settings())
-    assert proposals(planned, findings(planned)) == ()
+    plan = make_plan(Workload(changes_per_second=1e6, sites=1_000_000), PlanSettings())
+    assert propose(plan, check_plan(plan)) == ()
 
 
-def split_of(workload: Workload, settings: Settings | None = None) -> Proposal | None:
-    planned = plan(workload, settings or Settings())
-    told = proposals(planned, findings(planned))
-    return next((each for each in told if each.stacks > 1), None)
+def split_of(workload: Workload, settings: PlanSettings | None = None) -> Proposal | None:
+    plan = make_plan(workload, settings or PlanSettings())
+    proposals = propose(plan, check_plan(plan))
+    return next((each for each in proposals if each.stacks > 1), None)
 
 
 def test_a_site_that_no_stack_carries_is_not_split() -> None:
@@ -131,7 +133,7 @@ def test_the_stack_with_the_largest_site_is_planned() -> None:
 
 def test_the_stack_that_a_hash_fills_most_passes() -> None:
     split = split_of(
-        Workload(changes_per_second=90_000, sites=30_000), Settings(region="eu-west-2")
+        Workload(changes_per_second=90_000, sites=30_000), PlanSettings(region="eu-west-2")
     )
     assert split
     average = 30_000 / split.stacks
@@ -141,17 +143,18 @@ def test_the_stack_that_a_hash_fills_most_passes() -> None:
 
 
 def test_a_warning_is_not_traded_for_another() -> None:
-    planned = plan(
-        Workload(changes_per_second=5, sites=700, late=0.3), Settings(layout=layout_named("minute"))
+    plan = make_plan(
+        Workload(changes_per_second=5, sites=700, late=0.3),
+        PlanSettings(layout=layout_named("minute")),
     )
-    found = findings(planned)
-    assert {each.severity for each in found} == {"warn"}
-    for proposal in proposals(planned, found):
-        topics = {each.topic for each in findings(proposal.plan)}
-        assert topics <= {each.topic for each in found}
+    findings = check_plan(plan)
+    assert {each.severity for each in findings} == {"warn"}
+    for proposal in propose(plan, findings):
+        topics = {each.topic for each in check_plan(proposal.plan)}
+        assert topics <= {each.topic for each in findings}
 
 
 def test_a_new_warning_is_told_where_the_plan_was_refused() -> None:
-    planned = plan(Workload(changes_per_second=10_000, sites=2_000), Settings())
-    by_time = proposals(planned, findings(planned))[0]
+    plan = make_plan(Workload(changes_per_second=10_000, sites=2_000), PlanSettings())
+    by_time = propose(plan, check_plan(plan))[0]
     assert "it brings a warning: scans" in by_time.what

@@ -14,8 +14,8 @@ from infrastructure.metrics import Metrics
 from infrastructure.settings import DeploymentSettings
 from sluice.planning import limits
 from sluice.planning.bill import ALARMS, METRICS
-from sluice.planning.plan import TRANSFORM_MEGABYTES, plan
-from sluice.planning.settings import Settings, layout_named
+from sluice.planning.plan import TRANSFORM_MEGABYTES, make_plan
+from sluice.planning.settings import PlanSettings, layout_named
 from sluice.planning.workload import Workload
 
 CHALICE = Path(__file__).parents[3] / ".chalice/config.json"
@@ -23,7 +23,7 @@ RUNBOOK = Path(__file__).parents[3] / "docs/runbook.md"
 
 
 def test_the_settings_are_those_that_are_deployed() -> None:
-    settings, deployed = Settings(), DeploymentSettings()
+    settings, deployed = PlanSettings(), DeploymentSettings()
     assert settings.layout == deployed.layout
     assert settings.buffer_seconds == deployed.buffer_seconds
     assert settings.buffer_megabytes == deployed.buffer_megabytes
@@ -50,37 +50,37 @@ def test_the_bill_counts_what_is_deployed() -> None:
 
 
 def test_a_minutes_layout_has_an_object_a_site_and_minute() -> None:
-    found = plan(Workload(changes_per_second=5_000, sites=100), Settings())
+    found = make_plan(Workload(changes_per_second=5_000, sites=100), PlanSettings())
     assert found.objects_per_day == pytest.approx(100 * 1_440, rel=0.02)
     assert found.delivery.lines_per_object == pytest.approx(5_000 * 60 / 100, rel=0.02)
     assert found.delivery.active_mean == pytest.approx(100, rel=0.02)
 
 
 def test_a_few_changes_are_simulated_and_many_are_reckoned() -> None:
-    assert plan(Workload(changes_per_second=5), Settings()).delivery.simulated
-    assert not plan(Workload(changes_per_second=5_000), Settings()).delivery.simulated
+    assert make_plan(Workload(changes_per_second=5), PlanSettings()).delivery.simulated
+    assert not make_plan(Workload(changes_per_second=5_000), PlanSettings()).delivery.simulated
 
 
 def test_a_longer_interval_shows_changes_later() -> None:
     workload = Workload(changes_per_second=500)
-    short, long = (plan(workload, Settings(buffer_seconds=each)) for each in (60, 900))
+    short, long = (make_plan(workload, PlanSettings(buffer_seconds=each)) for each in (60, 900))
     assert short.visible_median < short.visible_p99 < short.visible_longest < 160
     assert long.visible_longest > 900 + 450
 
 
 def test_the_stream_has_a_shard_for_each_thousand_writes() -> None:
-    assert plan(Workload(changes_per_second=10), Settings()).shards == 4
-    assert plan(Workload(changes_per_second=10_000), Settings()).shards == 10
+    assert make_plan(Workload(changes_per_second=10), PlanSettings()).shards == 4
+    assert make_plan(Workload(changes_per_second=10_000), PlanSettings()).shards == 10
     large = Workload(changes_per_second=10_000, item_bytes=3_000)
-    assert plan(large, Settings()).shards == 30
-    assert plan(large, Settings(shards=7, parallelization=3)).pipe_concurrency == 21
+    assert make_plan(large, PlanSettings()).shards == 30
+    assert make_plan(large, PlanSettings(shards=7, parallelization=3)).pipe_concurrency == 21
 
 
 def test_a_day_of_a_site_is_what_a_query_reads() -> None:
     workload = Workload(changes_per_second=1_000, sites=100)
-    by_site = plan(workload, Settings(layout=layout_named("hour"))).query
-    by_time = plan(workload, Settings(layout=("year", "month", "day"))).query
-    by_month = plan(workload, Settings(layout=layout_named("month"))).query
+    by_site = make_plan(workload, PlanSettings(layout=layout_named("hour"))).query
+    by_time = make_plan(workload, PlanSettings(layout=("year", "month", "day"))).query
+    by_month = make_plan(workload, PlanSettings(layout=layout_named("month"))).query
     assert by_time.scanned_bytes == pytest.approx(100 * by_site.scanned_bytes, rel=0.1)
     assert by_month.scanned_bytes == pytest.approx(30 * by_site.scanned_bytes, rel=0.1)
     assert by_site.listings == -(-round(by_site.objects) // 1_000)
@@ -88,19 +88,19 @@ def test_a_day_of_a_site_is_what_a_query_reads() -> None:
 
 def test_a_query_of_parquet_reads_some_columns_of_larger_objects() -> None:
     workload = Workload(changes_per_second=1_000, sites=10)
-    lines, rows = (plan(workload, Settings(format=each)) for each in ("json", "parquet"))
+    lines, rows = (make_plan(workload, PlanSettings(format=each)) for each in ("json", "parquet"))
     assert rows.object_bytes > lines.object_bytes
     assert rows.query.scanned_bytes < lines.query.scanned_bytes
 
 
 @pytest.mark.parametrize("item_bytes", [80, 500, 5_000, 100_000])
 def test_the_answer_to_a_full_batch_stays_far_below_its_limit(item_bytes: int) -> None:
-    found = plan(Workload(changes_per_second=10, item_bytes=item_bytes), Settings())
+    found = make_plan(Workload(changes_per_second=10, item_bytes=item_bytes), PlanSettings())
     assert 0.9e6 < found.response_bytes < limits.RESPONSE_BYTES.value / 2
 
 
 def test_a_plan_is_the_same_each_time() -> None:
     workload = Workload(changes_per_second=3, sites=7, skew=1, late=0.1)
-    first = plan(workload, Settings())
-    plan.cache_clear()
-    assert plan(replace(workload), Settings()) == first
+    first = make_plan(workload, PlanSettings())
+    make_plan.cache_clear()
+    assert make_plan(replace(workload), PlanSettings()) == first

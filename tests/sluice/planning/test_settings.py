@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sluice.planning.settings import Settings, UnplannableError
+from sluice.planning.settings import PlanSettings, UnplannableError
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,9 @@ from sluice.planning.settings import Settings, UnplannableError
 )
 def test_a_setting_outside_its_rule_is_named(field: str, value: Any) -> None:
     with pytest.raises(UnplannableError, match=rf"{field} is "):
-        Settings(**{field: value})
+        PlanSettings(**{field: value})
 
 
 @pytest.mark.parametrize("region", ["eu-west-2", "us-gov-west-1", "ap-southeast-5"])
 def test_a_region_is_known_by_the_form_of_its_name(region: str) -> None:
-    assert Settings(region=region).region == region
+    assert PlanSettings(region=region).region == region

@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
-from sluice.planning.delivery import Buffering
-from sluice.planning.simulation import Arrival, Run, deliver
+from sluice.planning.forecast import BufferLimits
+from sluice.planning.simulation import Arrival, Simulation, deliver
 
-BUFFERING = Buffering(seconds=60, size=1_000, transform_seconds=10, transform_size=500)
+BUFFERING = BufferLimits(seconds=60, size=1_000, transform_seconds=10, transform_size=500)
 
 
-def run(*arrivals: tuple[float, str, float, float], buffering: Buffering = BUFFERING) -> Run:
+def run(
+    *arrivals: tuple[float, str, float, float], buffering: BufferLimits = BUFFERING
+) -> Simulation:
     """Arrivals as (moment, partition, bytes of the record, bytes of the line)."""
 
     def partition(record: Any) -> dict[str, str]:

@@ -18,7 +18,7 @@ TRANSIENT = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Buffering:
+class BufferLimits:
     """How the stream gathers records for the transform, and then lines for each partition."""
 
     seconds: float
@@ -44,7 +44,7 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class Forecast:
     """A steady flow's figures."""
 
     active: tuple[float, ...]

@@ -1,4 +1,4 @@
-"""How a plan is told: figures, a chart, the bill, what is wrong and what passes."""
+"""How a plan is proposals: figures, a chart, the bill, what is wrong and what passes."""
 
 import sys
 from collections.abc import Sequence
@@ -10,22 +10,22 @@ from rich.text import Text
 from sluice.cli.chart import columns
 from sluice.cli.command import out, print_json
 from sluice.planning import limits, prices
-from sluice.planning.bill import Line, bill, total
-from sluice.planning.findings import Finding, findings
+from sluice.planning.bill import BillLine, bill, total
+from sluice.planning.findings import PlanFinding, check_plan
 from sluice.planning.plan import Plan
-from sluice.planning.proposals import Proposal, proposals
+from sluice.planning.proposals import Proposal, propose
 
 
-def show(planned: Plan, as_json: bool) -> None:
+def print_plan(plan: Plan, as_json: bool) -> None:
     """Print a plan, and exit 1 when it is refused."""
-    found = findings(planned)
-    told = proposals(planned, found)
-    lines = bill(planned)
+    findings = check_plan(plan)
+    proposals = propose(plan, findings)
+    lines = bill(plan)
     if as_json:
         print_json(
             {
-                "plan": planned,
-                "findings": found,
+                "plan": plan,
+                "findings": findings,
                 "bill": [_as_json(line) for line in lines],
                 "dollarsPerMonth": total(lines),
                 "pricesOf": prices.DATE,
@@ -37,17 +37,17 @@ def show(planned: Plan, as_json: bool) -> None:
                         "stacks": each.stacks,
                         "plan": each.plan,
                     }
-                    for each in told
+                    for each in proposals
                 ],
             }
         )
     else:
-        out.print(Group(*_shown(planned, found, told, lines)))
-    if any(each.severity == "refuse" for each in found):
+        out.print(Group(*_shown(plan, findings, proposals, lines)))
+    if any(each.severity == "refuse" for each in findings):
         sys.exit(1)
 
 
-def _as_json(line: Line) -> dict[str, object]:
+def _as_json(line: BillLine) -> dict[str, object]:
     return {
         "what": line.what,
         "quantity": line.quantity,
@@ -59,10 +59,13 @@ def _as_json(line: Line) -> dict[str, object]:
 
 
 def _shown(
-    planned: Plan, found: Sequence[Finding], told: Sequence[Proposal], lines: Sequence[Line]
+    plan: Plan,
+    findings: Sequence[PlanFinding],
+    proposals: Sequence[Proposal],
+    lines: Sequence[BillLine],
 ) -> list[Text | Table]:
-    workload = planned.workload
-    delivery = planned.delivery
+    workload = plan.workload
+    delivery = plan.delivery
     limit = limits.ACTIVE_PARTITIONS.value
     how = (
         f"{delivery.simulated:,} changes simulated"
@@ -78,23 +81,23 @@ def _shown(
         Text(
             f"{amount(workload.changes_per_second)} changes a second of "
             f"{workload.item_bytes:,} bytes, {workload.sites:,} sites; "
-            f"{'/'.join(planned.settings.layout)}",
+            f"{'/'.join(plan.settings.layout)}",
             style="bold",
         ),
         Text(f"{how}\n", style="dim"),
-        _figures(planned),
+        _figures(plan),
         Text(""),
         course,
         *columns(delivery.active, limit),
         Text(""),
         _bill(lines),
-        *_findings(found),
-        *_proposals(found, told),
+        *_findings(findings),
+        *_proposals(findings, proposals),
     ]
 
 
-def _figures(planned: Plan) -> Table:
-    delivery, settings, query = planned.delivery, planned.settings, planned.query
+def _figures(plan: Plan) -> Table:
+    delivery, settings, query = plan.delivery, plan.settings, plan.query
     quotas = limits.direct_put(settings.region)
     table = Table(box=None, show_header=True, header_style="dim", padding=(0, 2, 0, 0))
     for name in ("", "planned", "limit"):
@@ -107,43 +110,43 @@ def _figures(planned: Plan) -> Table:
         ),
         (
             "objects",
-            f"{planned.objects_per_day:,.0f} a day, {size_of(planned.object_bytes)} and "
+            f"{plan.objects_per_day:,.0f} a day, {size_of(plan.object_bytes)} and "
             f"{delivery.lines_per_object:,.1f} lines each",
             "",
         ),
         (
             "time to visibility",
-            f"{planned.visible_median:,.0f} s for half, {planned.visible_p99:,.0f} s for 99 %, "
-            f"{planned.visible_longest:,.0f} s at most",
+            f"{plan.visible_median:,.0f} s for half, {plan.visible_p99:,.0f} s for 99 %, "
+            f"{plan.visible_longest:,.0f} s at most",
             "",
         ),
         (
             "transform",
             f"{amount(delivery.invocations_per_second)} invocations a second of "
             f"{delivery.records_per_invocation:,.0f} records, "
-            f"{amount(planned.concurrency)} at once",
+            f"{amount(plan.concurrency)} at once",
             f"{limits.LAMBDA_CONCURRENCY.value:,.0f} at once",
         ),
         (
             "response",
-            f"{size_of(planned.response_bytes)} for a full batch",
+            f"{size_of(plan.response_bytes)} for a full batch",
             size_of(limits.RESPONSE_BYTES.value),
         ),
-        ("Direct PUT", f"{size_of(planned.put_bytes)} a second", size_of(quotas.size.value)),
+        ("Direct PUT", f"{size_of(plan.put_bytes)} a second", size_of(quotas.size.value)),
         (
             "",
-            f"{amount(planned.workload.changes_per_second)} records a second",
+            f"{amount(plan.workload.changes_per_second)} records a second",
             f"{quotas.records.value:,.0f}",
         ),
-        ("", f"{planned.put_requests:,.0f} requests a second", f"{quotas.requests.value:,.0f}"),
+        ("", f"{plan.put_requests:,.0f} requests a second", f"{quotas.requests.value:,.0f}"),
         (
             "stream and pipe",
-            f"{planned.shards:,} shards, {planned.pipe_concurrency:,} batches at once",
-            f"about {planned.pipe_capacity:,.0f} changes a second",
+            f"{plan.shards:,} shards, {plan.pipe_concurrency:,} batches at once",
+            f"about {plan.pipe_capacity:,.0f} changes a second",
         ),
         (
             "table",
-            f"{planned.table_writes:,.0f} write units a second",
+            f"{plan.table_writes:,.0f} write units a second",
             f"{limits.TABLE_WRITES.value:,.0f}",
         ),
         (
@@ -163,7 +166,7 @@ def _figures(planned: Plan) -> Table:
     return table
 
 
-def _bill(lines: Sequence[Line]) -> Table:
+def _bill(lines: Sequence[BillLine]) -> Table:
     table = Table(
         box=None,
         header_style="dim",
@@ -189,8 +192,8 @@ def _bill(lines: Sequence[Line]) -> Table:
     return table
 
 
-def _findings(found: Sequence[Finding]) -> list[Text]:
-    if not found:
+def _findings(findings: Sequence[PlanFinding]) -> list[Text]:
+    if not findings:
         return [Text("\nNothing comes near a limit.", style="green")]
     styles = {"refuse": "bold red", "warn": "yellow"}
     return [Text("")] + [
@@ -199,19 +202,19 @@ def _findings(found: Sequence[Finding]) -> list[Text]:
             f"{each.message}.",
             (f"\n  {each.source}", "dim"),
         )
-        for each in found
+        for each in findings
     ]
 
 
-def _proposals(found: Sequence[Finding], told: Sequence[Proposal]) -> list[Text]:
-    refused = any(each.severity == "refuse" for each in found)
-    if not told:
+def _proposals(findings: Sequence[PlanFinding], proposals: Sequence[Proposal]) -> list[Text]:
+    refused = any(each.severity == "refuse" for each in findings)
+    if not proposals:
         text = "\nNo settings of this design carry it; docs/scale.md tells what does."
         return [Text(text, style="bold")] if refused else []
     shown = [Text("\nWhat passes:", style="bold")]
-    region = told[0].plan.settings.region
+    region = proposals[0].plan.settings.region
     where = "" if region == limits.REGION else f" (in {region})"
-    for each in told:
+    for each in proposals:
         delivery = each.plan.delivery
         apiece = " for the fullest" if each.stacks > 1 else ""
         shown.append(

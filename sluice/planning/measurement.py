@@ -36,7 +36,7 @@ LATE_MS = 3_600_000
 KINDS = ("INSERT", "MODIFY", "REMOVE")
 
 
-class Seen(NamedTuple):
+class ObservedChange(NamedTuple):
     """What a change tells of the workload."""
 
     kind: str
@@ -52,7 +52,7 @@ def from_lake(stack: Stack) -> Workload:
     newest = heapq.nlargest(OBJECTS_READ_MAX, listed, key=lambda each: each.modified)
     item = item_writer()
     seen = [
-        Seen(
+        ObservedChange(
             line["changeType"],
             line[SITE],
             item_bytes_of(item(line)),
@@ -63,7 +63,7 @@ def from_lake(stack: Stack) -> Workload:
         for line in map(read_line, lines(stack, each.key))
         if line["changeType"] in KINDS
     ]
-    return measured(seen, rate(each.changed_ms for each in seen), "the lake")
+    return summarize(seen, rate(each.changed_ms for each in seen), "the lake")
 
 
 def from_table(stack: Stack) -> Workload:
@@ -76,10 +76,10 @@ def from_table(stack: Stack) -> Workload:
     changes = [each for shard in shards for each in shard]
     # Each shard has been read for another stretch of time.
     together = sum(rate(each.changed_ms for each in shard) for shard in shards)
-    return measured(changes, together, f"the stream of {name}")
+    return summarize(changes, together, f"the stream of {name}")
 
 
-def measured(seen: list[Seen], changes_per_second: float, where: str) -> Workload:
+def summarize(seen: list[ObservedChange], changes_per_second: float, where: str) -> Workload:
     """The workload that changes come from. Raises OperationError when they are too few to tell."""
     if not changes_per_second:
         raise OperationError(
@@ -101,7 +101,7 @@ def measured(seen: list[Seen], changes_per_second: float, where: str) -> Workloa
     )
 
 
-def _late_hours(late: list[Seen]) -> float:
+def _late_hours(late: list[ObservedChange]) -> float:
     """Over how many hours late event times are spread.
 
     As far as they reach back; but where they keep to few minutes, no more than those come to.
@@ -162,7 +162,7 @@ def _shards(stack: Stack, arn: str) -> list[str]:
         ]
 
 
-def _shard(stack: Stack, arn: str, shard: str) -> Iterator[Seen]:
+def _shard(stack: Stack, arn: str, shard: str) -> Iterator[ObservedChange]:
     """The changes of a shard's first pages."""
     iterator: str | None = stack.streams.get_shard_iterator(
         StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
@@ -175,12 +175,12 @@ def _shard(stack: Stack, arn: str, shard: str) -> Iterator[Seen]:
         iterator = answer.get("NextShardIterator")
 
 
-def _seen(record: Any) -> Seen | None:
+def _seen(record: Any) -> ObservedChange | None:
     """What a record of the stream tells; nothing where its item has no site or event time."""
     change = record["dynamodb"]
     image = change.get("NewImage") or change.get("OldImage") or {}
     try:
-        return Seen(
+        return ObservedChange(
             record["eventName"],
             image[SITE]["S"],
             item_bytes_of(image),

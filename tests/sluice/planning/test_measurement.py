@@ -14,18 +14,18 @@ import boto3
 import pytest
 
 from sluice.errors import OperationError
-from sluice.planning import measured
-from sluice.planning.measured import Seen
+from sluice.planning import measurement
+from sluice.planning.measurement import ObservedChange
 from sluice.stack import Stack
 
 START_MS = 1_767_225_600_000
 HOUR_MS = 3_600_000
 
 
-def change(number: int, **differing: Any) -> Seen:
+def change(number: int, **differing: Any) -> ObservedChange:
     changed_ms = START_MS + number * 100
     given = {"kind": "INSERT", "site": "1", "item_bytes": 500, "changed_ms": changed_ms}
-    return Seen(**({"event_ms": changed_ms} | given | differing))
+    return ObservedChange(**({"event_ms": changed_ms} | given | differing))
 
 
 def test_changes_become_a_workload() -> None:
@@ -34,7 +34,7 @@ def test_changes_become_a_workload() -> None:
         change(number, kind=kind, site=str(number % 10), item_bytes=400 + number % 3)
         for number, kind in enumerate(kinds)
     ]
-    found = measured.measured(seen, 10, "the test")
+    found = measurement.summarize(seen, 10, "the test")
     assert found.changes_per_second == 10
     assert (found.item_bytes, found.sites) == (401, 10)
     assert (found.updates, found.deletes, found.late) == (0.25, 0.25, 0)
@@ -42,13 +42,13 @@ def test_changes_become_a_workload() -> None:
 
 
 def test_the_rate_is_that_of_the_time_they_span() -> None:
-    assert measured.rate(number * 100 for number in range(1_000)) == pytest.approx(10)
+    assert measurement.rate(number * 100 for number in range(1_000)) == pytest.approx(10)
 
 
 def test_changes_of_one_second_have_no_rate() -> None:
-    assert measured.rate([1, 2, 999]) == 0
+    assert measurement.rate([1, 2, 999]) == 0
     with pytest.raises(OperationError, match="give the workload by --rate"):
-        measured.measured([change(0)], 0, "the test")
+        measurement.summarize([change(0)], 0, "the test")
 
 
 @pytest.mark.parametrize("skew", [0.0, 0.5, 1.0, 1.5])
@@ -57,21 +57,21 @@ def test_the_skew_of_the_sites_is_found(skew: float) -> None:
     weights = [rank**-skew for rank in range(1, 101)]
     sites = chance.choices(range(100), weights, k=20_000)
     seen = [change(number, site=str(site)) for number, site in enumerate(sites)]
-    assert measured.measured(seen, 10, "the test").skew == pytest.approx(skew, abs=0.15)
+    assert measurement.summarize(seen, 10, "the test").skew == pytest.approx(skew, abs=0.15)
 
 
 def test_late_event_times_reach_as_far_back_as_they_do() -> None:
     seen = [change(number) for number in range(900)] + [
         change(number, event_ms=START_MS - number * HOUR_MS) for number in range(2, 102)
     ]
-    found = measured.measured(seen, 10, "the test")
+    found = measurement.summarize(seen, 10, "the test")
     assert found.late == pytest.approx(0.1)
     assert found.late_hours == pytest.approx(101, rel=0.01)
 
 
 def test_late_event_times_of_one_minute_are_spread_over_one() -> None:
     seen = [change(number, event_ms=START_MS - 1_000 * HOUR_MS) for number in range(100)]
-    found = measured.measured(seen, 10, "the test")
+    found = measurement.summarize(seen, 10, "the test")
     assert found.late == 1
     assert found.late_hours == pytest.approx(1 / 60, rel=0.01)
 
@@ -92,7 +92,7 @@ def test_a_lake_is_measured_by_its_lines(stack: Stack) -> None:
     ]
     body = gzip.compress(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
     stack.s3.put_object(Bucket=stack.bucket, Key="data/siteId=1/object.gz", Body=body)
-    found = measured.from_lake(stack)
+    found = measurement.from_lake(stack)
     # One line in five came from a backfill, and is no change.
     assert found.changes_per_second == pytest.approx(2 * 4 / 5, rel=0.05)
     assert found.sites == 4
@@ -101,7 +101,7 @@ def test_a_lake_is_measured_by_its_lines(stack: Stack) -> None:
 
 def test_an_empty_lake_tells_what_to_give_instead(stack: Stack) -> None:
     with pytest.raises(OperationError, match="the lake holds no changes"):
-        measured.from_lake(stack)
+        measurement.from_lake(stack)
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_a_table_is_measured_by_its_stream(streaming: Stack) -> None:
         }
         table.put_item(TableName=streaming.output("TableName"), Item=item)
         with suppress(OperationError):
-            found = measured.from_table(streaming)
+            found = measurement.from_table(streaming)
         if found is not None and number > 10:
             break
         assert time.monotonic() < deadline
@@ -146,4 +146,4 @@ def test_a_table_is_measured_by_its_stream(streaming: Stack) -> None:
 def test_a_table_without_a_stream_names_the_other_way(stack: Stack, table_name: str) -> None:
     without = Stack(stack.name, stack.outputs | {"TableName": table_name})
     with pytest.raises(OperationError, match="measure --from-lake"):
-        measured.from_table(without)
+        measurement.from_table(without)
