@@ -3,9 +3,7 @@
 Partitions are projected, never registered: no crawler runs and a folder is found once it is there.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from aws_cdk import Duration, Stack
@@ -27,10 +25,9 @@ from chalicelib.catalog import (
 )
 from chalicelib.partitions import DATA_PREFIX
 from infrastructure.settings import DeploymentSettings, Format
+from sluice.query.saved import saved_queries
 
 RESULT_PREFIX = "query-results/"
-
-QUERIES = Path(__file__).parents[1] / "sluice/query/saved"
 
 LINES = "lines"
 """A table for the emulator's engine, which guesses types from the JSON: each line as text."""
@@ -215,16 +212,15 @@ class Catalog(Construct):
 
     def _save_queries(self) -> None:
         """The saved queries, their parameters as `?`, for which Athena's console asks."""
-        for file in sorted(QUERIES.glob("*.sql")):
-            text = file.read_text()
+        for query in saved_queries().values():
             athena.CfnNamedQuery(
                 self,
-                f"Query-{file.stem}",
-                name=file.stem,
-                description=text.splitlines()[0].removeprefix("-- "),
+                f"Query-{query.name}",
+                name=query.name,
+                description=query.description,
                 database=self.database.ref,
                 work_group=self.workgroup.ref,
-                query_string=re.sub(r"(?<!\w):[a-z_]+\b", "?", text),
+                query_string=query.prepared,
             )
 
 

@@ -27,6 +27,7 @@ MAY_IMPORT = {
         "chalicelib.change",
         "chalicelib.metrics",
         "sluice.planning",
+        "sluice.query.saved",
     },
     "local": {"chalicelib", "sluice"},
     "sluice": {"chalicelib"},

@@ -18,16 +18,10 @@ from sluice.cli.command import err, out, print_json, sluice
 from sluice.cli.selection import Since
 from sluice.errors import OperationError
 from sluice.query.athena import QUERY_BYTES_MAX, Answer, Lake, Row
+from sluice.query.parameters import Value, bind, parameters_of
 from sluice.query.pruning import everything, reads, unnamed
-from sluice.query.text import (
-    Selection,
-    Value,
-    bound,
-    hidden,
-    parameters_of,
-    saved_queries,
-    saved_query,
-)
+from sluice.query.saved import saved_queries, saved_query
+from sluice.query.selection import Selection, hidden, narrow
 from sluice.stack import Stack
 from sluice.wording import counted, shown
 
@@ -124,11 +118,13 @@ def _readable(question: str) -> str:
 def _list_saved(form: str | None) -> None:
     found = saved_queries().values()
     if form == "json":
-        print_json([{"name": each.name, "title": each.title, "sql": each.text} for each in found])
+        print_json(
+            [{"name": each.name, "title": each.description, "sql": each.sql} for each in found]
+        )
         return
     table = Table.grid(padding=(0, 2))
     for each in found:
-        table.add_row(each.name, each.title)
+        table.add_row(each.name, each.description)
     out.print(table, highlight=False)
 
 
@@ -140,11 +136,8 @@ def _saved(
         raise OperationError(f"{name} needs --{', --'.join(sorted(missing))}")
     if surplus := values.keys() - query.parameters:
         raise OperationError(f"{name} takes no --{', --'.join(sorted(surplus))}")
-    if query.narrowed_after and not pruned:
-        sql = query.picked(selection)
-    else:
-        sql = query.narrowed(selection, lake.partitions, lake.asked)
-    return bound(sql, values)
+    sql = narrow(query, selection, lake.partitions, lake.asked, pruned=pruned)
+    return bind(sql, values)
 
 
 def _own(sql: str, selection: Selection, values: dict[str, Value], pruned: bool) -> str:
@@ -165,7 +158,7 @@ def _own(sql: str, selection: Selection, values: dict[str, Value], pruned: bool)
             f"the query does not say where {', '.join(unused) or '--pruned'} belongs; name it "
             "there, for example WHERE siteid_partition = :site_partition"
         )
-    return bound(sql, given)
+    return bind(sql, given)
 
 
 def _warn_of(sql: str, selection: Selection, lake: Lake) -> None:

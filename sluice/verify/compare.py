@@ -17,7 +17,8 @@ from chalicelib.catalog import ALL_CHANGES, columns
 from chalicelib.schema import KEY, SITE
 from sluice.items import Item
 from sluice.query.athena import Answer
-from sluice.query.text import literal, saved_query
+from sluice.query.parameters import literal
+from sluice.query.saved import saved_query
 from sluice.verify.rows import Digest, declared_names, digest, item_reader
 
 CLOCK_SECONDS = 5
@@ -132,7 +133,7 @@ def _latest(
     """Key, site and digest of each record, as the saved query `latest` tells them."""
     names = [column.name for column in columns()]
     answer = lake.ask(
-        f"SELECT {', '.join(names)} FROM (\n{saved_query('latest').text}) AS latest"  # noqa: S608
+        f"SELECT {', '.join(names)} FROM (\n{saved_query('latest').sql}) AS latest"  # noqa: S608
     )
     read = item_reader(answer.columns)
     for row in answer.rows:

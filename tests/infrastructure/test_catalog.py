@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from chalicelib.catalog import columns
-from infrastructure.catalog import QUERIES
+from sluice.query.saved import saved_queries
 
 DATA = "s3://${Lake/Bucket}/data/"
 
@@ -75,7 +75,7 @@ def test_every_saved_query_is_named_in_the_workgroup(dev: Any) -> None:
         query["Properties"]["Name"]: query["Properties"]
         for query in dev.all("AWS::Athena::NamedQuery").values()
     }
-    assert set(named) == {file.stem for file in QUERIES.glob("*.sql")}
+    assert set(named) == set(saved_queries())
     for query in named.values():
         assert query["WorkGroup"] == "${Catalog/WorkGroup}"
         assert query["Description"]

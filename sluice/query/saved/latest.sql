@@ -1,5 +1,6 @@
--- Latest state: the table as the lake tells it.
--- Narrowed after reading: a record may have come from another site or time.
+-- Latest state: the table as the lake has it.
+-- sluice: filter-answer
+-- A record may have come from another site or time.
 SELECT *
 FROM (
   SELECT *, row_number() OVER (PARTITION BY id ORDER BY changesequence DESC) AS recency

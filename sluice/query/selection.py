@@ -1,31 +1,19 @@
-"""The text of a question: saved queries, their parameters, and the part of the lake they are of.
+"""The part of the lake that a query is about, as conditions in SQL.
 
-The files of `saved/` are what Athena runs. They read `all_changes`; where the options name a
-partition, a file's table is exchanged for the partition of `changes`.
+Saved queries read `all_changes`. A selection puts a part of the lake in its place, which is read
+from the partitions of `changes` where the selection names them.
 """
 
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 from chalicelib.catalog import ALL_CHANGES, CHANGES, partition_column
 from chalicelib.partitions import TIME_FORMATS, PartitionError, encode_value
 from chalicelib.schema import EVENT_TIME, SITE
 from sluice.errors import OperationError
-
-FOLDER = Path(__file__).parent / "saved"
-
-Value = str | int
-
-_NARROWED_AFTER = "-- Narrowed after reading"
-
-_TOKENS = re.compile(
-    r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/ | (?<![\w:]):(?P<name>[a-z_]+)\b""",
-    re.VERBOSE | re.DOTALL,
-)
-"""What a `:name` is no parameter within, and parameters."""
+from sluice.query.parameters import Value, literal
+from sluice.query.saved import FILTER_ANSWER, SavedQuery
 
 _SITE_PARTITION = partition_column(SITE)
 _SITE_COLUMN = SITE.lower()
@@ -86,88 +74,31 @@ class Selection:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class SavedQuery:
-    """A file of `sluice/query/saved/`."""
+def narrow(
+    query: SavedQuery,
+    selection: Selection,
+    partitions: Sequence[str],
+    required: Collection[str],
+    *,
+    pruned: bool = False,
+) -> str:
+    """Return a saved query's SQL for a selection.
 
-    name: str
-    text: str
-
-    @property
-    def title(self) -> str:
-        """Its first line, in words."""
-        return self.text.splitlines()[0].removeprefix("-- ")
-
-    @property
-    def parameters(self) -> set[str]:
-        """The parameters that must be given."""
-        return parameters_of(self.text)
-
-    @property
-    def narrowed_after(self) -> bool:
-        """Whether to read a part of the lake alone could make its answer wrong."""
-        return _NARROWED_AFTER in self.text
-
-    def narrowed(self, selection: Selection, partitions: Sequence[str], asked: set[str]) -> str:
-        """The query for a part of the lake.
-
-        `partitions` are the columns that `changes` is partitioned by, and `asked` those among them
-        that Athena demands a value of.
-        """
-        if not selection:
-            return self.text
-        conditions = selection.of_partitions(partitions)
-        named = {each.split()[0] for each in conditions}
-        table = CHANGES if conditions and asked <= named else ALL_CHANGES
-        if table == ALL_CHANGES:
-            conditions = []
-        where = " AND ".join(conditions + selection.of_lines())
-        part = f"FROM (SELECT * FROM {table} WHERE {where}) AS {ALL_CHANGES}"  # noqa: S608 - literals
-        return re.sub(rf"\bFROM {ALL_CHANGES}\b", lambda _: part, self.text)
-
-    def picked(self, selection: Selection) -> str:
-        """The query over all of the lake, and that part of its answer."""
-        if not selection:
-            return self.text
-        where = " AND ".join(selection.of_lines())
-        return f"SELECT *\nFROM (\n{self.text}) AS answer\nWHERE {where}\n"
-
-
-def saved_queries() -> dict[str, SavedQuery]:
-    """The saved queries by name."""
-    return {
-        file.stem: SavedQuery(file.stem, file.read_text()) for file in sorted(FOLDER.glob("*.sql"))
-    }
-
-
-def saved_query(name: str) -> SavedQuery:
-    """One saved query. Raises OperationError with the names there are."""
-    found = saved_queries()
-    if name not in found:
-        raise OperationError(
-            f"there is no saved query {name}; there are {', '.join(found)}, or write SQL"
-        )
-    return found[name]
-
-
-def parameters_of(sql: str) -> set[str]:
-    """The names that stand as `:name` in a query, outside of texts and comments."""
-    return {found["name"] for found in _TOKENS.finditer(sql)} - {None}
-
-
-def bound(sql: str, values: Mapping[str, Value]) -> str:
-    """The query with literals for its parameters. Raises OperationError for a missing one."""
-    if missing := parameters_of(sql) - values.keys():
-        names = ", ".join(f":{name}" for name in sorted(missing))
-        raise OperationError(f"the query has {names}, which no option gives a value")
-    return _TOKENS.sub(
-        lambda found: literal(values[found["name"]]) if found["name"] else found[0], sql
-    )
-
-
-def literal(value: Value) -> str:
-    """A value as SQL. In a text, the quote is the only character that means something."""
-    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+    `partitions` are the columns that `changes` is partitioned by; of those in `required` Athena
+    demands a value. `pruned` reads only the selection where the answer is filtered by default.
+    """
+    if not selection:
+        return query.sql
+    conditions = selection.of_lines()
+    if FILTER_ANSWER in query.directives and not pruned:
+        return f"SELECT *\nFROM (\n{query.sql}) AS answer\nWHERE {' AND '.join(conditions)}\n"
+    on_partitions = selection.of_partitions(partitions)
+    table = ALL_CHANGES
+    if on_partitions and {each.split()[0] for each in on_partitions} >= set(required):
+        table = CHANGES
+        conditions = on_partitions + conditions
+    part = f"SELECT * FROM {table} WHERE {' AND '.join(conditions)}"  # noqa: S608 - literals
+    return f"WITH {ALL_CHANGES} AS ({part})\n{query.sql}"
 
 
 def hidden(

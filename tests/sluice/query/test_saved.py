@@ -1,0 +1,54 @@
+"""The saved queries."""
+
+from pathlib import Path
+
+import pytest
+
+from sluice.errors import OperationError
+from sluice.query.parameters import tokenize
+from sluice.query.saved import DIRECTIVES, saved_queries, saved_query
+
+
+def test_saved_queries_read_all_changes_once_so_that_a_part_can_stand_in() -> None:
+    assert set(saved_queries()) == {
+        *("duplicates", "history", "hours", "largest", "late", "latest"),
+    }
+    for query in saved_queries().values():
+        assert query.sql.count("FROM all_changes\n") == query.sql.count("all_changes") == 1
+        assert query.description[0].isupper()
+        # `narrow` puts a WITH before it.
+        assert tokenize(query.sql)[0].text == "SELECT"
+
+
+def test_an_unknown_saved_query_is_refused_with_those_there_are() -> None:
+    with pytest.raises(OperationError, match="no saved query nope; there are duplicates, history"):
+        saved_query("nope")
+
+
+def test_a_query_comes_with_what_its_comments_say(tmp_path: Path) -> None:
+    (tmp_path / "mine.sql").write_text(
+        "-- Mine.\n-- Sluice: filter-answer\n-- A note: why.\nSELECT 1 WHERE 2 = :key -- :key\n"
+    )
+    (query,) = saved_queries(tmp_path).values()
+    assert (query.name, query.description) == ("mine", "Mine.")
+    assert query.directives == DIRECTIVES
+    assert query.parameters == {"key"}
+    assert query.prepared == query.sql.replace("= :key", "= ?")
+
+
+@pytest.mark.parametrize(
+    ("sql", "refusal"),
+    [
+        (
+            "-- Mine.\n-- sluice: filter_answer\nSELECT 1",
+            "mine.sql has the unknown directive filter_answer; there is filter-answer",
+        ),
+        ("SELECT 1 /*sluice:*/", "unknown directive"),
+        ("SELECT 'unfinished", "quote that is not closed"),
+        ("-- Nothing.", "holds no SQL"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused(tmp_path: Path, sql: str, refusal: str) -> None:
+    (tmp_path / "mine.sql").write_text(sql)
+    with pytest.raises(OperationError, match=refusal):
+        saved_queries(tmp_path)
