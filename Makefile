@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check lint docs bench attack deploy destroy clean
+.PHONY: help setup demo dev test coverage package lint check docs bench attack deploy destroy clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -43,6 +43,9 @@ test: setup ## Run the tests.
 
 coverage: setup ## Run the tests and print what they do not reach.
 	@$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
+
+package: setup ## Prove that the package runs in an empty environment, with what it declares.
+	@$(BIN)/pytest tests/test_package.py $(ARGS)
 
 lint: setup ## Lint, types, and documents that derive from the code.
 	@$(BIN)/ruff check .
@@ -77,6 +80,6 @@ else
 endif
 
 clean: ## Remove everything that was installed or built.
-	rm -rf $(VENV) infrastructure/node_modules infrastructure/cdk.out chalice.out .coverage .coverage.* \
+	rm -rf $(VENV) infrastructure/node_modules infrastructure/cdk.out chalice.out build .coverage .coverage.* \
 		.chalice/deployments .chalice/deployed .mypy_cache .ruff_cache .pytest_cache .hypothesis .attacks *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

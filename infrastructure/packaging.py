@@ -49,7 +49,7 @@ def packaged(scope: Construct, *, target: Target, role: iam.IRole) -> Chalice:
         shutil.copytree(
             PROJECT / "chalicelib",
             source / "chalicelib",
-            ignore=shutil.ignore_patterns("__pycache__"),
+            ignore=shutil.ignore_patterns("__pycache__", "py.typed"),
         )
         for name in ("app.py", "requirements.txt", ".chalice/config.json"):
             (source / name).parent.mkdir(exist_ok=True)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 INFRASTRUCTURE = ROOT / "infrastructure"
 CDK = INFRASTRUCTURE / "node_modules" / ".bin" / "cdk"
 TOOLS = Path(sys.executable).parent
-"""Where the virtual environment has Node, which the CDK and jsii run on."""
+"""Where the virtual environment has the Python of cdk.json, and Node, which the CDK runs on."""
 
 OFFLINE = {"CDK_DISABLE_VERSION_CHECK": "1", "CDK_DISABLE_CLI_TELEMETRY": "true"}
 """Keeps the command line from asking servers that have nothing to do with the deployment."""

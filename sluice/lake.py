@@ -12,6 +12,7 @@ from msgspec import Struct
 from chalicelib.catalog import columns, json_text_keys
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
 from chalicelib.schema import Record
+from sluice.optional import optional
 from sluice.stack import Stack
 
 
@@ -59,9 +60,8 @@ def lines(stack: Stack, key: str) -> list[bytes]:
 
 def lines_of_parquet(body: bytes, record_type: type[Struct] = Record) -> list[bytes]:
     """The lines that the rows of an object were; fields that were null are absent."""
-    # Only a lake of Parquet pays for loading its reader.
-    from pyarrow import parquet
-
+    # Only a lake of Parquet needs its reader, and pays for loading it.
+    parquet = optional("pyarrow.parquet", "reading a lake of Parquet")
     keys = {column.name: column.key for column in columns(record_type)}
     as_text = set(json_text_keys(record_type))
     return [

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from chalicelib.catalog import ALL_CHANGES, CHANGES, Column, columns
 from chalicelib.partitions import TIME_FORMATS
 from sluice.errors import OperationError
+from sluice.optional import optional
 
 LINES = "lines"
 """The table of each line's text, which only a stack on the emulator has."""
@@ -61,8 +62,8 @@ def reason(message: str) -> str:
 
 
 def _refuse_all_but_one_select(sql: str) -> None:
-    import duckdb  # Not at the head: questions to AWS go without it.
-
+    # Not at the head: questions to AWS go without it.
+    duckdb = optional("duckdb", "asking a local stack")
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:

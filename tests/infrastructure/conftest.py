@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+
+from local.cdk import tools_path
 
 INFRASTRUCTURE = Path(__file__).resolve().parents[2] / "infrastructure"
 CDK = INFRASTRUCTURE / "node_modules/.bin/cdk"
@@ -57,13 +58,13 @@ class Cdk:
         self, *arguments: str, program: str = "", **environment: str
     ) -> subprocess.CompletedProcess[str]:
         assert CDK.exists(), f"The CDK is not installed: run `npm ci` in {INFRASTRUCTURE}"
-        declared = json.loads((INFRASTRUCTURE / "cdk.json").read_text())["app"]
-        app = declared.replace("../.venv/bin/python", sys.executable)
+        app = json.loads((INFRASTRUCTURE / "cdk.json").read_text())["app"]
         if program:
             app = app.replace("-m infrastructure", program)
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "CDK_"))}
         whole = {
             **inherited,
+            "PATH": tools_path(os.environ),
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
