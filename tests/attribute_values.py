@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 DIGITS_MAX = 38
 EXPONENTS = (-130, 125)
 
-texts = st.text(st.characters(codec="utf-8"), max_size=20)
-binaries = st.binary(max_size=20)
+texts = st.text(st.characters(codec="utf-8"), max_size=8)
+binaries = st.binary(max_size=8)
 
 
 @st.composite
@@ -45,13 +45,19 @@ scalars = (
     | null
     | sets
 )
-attribute_values = st.recursive(
-    scalars,
-    lambda inner: (
-        of("L", st.lists(inner, max_size=4)) | of("M", st.dictionaries(texts, inner, max_size=4))
-    ),
-    max_leaves=12,
-)
+
+
+def containers(members: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return of("L", st.lists(members, max_size=2)) | of(
+        "M", st.dictionaries(texts, members, max_size=2)
+    )
+
+
+# Not `st.recursive`: it draws again whatever has more leaves than it allows, which takes most of
+# the time, and on a busy machine more than Hypothesis gives to the drawing of values.
+attribute_values = scalars
+for _ in range(3):
+    attribute_values = scalars | containers(attribute_values)
 
 
 def comparable(value: dict[str, Any]) -> Any:

@@ -65,7 +65,7 @@ def items(draw: st.DrawFn) -> dict[str, Any]:
             optional={name: values | null for name, values in DECLARED.items()},
         )
     )
-    undeclared = draw(st.dictionaries(UNDECLARED_NAMES, attribute_values, max_size=4))
+    undeclared = draw(st.dictionaries(UNDECLARED_NAMES, attribute_values, max_size=3))
     return {**fields, **undeclared}
 
 
