@@ -1,4 +1,4 @@
-"""What the transform answers to Firehose: an answer a record, and the response made of them.
+"""The transform's answers to Firehose, one a record, and the response that holds them.
 
 Contract: https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html.
 """
@@ -18,13 +18,13 @@ Result = Literal["Ok", "Dropped", "ProcessingFailed"]
 
 
 class Metadata(Struct, gc=False):
-    """What Firehose is told beside the data."""
+    """What Firehose needs beside the data."""
 
     partitionKeys: dict[str, str]
 
 
 class Answer(Struct, gc=False):
-    """What becomes of one record. JSON carries the data in base64."""
+    """The answer to one record. JSON carries the data in base64."""
 
     recordId: str
     result: Result
@@ -33,34 +33,36 @@ class Answer(Struct, gc=False):
 
 
 def failed(record_id: str, reason: str) -> Answer:
-    """The answer for a record that cannot be transformed; the reason is logged."""
+    """Log the reason, and return the answer for a record that cannot be transformed."""
     log("WARN", "record failed", recordId=record_id, reason=reason)
     return Answer(record_id, "ProcessingFailed")
 
 
-Response = Callable[[list[Answer]], Any]
-"""From the answers of a batch to what the function returns."""
+Respond = Callable[[list[Answer]], Any]
+"""From the answers to a batch to the function's return value."""
 
 
-def plain(answers: list[Answer]) -> dict[str, Any]:
-    """The response as a dictionary, which any runtime encodes."""
+def as_dictionary(answers: list[Answer]) -> dict[str, Any]:
+    """Return the response as a dictionary, which every runtime encodes."""
     return {"records": msgspec.to_builtins(answers)}
 
 
-def encoded(modules: Mapping[str, Any] = sys.modules) -> Response:
-    """The response as its JSON already, where the runtime's encoder passes that through; or plain.
+def fastest_response(modules: Mapping[str, Any] = sys.modules) -> Respond:
+    """Return `as_dictionary`, or a function to ready JSON if the runtime's encoder passes it on.
 
-    The encoder of AWS's Python runtime, awslambdaric, is simplejson, which writes what a `RawJSON`
-    holds as it is. No other runtime, and not every version of that one, need do so: it is tried.
+    The encoder of AWS's Python runtime, awslambdaric, is simplejson, which writes the content of a
+    `RawJSON` as it is. Other runtimes and versions need not, so this is tried.
     """
     try:
         to_json = modules["awslambdaric.lambda_runtime_marshaller"].to_json
         raw_json = import_module("simplejson.raw_json").RawJSON
-        passes = to_json(raw_json("[]")) == "[]"
+        passes_on = to_json(raw_json("[]")) == "[]"
     except (LookupError, ImportError, AttributeError, TypeError):
-        return plain
+        return as_dictionary
+    if not passes_on:
+        return as_dictionary
     encode = msgspec.json.Encoder().encode
-    return (lambda answers: raw_json(encode({"records": answers}).decode())) if passes else plain
+    return lambda answers: raw_json(encode({"records": answers}).decode())
 
 
 _ENTRY = len('{"recordId": "", "result": "ProcessingFailed", "data": ""}, ')
@@ -71,7 +73,7 @@ _REST_MAX = 1_500
 
 
 def _size(answer: Answer) -> int:
-    """Bytes of an answer in the response, as the runtime's encoder writes it: all is ASCII."""
+    """Return the bytes of an answer in the response as the runtime's encoder writes it: ASCII."""
     size = _ENTRY + len(answer.recordId) + (len(answer.data) + 2) // 3 * 4
     if isinstance(answer.metadata, Metadata):
         keys = answer.metadata.partitionKeys
@@ -80,10 +82,10 @@ def _size(answer: Answer) -> int:
 
 
 def within_limit(answers: list[Answer]) -> list[Answer]:
-    """The answers, the last ones failed where all of them would not fit into a response.
+    """Return the answers, with the last ones failed if all of them would not fit in a response.
 
-    The stream's buffer is chosen so that this does not happen; without it, one response over the
-    limit would fail every record of its batch, again at every retry.
+    The stream's buffer is chosen so that this does not happen. Without it, one response over the
+    limit would fail every record of its batch, and again at every retry.
     """
     texts = sum([len(answer.recordId) + len(answer.data) * 4 // 3 for answer in answers])
     if texts + len(answers) * _REST_MAX <= INVOCATION_BYTES_MAX:

@@ -1,6 +1,6 @@
-"""The transform's metrics: one log line a batch, of which CloudWatch makes the metrics by itself.
+"""The transform's metrics: one log line a batch, which CloudWatch turns into metrics.
 
-The line follows the embedded metric format, so that no service is called for a metric
+The line follows the embedded metric format, so no service is called for a metric
 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html).
 """
 
@@ -8,32 +8,32 @@ import time
 from collections import Counter
 from typing import Any
 
-from chalicelib.answers import Answer, Response
+from chalicelib.answers import Answer, Respond
 from chalicelib.logs import log
 
 NAMESPACE = "Sluice"
 
 DIMENSION = "FunctionName"
-"""The only dimension: a stack has one transform, and Lambda's own metrics of it go by the same
-name. Every value of a further one would be a metric of its own, with its own price."""
+"""The only dimension: a stack has one transform, and Lambda's own metrics for it use the same one.
+Every value of another dimension would be a metric of its own, with its own price."""
 
 RECORDS = {
     "Ok": "RecordsOk",
     "Dropped": "RecordsDropped",
     "ProcessingFailed": "RecordsFailed",
 }
-"""The metric that counts the records answered with each result."""
+"""The metric that counts the records with each result."""
 
 
-def measured(respond: Response, function_name: str) -> Response:
-    """The response, which then also tells how many records of a batch had which result."""
+def counting(respond: Respond, function_name: str) -> Respond:
+    """Return a function that logs how many records had each result, and then responds."""
     directive = {
         "Namespace": NAMESPACE,
         "Dimensions": [[DIMENSION]],
         "Metrics": [{"Name": name, "Unit": "Count"} for name in RECORDS.values()],
     }
 
-    def measuring(answers: list[Answer]) -> Any:
+    def count_and_respond(answers: list[Answer]) -> Any:
         results: Counter[str] = Counter([answer.result for answer in answers])
         log(
             "INFO",
@@ -47,4 +47,4 @@ def measured(respond: Response, function_name: str) -> Response:
         )
         return respond(answers)
 
-    return measuring
+    return count_and_respond

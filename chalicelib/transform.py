@@ -10,11 +10,19 @@ from typing import Any
 
 from msgspec import Struct, ValidationError, convert
 
-from chalicelib.answers import Answer, Metadata, Response, encoded, failed, plain, within_limit
+from chalicelib.answers import (
+    Answer,
+    Metadata,
+    Respond,
+    as_dictionary,
+    failed,
+    fastest_response,
+    within_limit,
+)
 from chalicelib.catalog import json_text_keys
 from chalicelib.change import CHANGE_TYPES, SNAPSHOT, ChangeError, change_reader, line_encoder
 from chalicelib.environment import variable
-from chalicelib.metrics import measured
+from chalicelib.metrics import counting
 from chalicelib.partitions import PartitionError, partitioner
 from chalicelib.schema import LAYOUT, Record
 
@@ -27,7 +35,7 @@ def transformer(
     keep_undeclared: bool = True,
     lake_format: str = "json",
     record_type: type[Struct] = Record,
-    respond: Response = plain,
+    respond: Respond = as_dictionary,
 ) -> Callable[[Event], Any]:
     """A function that answers a Firehose event: every recordId once, in order.
 
@@ -79,12 +87,11 @@ def transformer(
 
 @cache
 def deployed_transformer() -> Callable[[Event], Any]:
-    """The transformer as the stack configured it, through its environment, and measured."""
-    respond = encoded() if variable("RESPONSE") == "encoded" else plain
+    """Return the transformer that the stack configured through the environment, with metrics."""
     return transformer(
         layout=variable("LAYOUT").split("/"),
         change_types=variable("CHANGE_TYPES").split(","),
         keep_undeclared=variable("UNDECLARED") == "keep",
         lake_format=variable("FORMAT"),
-        respond=measured(respond, variable("AWS_LAMBDA_FUNCTION_NAME")),
+        respond=counting(fastest_response(), variable("AWS_LAMBDA_FUNCTION_NAME")),
     )

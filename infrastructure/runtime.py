@@ -62,7 +62,6 @@ class Runtime(Construct):
                 "CHANGE_TYPES": ",".join(settings.change_types),
                 "UNDECLARED": settings.undeclared,
                 "FORMAT": settings.format,
-                "RESPONSE": settings.response,
             },
         )
         # Without it, SAM adds a second stage named "Stage"

@@ -21,7 +21,6 @@ from sluice.planning.workload import ITEM_BYTES_MAX, Workload
 Target = Literal["aws", "local"]
 KeepOrDrop = Literal["keep", "drop"]
 Format = Literal["json", "parquet"]
-Response = Literal["plain", "encoded"]
 
 LOG_RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
@@ -86,10 +85,6 @@ class DeploymentSettings:
     format: Format = "json"
     """What the lake's objects are: gzipped lines of JSON, or Parquet. It stays as first deployed:
     the tables read one format alone."""
-
-    response: Response = "plain"
-    """Whether the transform answers with a dictionary, or, where the runtime passes it through,
-    with its JSON already, which is faster."""
 
     buffer_seconds: int = 60
     """How long Firehose gathers a partition's lines before it writes an object."""
@@ -355,7 +350,6 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "deletes": _choice(get_args(KeepOrDrop)),
     "undeclared": _choice(get_args(KeepOrDrop)),
     "format": _choice(get_args(Format)),
-    "response": _choice(get_args(Response)),
     "buffer_seconds": _whole_number(*BUFFER_SECONDS, _FIREHOSE),
     "buffer_megabytes": _whole_number(*BUFFER_MEGABYTES, _FIREHOSE),
     "error_days": _whole_number(1, 3650, _EXPIRY),

@@ -1,4 +1,4 @@
-"""What a cold start of the transform imports, as a share of importing chalice alone.
+"""How long a cold start of the transform imports, as a share of importing only chalice.
 
 Both are imported from the unpacked deployment package, without site packages: as a new Lambda
 environment does. The package holds each module's compiled form.
@@ -46,7 +46,7 @@ def measurements(quick: bool = False) -> Iterable[Measurement]:
 
 
 def import_seconds(module: str, package: str) -> float:
-    """How long a fresh process takes to import a module of the package."""
+    """Return the seconds a fresh process takes to import a module of the package."""
     program = _PROGRAM.format(module=module, package=package)
     answer = subprocess.run(  # noqa: S603
         [sys.executable, "-ISBc", program], check=True, capture_output=True, text=True

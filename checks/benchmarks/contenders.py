@@ -1,6 +1,6 @@
-"""Whoever transforms an event, as the Lambda runtime calls it: event bytes to response bytes.
+"""The transforms to compare, as the Lambda runtime calls them: event bytes to response bytes.
 
-Each is imported when it is asked for, so that a process which measures one holds no other.
+A contender is imported when it is used, so that a process that measures one holds no other.
 """
 
 import io
@@ -16,11 +16,9 @@ from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
 
 Contender = Callable[[bytes], str]
 
-PLAIN = "Sluice"
-ENCODED = "Sluice, encoded"
+SLUICE = "Sluice"
 POWERTOOLS = "Powertools"
 STANDARD_LIBRARY = "standard library"
-OURS = (PLAIN, ENCODED)
 PEERS = (POWERTOOLS, STANDARD_LIBRARY)
 
 _PEERS = {
@@ -39,25 +37,25 @@ codec = LambdaMarshaller()
 
 
 def contender(name: str) -> Contender:
-    """The contender of this name, ready to be called."""
-    if name in OURS:
-        return through_codec(_deployed("encoded" if name == ENCODED else "plain"))
+    """Return the contender of this name, ready to be called."""
+    if name == SLUICE:
+        return through_codec(_deployed())
     handler = import_module(_PEERS[name]).handler
     return through_codec(
         handler if name == STANDARD_LIBRARY else lambda event: handler(event, None)
     )
 
 
-def _deployed(response: str) -> Callable[[Any], Any]:
+def _deployed() -> Callable[[Any], Any]:
     from chalicelib.transform import deployed_transformer
 
-    os.environ.update(_ENVIRONMENT, RESPONSE=response)
+    os.environ.update(_ENVIRONMENT)
     deployed_transformer.cache_clear()
     return deployed_transformer()
 
 
 def through_codec(handler: Callable[[Any], Any]) -> Contender:
-    """The handler between the runtime's decoding and encoding."""
+    """Put a handler between the runtime's decoding and encoding."""
 
     def run(request: bytes) -> str:
         body, _ = codec.marshal_response(handler(codec.unmarshal_request(request)))
@@ -67,11 +65,11 @@ def through_codec(handler: Callable[[Any], Any]) -> Contender:
 
 
 def floor(requests: list[bytes]) -> Contender:
-    """What no transform can do without: the codec both ways, and base64 both ways.
+    """Return the least work of a transform that answers with a dictionary.
 
-    It encodes the ready answers of our own transform, as dictionaries.
+    That is the codec and base64, both ways. It encodes the answers of our own transform.
     """
-    transform = contender(PLAIN)
+    transform = contender(SLUICE)
     with redirect_stdout(io.StringIO()):
         ready = {request: json.loads(transform(request)) for request in requests}
     lines = {
@@ -90,7 +88,7 @@ def floor(requests: list[bytes]) -> Contender:
 
 
 def meaning(response: str) -> list[tuple[Any, ...]]:
-    """What a response says of each record; where it failed, that alone."""
+    """Return the content of a response; of a failed record only that it failed."""
     return [
         (answer["recordId"], answer["result"])
         if answer["result"] != "Ok"

@@ -11,7 +11,7 @@ from chalicelib.limits import INVOCATION_BYTES_MAX
 MINUTE_MS = 60_000
 MONTH_MS = 30 * 24 * 60 * MINUTE_MS
 BUFFER_BYTES = 1024 * 1024
-"""What the deployed stream hands over at a time."""
+"""Bytes that the deployed stream passes to the transform at a time."""
 RECORDS_OF_EVENTS = 10_000
 EVENTS_MAX = 20
 
@@ -38,7 +38,7 @@ class Shape:
 
 
 def shapes() -> list[Shape]:
-    """Every shape whose request a Lambda invocation accepts."""
+    """Return the shapes whose request a Lambda invocation accepts."""
     every = [
         Shape(size, batch, poison, spread)
         for size in (150, 1_000, 20_000)
@@ -55,7 +55,7 @@ def shapes() -> list[Shape]:
 
 
 def change(index: int, shape: Shape, chance: random.Random) -> bytes:
-    """A stream record as the pipe's template spells it."""
+    """Return a stream record in the form of the pipe's template."""
     moment = 1_700_076_551_926 + chance.randrange(shape.spread_ms)
     text = "".join(chance.choices("abcdefghij klmnopqrstuvwxyz", k=max(shape.item_bytes - 120, 8)))
     image = {
@@ -84,14 +84,14 @@ def change(index: int, shape: Shape, chance: random.Random) -> bytes:
 
 
 def events(shape: Shape) -> list[bytes]:
-    """Different events of a shape, so that no cache of partitions is warmer than on AWS."""
+    """Return different events of a shape, so that no cache of partitions is warmer than on AWS."""
     first = event(shape)
     enough = min(EVENTS_MAX, 1 + RECORDS_OF_EVENTS // len(first[1]))
     return [first[0], *(event(shape, seed)[0] for seed in range(1, enough))]
 
 
 def event(shape: Shape, seed: int = 0) -> tuple[bytes, list[str]]:
-    """The bytes of an event of that shape, and the recordIds in it."""
+    """Return the bytes of an event of a shape, and its recordIds."""
     chance = random.Random(seed)  # noqa: S311
     records: list[dict[str, Any]] = []
     size = 0

@@ -1,4 +1,4 @@
-"""What a fresh process holds at most while it answers the largest batch, contender by contender."""
+"""The peak memory of a fresh process that answers the largest batch, for each contender."""
 
 import contextlib
 import io
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from checks.benchmarks.contenders import OURS, PEERS, contender
+from checks.benchmarks.contenders import PEERS, SLUICE, contender
 from checks.benchmarks.events import Shape, event
 from checks.benchmarks.verdict import Measurement
 
@@ -16,22 +16,22 @@ CALLS = 3
 
 
 def measurements(quick: bool = False) -> Iterable[Measurement]:
-    """Our peaks, none of them to be higher than either peer's."""
+    """Measure our peaks, which must not be higher than either peer's."""
     for shape in SHAPES[: 1 if quick else None]:
         request, _ = event(shape)
-        peaks = {name: peak(name, request) for name in (*OURS, *PEERS)}
-        for ours in OURS:
-            yield Measurement(
-                f"{ours}: peak memory, {shape.name}",
-                peaks[ours],
-                "MiB",
-                min(peaks[peer] for peer in PEERS),
-                remark=", ".join(f"{peer} {peaks[peer]:.0f}" for peer in PEERS),
-            )
+        ours = peak(SLUICE, request)
+        peers = {name: peak(name, request) for name in PEERS}
+        yield Measurement(
+            f"peak memory, {shape.name}",
+            ours,
+            "MiB",
+            min(peers.values()),
+            remark=", ".join(f"{name} {size:.0f}" for name, size in peers.items()),
+        )
 
 
 def peak(name: str, request: bytes) -> float:
-    """The peak in MiB of a process that answers this event with this contender."""
+    """Return the peak in MiB of a process that answers this event with this contender."""
     command = [sys.executable, "-m", "checks.benchmarks.memory", name]
     answer = subprocess.run(command, check=True, capture_output=True, input=request)  # noqa: S603
     return float(answer.stdout)

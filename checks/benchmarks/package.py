@@ -1,4 +1,4 @@
-"""The deployment package, as the stack builds it: what a function fetches before it starts."""
+"""The size of the deployment package, which a function loads before it starts."""
 
 import os
 import sys
@@ -20,14 +20,14 @@ ZIPPED_BYTES_MAX = 1_000_000
 
 @contextmanager
 def deployment_package(target: Target) -> Iterator[Path]:
-    """The zip that both functions run from, for as long as it is needed."""
+    """Build the zip that both functions run from, and delete it afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        # Chalice demands a region, and makes no use of it.
+        # Chalice demands a region and does not use it.
         os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
         app = App(outdir=folder)
         stack = Stack(app, "Package")
         role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        with redirect_stdout(sys.stderr):  # where Chalice tells of its progress
+        with redirect_stdout(sys.stderr):  # where Chalice prints its progress
             packaged(stack, target=target, role=role)
         app.synth()
         (package,) = Path(folder).glob("*.zip")
@@ -35,7 +35,7 @@ def deployment_package(target: Target) -> Iterator[Path]:
 
 
 def measurements(quick: bool = False) -> Iterable[Measurement]:
-    """The size of the package for AWS: our code, chalice's runtime, and msgspec's wheel."""
+    """Measure the package for AWS: our code, chalice's runtime, and msgspec's wheel."""
     del quick
     with deployment_package("aws") as package:
         with zipfile.ZipFile(package) as archive:

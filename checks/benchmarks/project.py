@@ -1,4 +1,4 @@
-"""What a person waits for who works on the project: synthesis and the tests."""
+"""What somebody who works on the project waits for: synthesis and the tests."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ WHOLE = ("-n", "2", "--dist", "loadfile")
 
 
 def measurements(quick: bool = False) -> Iterable[Measurement]:
-    """Seconds, without targets; the whole suite is left out where `quick`.
+    """Measure seconds, without targets; `quick` leaves out the whole suite.
 
     Raises LocalRunError when synthesis fails.
     """
@@ -28,7 +28,7 @@ def measurements(quick: bool = False) -> Iterable[Measurement]:
 
 
 def synthesis() -> Measurement:
-    """`cdk synth` of the whole stack, the checks of its rules included."""
+    """Measure `cdk synth` of the whole stack, including the checks of its rules."""
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as name:
         folder = Path(name)
         start = time.perf_counter()
@@ -41,7 +41,7 @@ def synthesis() -> Measurement:
 
 
 def tests(name: str, chosen: Iterable[str]) -> Measurement:
-    """A run of pytest, with its own last words."""
+    """Measure a run of pytest, with its last line as the remark."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen]
     environment = {**os.environ, "PATH": tools_path(os.environ), "PYTHONDONTWRITEBYTECODE": "1"}
     start = time.perf_counter()

@@ -12,7 +12,7 @@ _deserialize = TypeDeserializer().deserialize
 
 
 def line_and_keys(change: dict[str, Any]) -> tuple[str, dict[str, str]]:
-    """What both peers make of a change, with boto3's deserializer and the standard library."""
+    """Return the line and the partition keys of a change, as both peers make them."""
     stream = change["dynamodb"]
     image = stream["OldImage" if change["eventName"] == "REMOVE" else "NewImage"]
     record = {name: _deserialize(value) for name, value in image.items()}

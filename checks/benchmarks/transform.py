@@ -1,7 +1,7 @@
 """The transform against its peers and its floor: event bytes to response bytes.
 
-Both ways go through the Lambda runtime's own codec, as on AWS. Rounds are interleaved, so that a
-machine whose speed drifts is fair to all; what counts is the median of the ratios.
+All go through the Lambda runtime's own codec, as on AWS. Rounds are interleaved, so that a machine
+whose speed drifts is fair to all; what counts is the median of the ratios.
 """
 
 import contextlib
@@ -16,10 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from checks.benchmarks.contenders import (
-    OURS,
     PEERS,
-    PLAIN,
     POWERTOOLS,
+    SLUICE,
     STANDARD_LIBRARY,
     Contender,
     contender,
@@ -34,23 +33,20 @@ SECONDS_A_ROUND = 0.03
 FLOOR = "floor"
 TARGETS = {POWERTOOLS: 0.35, STANDARD_LIBRARY: 0.45, FLOOR: 1.6}
 
-Pair = tuple[str, str]
-"""One of ours, and whom it is compared with."""
-
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What one shape took."""
+    """The times of one shape."""
 
     shape: Shape
-    microseconds: dict[str, float]
-    """A record, by contender."""
-    ratios: dict[Pair, float]
+    microseconds: float
+    """Our time for a record."""
+    ratios: dict[str, float]
     """Our time as a share of another's."""
 
 
 def measurements(quick: bool = False) -> Iterable[Measurement]:
-    """For each target, the shape that comes worst. Prints the table of all shapes."""
+    """Measure the worst shape for each target, and print the table of all shapes."""
     chosen = shapes()[:: 6 if quick else 1]
     timings = []
     console = Console(stderr=True, width=120)
@@ -59,25 +55,24 @@ def measurements(quick: bool = False) -> Iterable[Measurement]:
             status.update(f"transform: {shape.name}")
             timings.append(timing(shape, rounds=3 if quick else ROUNDS))
     console.print(shape_table(timings))
-    for ours in OURS:
-        for other, target in TARGETS.items():
-            ratios = {each.shape.name: each.ratios[ours, other] for each in timings}
-            worst = max(ratios, key=ratios.__getitem__)
-            met = sum(ratio <= target for ratio in ratios.values())
-            yield Measurement(
-                f"{ours}: time as a share of that of {other}",
-                ratios[worst],
-                "",
-                target,
-                remark=f"worst: {worst}; met by {met} of {len(ratios)} shapes",
-            )
+    for other, target in TARGETS.items():
+        ratios = {each.shape.name: each.ratios[other] for each in timings}
+        worst = max(ratios, key=ratios.__getitem__)
+        met = sum(ratio <= target for ratio in ratios.values())
+        yield Measurement(
+            f"transform: time as a share of that of {other}",
+            ratios[worst],
+            "",
+            target,
+            remark=f"worst: {worst}; met by {met} of {len(ratios)} shapes",
+        )
 
 
 def timing(shape: Shape, rounds: int = ROUNDS) -> Timing:
-    """The median times and ratios of a shape, after all contenders have given the same answers."""
+    """Return the median time and ratios of a shape, after all contenders gave the same answers."""
     requests = events(shape)
     records = len(event(shape)[1])
-    runs = {name: contender(name) for name in (*OURS, *PEERS)}
+    runs = {name: contender(name) for name in (SLUICE, *PEERS)}
     agree(runs, requests[0])
     runs[FLOOR] = floor(requests)
     feeds = {name: cycle(requests) for name in runs}
@@ -89,28 +84,27 @@ def timing(shape: Shape, rounds: int = ROUNDS) -> Timing:
             took[name].append(seconds(run, feeds[name], times[name]))
     return Timing(
         shape,
-        {name: statistics.median(each) / records * 1e6 for name, each in took.items()},
+        statistics.median(took[SLUICE]) / records * 1e6,
         {
-            (ours, other): statistics.median(
-                mine / its for mine, its in zip(took[ours], took[other], strict=True)
+            other: statistics.median(
+                ours / its for ours, its in zip(took[SLUICE], took[other], strict=True)
             )
-            for ours in OURS
             for other in TARGETS
         },
     )
 
 
 def agree(runs: dict[str, Contender], request: bytes) -> None:
-    """Raise ValueError unless all contenders answer an event alike: only the same job compares."""
+    """Raise ValueError unless all contenders answer an event alike."""
     with contextlib.redirect_stdout(io.StringIO()):
         meanings = {name: meaning(run(request)) for name, run in runs.items()}
-    for name, found in meanings.items():
-        if found != meanings[PLAIN]:
-            raise ValueError(f"{name} and {PLAIN} answer the same event differently; compare them")
+    for name, content in meanings.items():
+        if content != meanings[SLUICE]:
+            raise ValueError(f"{name} and {SLUICE} answer the same event differently; compare them")
 
 
 def seconds(run: Contender, feed: Iterator[bytes], times: int) -> float:
-    """How long one of `times` calls takes, in the mean. What they log is not shown."""
+    """Return the mean time of a call, over this many. Their logs are discarded."""
     requests = list(islice(feed, times))
     with contextlib.redirect_stdout(io.StringIO()):
         start = time.perf_counter()
@@ -120,9 +114,9 @@ def seconds(run: Contender, feed: Iterator[bytes], times: int) -> float:
 
 
 def shape_table(timings: Iterable[Timing]) -> Table:
-    """All shapes: for both forms, microseconds a record and the shares, coloured by verdict."""
+    """Return a table of all shapes: microseconds a record, and the shares, coloured by verdict."""
     table = Table(
-        title="Transform, plain / encoded: µs a record, and time as a share of another's",
+        title="Transform: µs a record, and time as a share of another's",
         title_justify="left",
     )
     table.add_column("shape", no_wrap=True)
@@ -132,15 +126,12 @@ def shape_table(timings: Iterable[Timing]) -> Table:
     for each in timings:
         table.add_row(
             each.shape.name,
-            " / ".join(f"{each.microseconds[ours]:.1f}" for ours in OURS),
-            *(
-                " / ".join(share(each.ratios[ours, other], target) for ours in OURS)
-                for other, target in TARGETS.items()
-            ),
+            f"{each.microseconds:.1f}",
+            *(share(each.ratios[other], target) for other, target in TARGETS.items()),
         )
     return table
 
 
 def share(ratio: float, target: float) -> str:
-    """A ratio in the colour of its verdict."""
+    """Return a ratio in the colour of its verdict."""
     return f"[{'green' if ratio <= target else 'red'}]{ratio:.2f}[/]"

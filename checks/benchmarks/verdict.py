@@ -1,4 +1,4 @@
-"""A measurement beside its target, and the table that tells which targets are met."""
+"""A measurement with its target, and the table of targets met and missed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class Measurement:
     value: float
     unit: str
     target: float | None = None
-    """The limit; None where the figure is for information alone."""
+    """The limit; None if the figure is only for information."""
     at_most: bool = True
-    """Whether the target is an upper limit or a lower one."""
+    """Whether the target is an upper limit, not a lower one."""
     remark: str = ""
 
     @property
@@ -31,7 +31,7 @@ _VERDICTS = {True: "[green]met[/]", False: "[red]missed[/]", None: "–"}  # noq
 
 
 def table(title: str, measurements: Iterable[Measurement]) -> Table:
-    """The measurements, a row each, with their verdicts."""
+    """Return a table with a row for each measurement."""
     drawn = Table("measurement", title=title, title_justify="left")
     for name in ("value", "target"):
         drawn.add_column(name, justify="right")
@@ -50,5 +50,5 @@ def table(title: str, measurements: Iterable[Measurement]) -> Table:
 
 
 def number(value: float) -> str:
-    """A figure with as many digits as one reads."""
+    """Format a figure with three significant digits, or all digits before the point."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

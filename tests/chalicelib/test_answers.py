@@ -8,7 +8,7 @@ from awslambdaric import lambda_runtime_marshaller
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.answers import Answer, Metadata, encoded, plain
+from chalicelib.answers import Answer, Metadata, as_dictionary, fastest_response
 from chalicelib.limits import PUT_RECORD_BYTES_MAX
 
 RUNTIME = {"awslambdaric.lambda_runtime_marshaller": lambda_runtime_marshaller}
@@ -31,15 +31,21 @@ def response_document(response: Any) -> Any:
 
 
 @given(st.lists(answers, max_size=5))
-def test_both_forms_say_the_same_through_the_runtimes_encoder(batch: list[Answer]) -> None:
-    respond = encoded(RUNTIME)
-    assert respond is not plain
-    assert response_document(respond(batch)) == response_document(plain(batch)) == plain(batch)
+def test_both_responses_are_the_same_after_the_runtimes_encoder(batch: list[Answer]) -> None:
+    respond = fastest_response(RUNTIME)
+    assert respond is not as_dictionary
+    assert (
+        response_document(respond(batch))
+        == response_document(as_dictionary(batch))
+        == as_dictionary(batch)
+    )
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, PUT_RECORD_BYTES_MAX])
-def test_the_encoded_form_holds_data_in_padded_base64(size: int) -> None:
-    (answer,) = response_document(encoded(RUNTIME)([Answer("1", "Ok", b"\xff" * size)]))["records"]
+def test_ready_json_holds_data_in_padded_base64(size: int) -> None:
+    (answer,) = response_document(fastest_response(RUNTIME)([Answer("1", "Ok", b"\xff" * size)]))[
+        "records"
+    ]
     assert len(answer["data"]) == (size + 2) // 3 * 4
 
 
@@ -61,5 +67,5 @@ class EncoderThatWrapsWhatItIsGiven:
     ],
     ids=["no awslambdaric", "no such function", "another encoder", "another writing"],
 )
-def test_a_runtime_that_passes_no_encoded_document_gets_the_plain_form(modules: Any) -> None:
-    assert encoded(modules) is plain
+def test_a_runtime_that_does_not_pass_on_ready_json_gets_a_dictionary(modules: Any) -> None:
+    assert fastest_response(modules) is as_dictionary

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.answers import Answer, Result, plain
-from chalicelib.metrics import measured
+from chalicelib.answers import Answer, Result, as_dictionary
+from chalicelib.metrics import counting
 from chalicelib.transform import transformer
 
 
@@ -31,7 +31,7 @@ def metrics(line: str) -> dict[str, Any]:
 def test_a_batch_tells_in_one_line_how_many_records_had_which_result(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    measured(plain, "a-function")(answers("Ok", "Dropped", "Ok", "ProcessingFailed", "Ok"))
+    counting(as_dictionary, "a-function")(answers("Ok", "Dropped", "Ok", "ProcessingFailed", "Ok"))
     (line,) = capsys.readouterr().out.splitlines()
     assert metrics(line) == {
         "namespace": "Sluice",
@@ -43,14 +43,14 @@ def test_a_batch_tells_in_one_line_how_many_records_had_which_result(
 
 
 def test_a_result_that_no_record_had_counts_as_zero(capsys: pytest.CaptureFixture[str]) -> None:
-    measured(plain, "a-function")(answers("Ok"))
+    counting(as_dictionary, "a-function")(answers("Ok"))
     found = metrics(capsys.readouterr().out)
     assert (found["RecordsDropped"], found["RecordsFailed"]) == (0, 0)
 
 
 def test_metrics_are_of_the_moment_in_milliseconds(capsys: pytest.CaptureFixture[str]) -> None:
     before = int(time.time() * 1000)
-    measured(plain, "a-function")(answers("Ok"))
+    counting(as_dictionary, "a-function")(answers("Ok"))
     told = json.loads(capsys.readouterr().out)["_aws"]["Timestamp"]
     assert before <= told <= int(time.time() * 1000) + 1
 
@@ -59,7 +59,7 @@ def test_the_transforms_own_answers_are_counted_and_passed_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     event = {"records": [{"recordId": "1", "data": "bm90IGEgY2hhbmdl"}]}
-    response = transformer(respond=measured(plain, "a-function"))(event)
+    response = transformer(respond=counting(as_dictionary, "a-function"))(event)
     assert response == transformer()(event)
     lines = capsys.readouterr().out.splitlines()
     (counted,) = [line for line in lines if "_aws" in json.loads(line)]

@@ -1,13 +1,16 @@
 import json
+import sys
 from base64 import b64decode, b64encode
+from importlib import import_module
 from typing import Any
 
 import pytest
+from simplejson.raw_json import RawJSON
 
 from chalicelib.change import INPUT_TEMPLATE
 from chalicelib.limits import INVOCATION_BYTES_MAX
 from chalicelib.partitions import path
-from chalicelib.transform import transformer
+from chalicelib.transform import deployed_transformer, transformer
 
 IMAGE = {
     "id": {"S": "123"},
@@ -323,3 +326,27 @@ def test_a_full_buffer_of_the_smallest_or_the_most_hostile_records_fits_the_resp
         assert len(json.dumps(response)) < INVOCATION_BYTES_MAX
         refused = [a for a in response["records"] if a["result"] != "Ok"]
         assert refused == [] or payload == b"1"
+
+
+def test_the_deployed_transform_answers_with_ready_json_on_awss_runtime(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    environment = {
+        "LAYOUT": "siteId/year",
+        "CHANGE_TYPES": "INSERT",
+        "UNDECLARED": "keep",
+        "FORMAT": "json",
+        "AWS_LAMBDA_FUNCTION_NAME": "transform",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delitem(sys.modules, "awslambdaric.lambda_runtime_marshaller", raising=False)
+    deployed_transformer.cache_clear()
+    dictionary = deployed_transformer()(batch(change()))
+    marshaller = import_module("awslambdaric.lambda_runtime_marshaller")
+    deployed_transformer.cache_clear()
+    response = deployed_transformer()(batch(change()))
+    deployed_transformer.cache_clear()
+    assert isinstance(dictionary, dict)
+    assert isinstance(response, RawJSON)
+    assert json.loads(marshaller.to_json(response)) == dictionary

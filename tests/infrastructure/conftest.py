@@ -28,7 +28,6 @@ DEPLOYMENTS = {
         "undeclared": "drop",
         "layout": "year/siteId",
         "format": "parquet",
-        "response": "encoded",
         "buffer_seconds": "900",
         "buffer_megabytes": "64",
         "error_days": "7",

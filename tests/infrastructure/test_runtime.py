@@ -74,14 +74,12 @@ def test_the_transform_is_told_its_settings(dev: Any, prod: Any):
         "CHANGE_TYPES": "INSERT,MODIFY,REMOVE",
         "UNDECLARED": "keep",
         "FORMAT": "json",
-        "RESPONSE": "plain",
     }
     assert prod["Transform"]["Environment"]["Variables"] == {
         "LAYOUT": "year/siteId",
         "CHANGE_TYPES": "INSERT,MODIFY",
         "UNDECLARED": "drop",
         "FORMAT": "parquet",
-        "RESPONSE": "encoded",
     }
 
 
