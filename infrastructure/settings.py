@@ -1,32 +1,38 @@
 """What may differ between two deployments: one frozen object, read from the CDK context."""
 
+import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from chalicelib.catalog import partition_columns, partition_levels
 from chalicelib.change import CHANGE_TYPES
+from chalicelib.limits import BUFFER_MEGABYTES, BUFFER_SECONDS, ITEM_BYTES_MAX
 from chalicelib.partitions import PartitionError, encode_value, layout_errors
 from chalicelib.schema import LAYOUT, SITE
 from sluice.planning.lint import projection_errors, template_errors, workload_errors
-from sluice.planning.settings import (
-    BUFFER_MEGABYTES,
-    BUFFER_SECONDS,
-    PlanSettings,
-    UnplannableError,
+from sluice.planning.rules import (
+    PlanError,
+    Reader,
+    annotations,
+    noted,
+    read_value,
+    text,
+    whole,
 )
-from sluice.planning.workload import ITEM_BYTES_MAX, Workload
+from sluice.planning.settings import PlanSettings
+from sluice.planning.workload import Workload
 
 Target = Literal["aws", "local"]
 KeepOrDrop = Literal["keep", "drop"]
 Format = Literal["json", "parquet"]
 
-LOG_RETENTION_DAYS = (
-    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
-    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
-)
-"""The retentions CloudWatch Logs knows
+_LogDaysOfTwoYears = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731]
+LogDays = Literal[_LogDaysOfTwoYears, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
+"""The retentions that CloudWatch Logs has
 (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html)."""
 
 
@@ -54,26 +60,106 @@ class ExistingTable:
 
     @property
     def region(self) -> str:
-        """Where the table is."""
+        """The Region of the table."""
         return self.stream_arn.split(":")[3]
 
     @property
     def account(self) -> str:
-        """Whose the table is."""
+        """The account that owns the table."""
         return self.stream_arn.split(":")[4]
+
+
+def _read_layout(value: Any) -> tuple[str, ...]:
+    levels = [each.strip() for each in re.split("[/,]", value)] if isinstance(value, str) else value
+    if not isinstance(levels, list | tuple) or not all(isinstance(each, str) for each in levels):
+        raise ValueError("must be the names of its levels")
+    if errors := layout_errors(levels):
+        raise ValueError("; ".join(errors))
+    try:
+        partition_columns(levels)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+    return tuple(levels)
+
+
+def _read_sites(value: Any) -> tuple[str, ...]:
+    sites = value.split(",") if isinstance(value, str) else value
+    if not isinstance(sites, list | tuple) or not all(isinstance(each, str) for each in sites):
+        raise ValueError("must be the names of sites")
+    if len(set(sites)) != len(sites):
+        raise ValueError("names a site twice")
+    for site in sites:
+        try:
+            encode_value(SITE, site)
+        except PartitionError as error:
+            raise ValueError(f"of {site!r}: {error}") from None
+    return tuple(sites)
+
+
+def _read_years(value: Any) -> tuple[int, int]:
+    years = re.fullmatch(r"([0-9]{4})-([0-9]{4})", value) if isinstance(value, str) else None
+    if not years or not 1970 <= int(years[1]) <= int(years[2]):
+        raise ValueError("must be the first and the last year, from 1970 to 9999")
+    return int(years[1]), int(years[2])
+
+
+_FIREHOSE = "Firehose's bounds with dynamic partitioning"
+_TABLE_NAME = r"[a-zA-Z0-9_.-]{3,255}"
+_ARN = r"arn:aws[a-z-]*:%s:[a-z0-9-]+:[0-9]{12}:%s"
+
+Stage = Annotated[
+    str,
+    text(
+        r"[a-z][a-z0-9-]{0,30}[a-z0-9]|[a-z]",
+        "1-32 lower-case letters, digits and inner hyphens, beginning with a letter, because it is "
+        "part of names",
+    ),
+]
+Layout = Annotated[tuple[str, ...], Reader(_read_layout), Meta(examples=["/".join(LAYOUT)])]
+Sites = Annotated[tuple[str, ...], Reader(_read_sites), Meta(examples=["1,2"])]
+Years = Annotated[tuple[int, int], Reader(_read_years), Meta(examples=["2020-2039"])]
+EmailAddress = Annotated[
+    str, text(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+", "an e-mail address", "operator@example.com")
+]
+TableName = Annotated[
+    str,
+    text(
+        _TABLE_NAME,
+        "the name of a table: 3-255 letters, digits, hyphens, dots or underscores",
+        "records",
+    ),
+]
+StreamArn = Annotated[
+    str,
+    text(
+        _ARN % ("dynamodb", rf"table/{_TABLE_NAME}/stream/[0-9T:.-]+"),
+        "the ARN of a table's stream",
+        "arn:aws:dynamodb:eu-west-1:111122223333:table/records/stream/2026-01-31T12:00:00.000",
+    ),
+]
+KeyArn = Annotated[
+    str,
+    text(
+        _ARN % ("kms", "key/[a-zA-Z0-9-]+"),
+        "the ARN of a key",
+        "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd",
+    ),
+]
+ItemBytes = Annotated[int, whole(1, ITEM_BYTES_MAX, "DynamoDB's largest item", example=500)]
+DaysUntilDeletion = Annotated[int, whole(1, 3650, "days until S3 deletes the object")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentSettings:
     """One deployment of Sluice. Every field may be given as context: `cdk deploy -c stage=prod`."""
 
-    stage: str = "dev"
+    stage: Stage = "dev"
     """Names the stack. `prod` keeps its data; every other stage is destroyed whole."""
 
     target: Target = "aws"
     """Where it runs: on AWS, or on the emulator of this machine."""
 
-    layout: tuple[str, ...] = LAYOUT
+    layout: Layout = LAYOUT
     """The partition levels, outermost first."""
 
     deletes: KeepOrDrop = "keep"
@@ -86,52 +172,52 @@ class DeploymentSettings:
     """What the lake's objects are: gzipped lines of JSON, or Parquet. It stays as first deployed:
     the tables read one format alone."""
 
-    buffer_seconds: int = 60
+    buffer_seconds: Annotated[int, whole(*BUFFER_SECONDS, _FIREHOSE)] = 60
     """How long Firehose gathers a partition's lines before it writes an object."""
 
-    buffer_megabytes: int = 128
+    buffer_megabytes: Annotated[int, whole(*BUFFER_MEGABYTES, _FIREHOSE)] = 128
     """How much Firehose gathers for a partition before it writes an object sooner."""
 
-    error_days: int = 90
+    error_days: DaysUntilDeletion = 90
     """How long objects under `errors/` and `errors-replayed/` are kept."""
 
-    old_version_days: int = 30
+    old_version_days: DaysUntilDeletion = 30
     """How long an overwritten or deleted object can be restored."""
 
-    log_days: int = 30
+    log_days: LogDays = 30
     """How long logs are kept."""
 
-    sites: tuple[str, ...] = ()
+    sites: Sites = ()
     """The sites there are, so that a query of `changes` may leave them out; none: it names them."""
 
-    years: tuple[int, int] = (2020, 2039)
+    years: Years = (2020, 2039)
     """The first and the last year of event time that queries of `changes` look for."""
 
-    scan_gigabytes: int = 100
+    scan_gigabytes: Annotated[int, whole(1, 1_000_000, "as Athena bills what it reads")] = 100
     """How much a query may read before it is stopped."""
 
-    result_days: int = 7
+    result_days: DaysUntilDeletion = 7
     """How long the results of queries are kept."""
 
-    alarm_email: str | None = None
+    alarm_email: EmailAddress | None = None
     """Who is mailed when an alarm goes off and when it is over."""
 
-    table_name: str | None = None
+    table_name: TableName | None = None
     """An existing table to follow, in place of one that the stack makes and owns."""
 
-    table_stream_arn: str | None = None
+    table_stream_arn: StreamArn | None = None
     """The stream of that table; it must carry the new and the old image of each change."""
 
-    table_key_arn: str | None = None
+    table_key_arn: KeyArn | None = None
     """The customer key that the existing table is encrypted with, if it is."""
 
-    changes_per_second: int | None = None
+    changes_per_second: Annotated[int, whole(1, 100_000_000, example=10)] | None = None
     """How many changes are expected; settings that would not carry them are refused."""
 
-    change_bytes: int | None = None
+    change_bytes: ItemBytes | None = None
     """How large an item of the table is expected to be."""
 
-    expected_sites: int | None = None
+    expected_sites: Annotated[int, whole(1, 100_000_000, example=20)] | None = None
     """How many sites the changes are expected to belong to."""
 
     @property
@@ -158,223 +244,121 @@ class DeploymentSettings:
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> "DeploymentSettings":
-        """The settings a CDK context gives. Raises SettingsError, which names every wrong value.
+        """Return the settings of a CDK context. Raises SettingsError, which has every error.
 
         The context holds the CDK's own keys too; any other key must be a setting.
         """
-        errors = []
+        errors: list[str] = []
+        wrong: set[str] = set()
         values: dict[str, Any] = {}
+        known = annotations(cls)
         for key, value in context.items():
             if key == "cli-telemetry" or set(key) & set(":@/"):
                 continue  # The CDK marks its own keys in this way, all but that one.
-            if key not in _READERS:
+            if key not in known:
                 errors.append(
-                    f"{key!r} is not a setting. The settings are {', '.join(_READERS)}; "
+                    f"{key!r} is not a setting. The settings are {', '.join(known)}; "
                     f"remove `-c {key}=...` or correct its name."
                 )
                 continue
             try:
-                values[key] = _READERS[key](value)
+                values[key] = read_value(key, value, known[key], strict=False)
             except ValueError as error:
-                errors.append(f"{key} is {value!r}, but {error}")
-        if not errors:
-            errors += _table_errors(
-                *(values.get(key) for key in ("table_name", "table_stream_arn", "table_key_arn"))
-            )
-        if values.get("sites") and SITE not in partition_levels(values.get("layout", LAYOUT)):
-            errors.append(
-                f"sites are given, but the layout has no level {SITE} above the hour to find them "
-                "by. Leave them out, or add that level."
-            )
-        if errors:
-            raise SettingsError(errors)
+                errors.append(f"{error}. Pass for example `-c {key}={_example(cls, key)}`.")
+                wrong.add(key)
         settings = cls(**values)
-        if errors := settings.lint():
+        for rule, fields in _RULES:
+            if wrong.isdisjoint(fields):
+                errors += rule(settings)
+        if errors:
             raise SettingsError(errors)
         return settings
 
-    def lint(self) -> list[str]:
-        """What would not work once deployed: for the declared workload, and for any."""
-        errors = [*template_errors(), *projection_errors(self.layout, self.sites, self.years)]
-        declared = {
-            "changes_per_second": self.changes_per_second,
-            "item_bytes": self.change_bytes,
-            "sites": self.expected_sites,
-        }
-        given = {name: value for name, value in declared.items() if value is not None}
-        if not given:
-            return errors
-        if self.changes_per_second is None:
-            return [
-                *errors,
-                "a workload is declared without changes_per_second. Pass "
-                "`-c changes_per_second=...` as well, or leave change_bytes and expected_sites "
-                "out.",
-            ]
-        try:
-            planned = PlanSettings(
-                layout=self.layout,
-                buffer_seconds=self.buffer_seconds,
-                buffer_megabytes=self.buffer_megabytes,
-                format=self.format,
-                scan_gigabytes=self.scan_gigabytes,
-            )
-            return [*errors, *workload_errors(Workload(**given), planned)]
-        except UnplannableError as error:
-            return [*errors, f"the declared workload cannot be planned: {error}"]
+
+def _example(cls: type[DeploymentSettings], name: str) -> object:
+    """Return a value that a setting may have, as one would pass it."""
+    meta = noted(annotations(cls)[name], Meta)
+    if meta and meta.examples:
+        return meta.examples[0]
+    return next(each.default for each in dataclasses.fields(cls) if each.name == name)
 
 
-def _stage(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,30}[a-z0-9]|[a-z]", value):
-        raise ValueError(
-            "must be 1-32 lower-case letters, digits and inner hyphens, beginning with a letter, "
-            "because it is part of names. Pass for example `-c stage=dev`."
-        )
-    return value
-
-
-def _choice(choices: tuple[str, ...]) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if value not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}. Pass one of these.")
-        return str(value)
-
-    return read
-
-
-def _whole_number(low: int, high: int, reason: str) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        text = str(value)
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise ValueError(
-                f"must be a whole number from {low} to {high}: {reason}. Pass one in that range."
-            )
-        return int(text)
-
-    return read
-
-
-def _log_days(value: Any) -> int:
-    if str(value) not in map(str, LOG_RETENTION_DAYS):
-        raise ValueError(
-            "must be a retention CloudWatch Logs knows. "
-            f"Pass one of {', '.join(map(str, LOG_RETENTION_DAYS))}."
-        )
-    return int(value)
-
-
-def _layout(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        levels = tuple(level.strip() for level in re.split("[/,]", value))
-    elif isinstance(value, list | tuple) and all(isinstance(level, str) for level in value):
-        levels = tuple(value)
-    else:
-        raise ValueError(
-            "must be the names of its levels. Pass for example `-c layout=siteId/year`."
-        )
-    if errors := layout_errors(levels):
-        raise ValueError(
-            f"{'; '.join(errors)}. Pass for example `-c layout={'/'.join(LAYOUT)}`, "
-            "or leave it out for just that."
-        )
-    try:
-        partition_columns(levels)
-    except TypeError as error:
-        raise ValueError(f"{error}.") from None
-    return levels
-
-
-def _sites(value: Any) -> tuple[str, ...]:
-    sites = tuple(value.split(",")) if isinstance(value, str) else value
-    if not isinstance(sites, list | tuple) or not all(isinstance(site, str) for site in sites):
-        raise ValueError("must be the names of sites. Pass for example `-c sites=1,2`.")
-    if len(set(sites)) != len(sites):
-        raise ValueError("it names a site twice. Pass each once.")
-    for site in sites:
-        try:
-            encode_value(SITE, site)
-        except PartitionError as error:
-            raise ValueError(f"of {site!r}: {error}. Pass for example `-c sites=1,2`.") from None
-    return tuple(sites)
-
-
-def _years(value: Any) -> tuple[int, int]:
-    found = re.fullmatch(r"([0-9]{4})-([0-9]{4})", value) if isinstance(value, str) else None
-    if not found or not 1970 <= int(found[1]) <= int(found[2]):
-        raise ValueError(
-            "must be the first and the last year, from 1970 to 9999. "
-            "Pass for example `-c years=2020-2039`."
-        )
-    return int(found[1]), int(found[2])
-
-
-def _text(pattern: str, rule: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise ValueError(f"must be {rule}.")
-        return value
-
-    return read
-
-
-def _table_errors(name: str | None, stream_arn: str | None, key_arn: str | None) -> list[str]:
-    """What is wrong with the settings of an existing table taken together."""
-    if (name is None) != (stream_arn is None):
-        given, missing = ("table_name", "table_stream_arn")[:: 1 if name else -1]
-        return [
-            f"{given} is given without {missing}, but an existing table is attached by both. "
-            f"Pass `-c {missing}=...` as well; `aws dynamodb describe-table` shows a table's "
+def _table_has_name_and_stream(settings: DeploymentSettings) -> Iterator[str]:
+    names = ("table_name", "table_stream_arn")
+    missing = [name for name in names if getattr(settings, name) is None]
+    if len(missing) == 1:
+        (given,) = set(names) - set(missing)
+        yield (
+            f"{given} is given without {missing[0]}, but an existing table is attached by both. "
+            f"Pass `-c {missing[0]}=...` as well; `aws dynamodb describe-table` shows a table's "
             "LatestStreamArn."
-        ]
-    if key_arn is not None and name is None:
-        return [
+        )
+
+
+def _key_belongs_to_a_table(settings: DeploymentSettings) -> Iterator[str]:
+    if settings.table_key_arn is not None and settings.table_name is None:
+        yield (
             "table_key_arn is given without an existing table, but it is the key of one. Pass "
             "`-c table_name=... -c table_stream_arn=...` as well, or leave it out."
-        ]
-    if name is not None and stream_arn is not None and f":table/{name}/stream/" not in stream_arn:
-        return [
-            f"table_stream_arn is {stream_arn!r}, but that is no stream of the table {name}. Pass "
-            "the LatestStreamArn that `aws dynamodb describe-table` shows for it."
-        ]
-    return []
+        )
 
 
-_TABLE_NAME = r"[a-zA-Z0-9_.-]{3,255}"
-_ARN = r"arn:aws[a-z-]*:%s:[a-z0-9-]+:[0-9]{12}:%s"
-_FIREHOSE = "Firehose's bounds with dynamic partitioning"
-_EXPIRY = "days until S3 deletes the object"
-_READERS: Mapping[str, Callable[[Any], Any]] = {
-    "stage": _stage,
-    "target": _choice(get_args(Target)),
-    "layout": _layout,
-    "deletes": _choice(get_args(KeepOrDrop)),
-    "undeclared": _choice(get_args(KeepOrDrop)),
-    "format": _choice(get_args(Format)),
-    "buffer_seconds": _whole_number(*BUFFER_SECONDS, _FIREHOSE),
-    "buffer_megabytes": _whole_number(*BUFFER_MEGABYTES, _FIREHOSE),
-    "error_days": _whole_number(1, 3650, _EXPIRY),
-    "old_version_days": _whole_number(1, 3650, _EXPIRY),
-    "log_days": _log_days,
-    "sites": _sites,
-    "years": _years,
-    "scan_gigabytes": _whole_number(1, 1_000_000, "Athena bills what it reads"),
-    "result_days": _whole_number(1, 3650, _EXPIRY),
-    "alarm_email": _text(
-        r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+", "an e-mail address, such as operator@example.com"
-    ),
-    "table_name": _text(
-        _TABLE_NAME, "the name of a table: 3-255 letters, digits, hyphens, dots or underscores"
-    ),
-    "table_stream_arn": _text(
-        _ARN % ("dynamodb", rf"table/{_TABLE_NAME}/stream/[0-9T:.-]+"),
-        "the ARN of a table's stream, such as "
-        "arn:aws:dynamodb:eu-west-1:111122223333:table/records/stream/2026-01-31T12:00:00.000",
-    ),
-    "table_key_arn": _text(
-        _ARN % ("kms", "key/[a-zA-Z0-9-]+"),
-        "the ARN of a key, such as arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd",
-    ),
-    "changes_per_second": _whole_number(1, 100_000_000, "changes of the table"),
-    "change_bytes": _whole_number(1, ITEM_BYTES_MAX, "DynamoDB's largest item"),
-    "expected_sites": _whole_number(1, 100_000_000, "sites that records belong to"),
-}
+def _stream_belongs_to_the_table(settings: DeploymentSettings) -> Iterator[str]:
+    table = settings.existing_table
+    if table and f":table/{table.name}/stream/" not in table.stream_arn:
+        yield (
+            f"table_stream_arn is {table.stream_arn!r}, but that is not a stream of the table "
+            f"{table.name}. Pass the LatestStreamArn that `aws dynamodb describe-table` shows for "
+            "it."
+        )
+
+
+def _sites_have_a_level(settings: DeploymentSettings) -> Iterator[str]:
+    if settings.sites and SITE not in partition_levels(settings.layout):
+        yield (
+            f"sites are given, but the layout has no level {SITE} above the hour to find them "
+            "by. Leave them out, or add that level."
+        )
+
+
+def _template_has_no_missing_path(_settings: DeploymentSettings) -> Iterator[str]:
+    yield from template_errors()
+
+
+def _athena_looks_where_firehose_writes(settings: DeploymentSettings) -> Iterator[str]:
+    yield from projection_errors(settings.layout, settings.sites, settings.years)
+
+
+def _workload_is_carried(settings: DeploymentSettings) -> Iterator[str]:
+    declared = {
+        "changes_per_second": settings.changes_per_second,
+        "item_bytes": settings.change_bytes,
+        "sites": settings.expected_sites,
+    }
+    workload: dict[str, Any] = {k: value for k, value in declared.items() if value is not None}
+    if workload and settings.changes_per_second is None:
+        yield (
+            "a workload is declared without changes_per_second. Pass `-c changes_per_second=...` "
+            "as well, or leave change_bytes and expected_sites out."
+        )
+    elif workload:
+        same = {name: getattr(settings, name) for name in _PLANNED}
+        try:
+            yield from workload_errors(Workload(**workload), PlanSettings(**same))
+        except PlanError as error:
+            yield f"the declared workload cannot be planned: {error}"
+
+
+_PLANNED = ("layout", "buffer_seconds", "buffer_megabytes", "format", "scan_gigabytes")
+"""What a plan takes from the settings of a deployment."""
+
+_RULES: Sequence[tuple[Callable[[DeploymentSettings], Iterator[str]], tuple[str, ...]]] = (
+    (_table_has_name_and_stream, ("table_name", "table_stream_arn")),
+    (_key_belongs_to_a_table, ("table_name", "table_key_arn")),
+    (_stream_belongs_to_the_table, ("table_name", "table_stream_arn")),
+    (_sites_have_a_level, ("sites", "layout")),
+    (_template_has_no_missing_path, ()),
+    (_athena_looks_where_firehose_writes, ("layout", "sites", "years")),
+    (_workload_is_carried, ("changes_per_second", "change_bytes", "expected_sites", *_PLANNED)),
+)
+"""The rules that span settings, each with those it reads: it waits until they are right."""

@@ -1,6 +1,11 @@
-"""What AWS allows by default: every limit that a plan is held against, with its page."""
+"""What AWS allows by default: every limit that a plan is compared with, with its page.
+
+The limits that the code itself keeps stand in `chalicelib.limits`.
+"""
 
 from dataclasses import dataclass
+
+from chalicelib.limits import ACTIVE_PARTITIONS_MAX, INVOCATION_BYTES_MAX, PUT_RECORD_BYTES_MAX
 
 REGION = "us-east-1"
 
@@ -13,16 +18,16 @@ class Limit:
 
     value: float
     source: str
-    """The page of AWS that says so."""
+    """The page of AWS that states it."""
     raised: bool = False
     """Whether AWS raises it on request."""
 
 
-ACTIVE_PARTITIONS = Limit(500, _FIREHOSE)
+ACTIVE_PARTITIONS = Limit(ACTIVE_PARTITIONS_MAX, _FIREHOSE)
 """Partitions with data in a delivery stream's buffer. Records of a further one go under `errors/`.
 The page says it can be raised to 5,000; Service Quotas lists it as fixed. It counts as fixed."""
 
-RECORD_BYTES = Limit(1_024_000, _FIREHOSE)
+RECORD_BYTES = Limit(PUT_RECORD_BYTES_MAX, _FIREHOSE)
 """One record of a delivery stream."""
 
 DIRECT_PUT_BYTES_MAX = Limit(
@@ -32,9 +37,9 @@ DIRECT_PUT_BYTES_MAX = Limit(
 """The largest throughput a second that one stream can be created with a hint for."""
 
 RESPONSE_BYTES = Limit(
-    6_000_000, "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"
+    INVOCATION_BYTES_MAX, "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"
 )
-"""What a function answers, base64 included."""
+"""Bytes of a function's response, base64 included."""
 
 LAMBDA_CONCURRENCY = Limit(1_000, RESPONSE_BYTES.source, raised=True)
 """Invocations at once, of all functions of an account in a Region."""
@@ -67,7 +72,7 @@ POLL_RECORDS = Limit(
     1_000,
     "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html",
 )
-"""Records that one reading of a shard gives."""
+"""Records that one read of a shard returns."""
 
 S3_PUTS = Limit(
     3_500,
@@ -78,7 +83,7 @@ S3_PUTS = Limit(
 
 @dataclass(frozen=True, slots=True)
 class DirectPut:
-    """What one delivery stream takes each second. The three are raised together."""
+    """The quotas of one delivery stream, a second. The three are raised together."""
 
     records: Limit
     requests: Limit

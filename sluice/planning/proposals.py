@@ -11,6 +11,7 @@ from chalicelib.schema import SITE
 from sluice.planning.findings import PlanFinding, Topic, check_plan, passes
 from sluice.planning.limits import ACTIVE_PARTITIONS
 from sluice.planning.plan import Plan, make_plan
+from sluice.planning.rules import Option, annotations, noted
 from sluice.planning.settings import PlanSettings
 from sluice.planning.workload import Workload
 
@@ -21,14 +22,6 @@ STACKS_MAX = 128
 FULLEST_DEVIATIONS = 3
 """A hash deals sites unevenly: the fullest stack has about so many standard deviations more than
 the average one."""
-
-OPTIONS = {
-    "changes_per_second": "--rate",
-    "queries_per_day": "--queries",
-    "buffer_seconds": "--interval",
-    "buffer_megabytes": "--megabytes",
-}
-"""The options of `sluice plan` that are not named as what they set."""
 
 CONTEXT = ("layout", "buffer_seconds", "buffer_megabytes", "format")
 """The settings of a plan that a deployment is given by the same name."""
@@ -209,7 +202,8 @@ def command(workload: Workload, settings: PlanSettings) -> str:
     words = ["sluice", "plan"]
     for given in (workload, settings):
         for field, value in _changed(given):
-            words += [OPTIONS.get(field, f"--{field.replace('_', '-')}"), value]
+            if option := noted(annotations(type(given))[field], Option):
+                words += [option.flag(field), value]
     return shlex.join(words)
 
 

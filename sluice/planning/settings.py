@@ -1,14 +1,14 @@
-"""What of a stack the plan depends on: the settings a person chooses, and the fixed buffers."""
+"""The settings of a stack that a plan depends on: those a person chooses, and fixed ones."""
 
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from chalicelib.limits import BUFFER_MEGABYTES, BUFFER_SECONDS
 from chalicelib.partitions import TIME_FORMATS, layout_errors
 from chalicelib.schema import LAYOUT, SITE
 from sluice.planning.limits import REGION
+from sluice.planning.rules import Option, PlanError, Reader, field_errors, number, text, whole
 
 MIB = 1024 * 1024
 
@@ -21,53 +21,59 @@ BUCKET_SECONDS = {
 }
 """How long a partition of each finest time level is written to; of months and years, about."""
 
-PARALLELIZATION_MAX = 10
-SHARDS_MAX = 100_000
 
-BUFFER_SECONDS = (60, 900)
-BUFFER_MEGABYTES = (64, 128)
-"""Firehose's bounds with dynamic partitioning."""
+def layout_named(name: str, layout: Sequence[str] = LAYOUT) -> tuple[str, ...]:
+    """Return a layout as a person gives it: its levels, or the level to cut the default one at.
 
-BOUNDS = {
-    "buffer_seconds": BUFFER_SECONDS,
-    "buffer_megabytes": BUFFER_MEGABYTES,
-    "parallelization": (1, PARALLELIZATION_MAX),
-    "shards": (1, SHARDS_MAX),
-    "scan_gigabytes": (0, 1e9),
-    "queries_per_day": (0, 1e9),
-}
-"""What a person may choose: Firehose's and Pipes' bounds, and for the others what is sane."""
-
-_WHOLE = {"parallelization", "shards"}
-
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}")
+    `siteId/year/month`, or `hour` for all levels of the default layout down to the hour.
+    """
+    if name in layout and name in TIME_FORMATS:
+        return tuple(layout[: layout.index(name) + 1])
+    return tuple(level.strip() for level in name.replace(",", "/").split("/"))
 
 
-class UnplannableError(ValueError):
-    """Settings that cannot be planned; the message names the value, the rule and the remedy."""
+def _read_layout(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    layout = layout_named(value) if isinstance(value, str) else value
+    if errors := layout_errors(layout):
+        raise ValueError(errors[0])
+    for level in layout:
+        if level not in {SITE, *TIME_FORMATS}:
+            raise ValueError(
+                f"it has the level {level}, of whose values a workload says nothing; "
+                f"plan a layout of {SITE} and times"
+            )
+    return layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanSettings:
-    """A stack as a plan sees it. Raises UnplannableError for what it can tell nothing of."""
+    """A stack as a plan sees it. Raises PlanError, which names every wrong value."""
 
-    layout: tuple[str, ...] = LAYOUT
-    """The partition levels, outermost first."""
+    layout: Annotated[
+        tuple[str, ...],
+        Reader(_read_layout),
+        Option("The partition levels, outermost first; `hour` cuts the default ones at the hour"),
+    ] = LAYOUT
 
-    buffer_seconds: float = 60
-    """How long Firehose gathers a partition's lines."""
+    buffer_seconds: Annotated[
+        float,
+        number(*BUFFER_SECONDS),
+        Option("Seconds that Firehose buffers a partition's lines", "interval"),
+    ] = 60
 
-    buffer_megabytes: float = 128
-    """How much of a partition it gathers at most."""
+    buffer_megabytes: Annotated[
+        float,
+        number(*BUFFER_MEGABYTES),
+        Option("MiB of a partition that it buffers at most", "megabytes"),
+    ] = 128
 
-    format: Literal["json", "parquet"] = "json"
-    """What the lake's objects are."""
+    format: Annotated[Literal["json", "parquet"], Option("Format of the lake's objects")] = "json"
 
     transform_seconds: float = 10
     """How long Firehose gathers records for one invocation of the transform."""
 
     transform_megabytes: float = 1
-    """How much it gathers for one at most."""
+    """How many MiB it gathers for one at most."""
 
     batch_size: int = 100
     """Changes in a batch of the pipe."""
@@ -75,46 +81,37 @@ class PlanSettings:
     batching_seconds: float = 1
     """How long the pipe gathers a batch."""
 
-    parallelization: int = 1
-    """Batches of one shard that the pipe has under way at once."""
+    parallelization: Annotated[
+        int, whole(1, 10), Option("Batches of one shard that the pipe has under way at once")
+    ] = 1
 
-    shards: int | None = None
-    """Open shards of the table's stream; None: as many as the writes need."""
+    shards: (
+        Annotated[
+            int,
+            whole(1, 100_000),
+            Option("Open shards of the table's stream; by default as many as the writes need"),
+        ]
+        | None
+    ) = None
 
-    region: str = REGION
-    """The Region, on which quotas depend."""
+    region: Annotated[
+        str,
+        text("[a-z]{2}(-[a-z]+)+-[0-9]{1,2}", f"the name of a Region of AWS, such as {REGION}"),
+        Option("The Region, on which quotas depend"),
+    ] = REGION
 
-    scan_gigabytes: float = 100
+    scan_gigabytes: Annotated[float, number(0, 1_000_000_000)] = 100
     """How much a query may read before it is stopped."""
 
-    queries_per_day: float = 100
-    """Questions put to Athena, each for a day of one site."""
+    queries_per_day: Annotated[
+        float,
+        number(0, 1_000_000_000),
+        Option("Queries a day, each of one day of a site", "queries"),
+    ] = 100
 
     def __post_init__(self) -> None:
-        if errors := layout_errors(self.layout):
-            raise UnplannableError(f"the layout is {'/'.join(self.layout)!r}, but {errors[0]}")
-        unknown = [level for level in self.layout if level not in {SITE, *TIME_FORMATS}]
-        if unknown:
-            raise UnplannableError(
-                f"the layout has the level {unknown[0]}, of whose values a workload says nothing; "
-                f"plan a layout of {SITE} and times"
-            )
-        for name, (low, high) in BOUNDS.items():
-            value = getattr(self, name)
-            if value is None and name == "shards":
-                continue
-            if not math.isfinite(value) or not low <= value <= high:
-                raise UnplannableError(
-                    f"{name} is {value!r}, but must be from {low:,} to {high:,.0f}; "
-                    "choose one in between"
-                )
-            if name in _WHOLE and value != int(value):
-                raise UnplannableError(f"{name} is {value!r}, but must be a whole number")
-        if not _REGION.fullmatch(self.region):
-            raise UnplannableError(
-                f"the region is {self.region!r}, which is no name of an AWS Region; "
-                f"give one such as {REGION}"
-            )
+        if errors := field_errors(self):
+            raise PlanError(errors)
 
     @property
     def by_site(self) -> bool:
@@ -136,13 +133,3 @@ class PlanSettings:
     def transform_bytes(self) -> float:
         """The size of the records in a full invocation."""
         return self.transform_megabytes * MIB
-
-
-def layout_named(name: str, layout: Sequence[str] = LAYOUT) -> tuple[str, ...]:
-    """A layout as a person gives it: its levels, or the level to cut the default one at.
-
-    `siteId/year/month`, or `hour` for all levels of the default layout down to the hour.
-    """
-    if name in layout and name in TIME_FORMATS:
-        return tuple(layout[: layout.index(name) + 1])
-    return tuple(level.strip() for level in name.replace(",", "/").split("/"))

@@ -1,26 +1,21 @@
-"""What is asked of a stack: how many changes there are, how large, of which sites and times."""
+"""The workload of a stack: how many changes there are, how large, of which sites and times."""
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-ITEM_BYTES_MAX = 400 * 1024
-"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+from chalicelib.limits import ITEM_BYTES_MAX
+from sluice.planning.rules import Option, PlanError, field_errors, number, whole
 
 SINGLE_RANKS = 20
-"""Sites that are reckoned with one by one; the many behind them go in groups of like weight."""
+"""Sites that are computed one by one; the many behind them form groups of like weight."""
 
 GROUP_GROWTH = 1.2
 """How many times further a group of sites reaches than the one before it."""
 
 
-class WorkloadError(ValueError):
-    """A workload that cannot be; the message has a line for every wrong value."""
-
-    def __init__(self, errors: Sequence[str]) -> None:
-        super().__init__("\n".join(errors))
-        self.errors = tuple(errors)
+_SHARE = number(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,46 +29,56 @@ class SiteGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """A steady flow of changes. Raises WorkloadError, which names every wrong value."""
+    """A steady flow of changes. Raises PlanError, which names every wrong value."""
 
-    changes_per_second: float
-    """Changes of the table that reach the pipe, each second."""
+    changes_per_second: Annotated[
+        float,
+        number(0, 100_000_000, above=True),
+        Option("Changes of the table that reach the pipe each second", "rate"),
+    ]
 
-    item_bytes: int = 500
-    """Size of an item as DynamoDB counts it: names and values of its attributes."""
+    item_bytes: Annotated[
+        int,
+        whole(1, ITEM_BYTES_MAX, "DynamoDB's largest item"),
+        Option("Bytes of an item as DynamoDB counts them: names and values of its attributes"),
+    ] = 500
 
-    sites: int = 20
-    """How many sites the changes belong to."""
+    sites: Annotated[int, whole(1, 100_000_000), Option("Sites that the changes belong to")] = 20
 
-    skew: float = 0.0
-    """The exponent of Zipf's law over the sites; 0 has all alike, at 1 the tenth site has a tenth
-    of the first one's changes."""
+    skew: Annotated[
+        float,
+        number(0, 5),
+        Option(
+            "Exponent of Zipf's law over the sites; 0 has all alike, at 1 the tenth site has a "
+            "tenth of the first one's changes"
+        ),
+    ] = 0.0
 
-    updates: float = 0.0
-    """The share of changes that replace an item; they carry two images."""
+    updates: Annotated[
+        float, _SHARE, Option("Share of changes that replace an item; they carry two images")
+    ] = 0.0
 
-    deletes: float = 0.0
-    """The share of changes that delete an item."""
+    deletes: Annotated[float, _SHARE, Option("Share of changes that delete an item")] = 0.0
 
-    late: float = 0.0
-    """The share of changes whose event time is not now but somewhere in the last `late_hours`."""
+    late: Annotated[
+        float,
+        _SHARE,
+        Option("Share of changes whose event time lies somewhere in the last `late_hours`"),
+    ] = 0.0
 
-    late_hours: float = 24.0
-    """How far late event times reach back."""
+    late_hours: Annotated[
+        float, number(0, 87_600, above=True), Option("Hours that late event times reach back")
+    ] = 24.0
 
     def __post_init__(self) -> None:
-        errors = [
-            f"{name} is {getattr(self, name)!r}, but must be {rule}"
-            for name, rule, holds in _RULES
-            if not _finite(getattr(self, name)) or not holds(getattr(self, name))
-        ]
+        errors = field_errors(self)
         if not errors and self.updates + self.deletes > 1:
             errors.append(
                 f"updates and deletes are {self.updates} and {self.deletes}, but both are shares "
                 "of the same changes and make at most 1 together"
             )
         if errors:
-            raise WorkloadError(errors)
+            raise PlanError(errors)
 
     @property
     def inserts(self) -> float:
@@ -103,28 +108,3 @@ def _zipf_sum(start: int, end: int, skew: float) -> float:
     if skew == 1:
         return math.log(high / low)
     return float((high ** (1 - skew) - low ** (1 - skew)) / (1 - skew))
-
-
-def _finite(value: float) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-_SHARE = ("a share, from 0 to 1", lambda value: 0 <= value <= 1)
-_RULES: tuple[tuple[str, str, Callable[[float], bool]], ...] = (
-    ("changes_per_second", "above 0 and at most 100,000,000", lambda value: 0 < value <= 1e8),
-    (
-        "item_bytes",
-        f"a whole number from 1 to {ITEM_BYTES_MAX:,}, DynamoDB's largest item",
-        lambda value: value == int(value) and 1 <= value <= ITEM_BYTES_MAX,
-    ),
-    (
-        "sites",
-        "a whole number from 1 to 100,000,000",
-        lambda value: value == int(value) and 1 <= value <= 1e8,
-    ),
-    ("skew", "from 0 to 5", lambda value: 0 <= value <= 5),
-    ("updates", *_SHARE),
-    ("deletes", *_SHARE),
-    ("late", *_SHARE),
-    ("late_hours", "above 0 and at most 87,600, ten years", lambda value: 0 < value <= 87_600),
-)

@@ -108,6 +108,27 @@ def test_all_errors_are_reported_together_each_naming_value_rule_and_remedy():
     assert "year, month, day, hour, minute in this order" in layout
 
 
+def test_a_rule_that_spans_settings_is_reported_beside_a_wrong_value():
+    stage, table, sites = errors(stage="Prod!", table_name="orders", sites="1", layout="year")
+    assert "stage is 'Prod!'" in stage
+    assert "table_name is given without table_stream_arn" in table
+    assert "no level siteId above the hour" in sites
+
+
+def test_a_rule_that_spans_settings_waits_until_they_are_right():
+    (error,) = errors(table_name="no spaces", table_stream_arn=STREAM_ARN)
+    assert error.startswith("table_name is 'no spaces'")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("table_name", None), ("alarm_email", "null"), ("changes_per_second", "null")],
+)
+def test_null_is_not_the_value_of_a_setting_that_may_be_left_out(setting: str, value: str | None):
+    (error,) = errors(**{setting: value})
+    assert error.startswith(f"{setting} is {value!r}, but must be ")
+
+
 def test_a_refusal_has_a_line_for_every_error():
     refusal = SettingsError(["one", "two"])
     assert str(refusal).splitlines() == ["The settings cannot be used:", "- one", "- two"]
@@ -246,7 +267,7 @@ def test_a_key_without_an_existing_table_is_refused():
 @pytest.mark.parametrize("name", ["order", "orders2", "rders"])
 def test_a_stream_of_another_table_is_refused(name: str):
     (error,) = errors(table_name=name, table_stream_arn=STREAM_ARN)
-    assert f"is no stream of the table {name}" in error
+    assert f"is not a stream of the table {name}" in error
     assert "LatestStreamArn" in error
 
 

@@ -103,8 +103,8 @@ def test_a_layout_is_given_by_its_levels_or_by_its_last(layout: str, levels: lis
         (("--rate", "1", "--queries", "inf"), "--queries"),
         (("--rate", "1", "--queries", "1e300"), "--queries"),
         (("--rate", "1", "--shards", "9" * 24), "--shards"),
-        (("--rate", "1", "--region", "mars"), "the region is 'mars'"),
-        (("--rate", "1", "--region", ""), "the region is ''"),
+        (("--rate", "1", "--region", "mars"), "region is 'mars', but must be the name of a Region"),
+        (("--rate", "1", "--region", ""), "region is '', but must be"),
     ],
 )
 def test_what_cannot_be_planned_is_refused_with_the_rule(

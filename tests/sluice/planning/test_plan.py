@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.limits import INVOCATION_BYTES_MAX, PUT_RECORD_BYTES_MAX
 from chalicelib.metrics import RECORDS
 from infrastructure import delivery, pipe
 from infrastructure.alarms import watches
@@ -35,11 +34,6 @@ def test_the_settings_are_those_that_are_deployed() -> None:
     assert settings.batching_seconds == pipe.BATCHING_WINDOW_SECONDS
     functions = json.loads(CHALICE.read_text())["lambda_functions"]
     assert functions["transform"]["lambda_memory_size"] == TRANSFORM_MEGABYTES
-
-
-def test_the_limits_are_those_the_code_keeps() -> None:
-    assert limits.RECORD_BYTES.value == PUT_RECORD_BYTES_MAX
-    assert limits.RESPONSE_BYTES.value == INVOCATION_BYTES_MAX
 
 
 def test_the_bill_counts_what_is_deployed() -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from sluice.planning.settings import PlanSettings, UnplannableError
+from sluice.planning.rules import PlanError
+from sluice.planning.settings import PlanSettings
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ from sluice.planning.settings import PlanSettings, UnplannableError
     ],
 )
 def test_a_setting_outside_its_rule_is_named(field: str, value: Any) -> None:
-    with pytest.raises(UnplannableError, match=rf"{field} is "):
+    with pytest.raises(PlanError, match=rf"{field} is "):
         PlanSettings(**{field: value})
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from sluice.planning.workload import Workload, WorkloadError
+from sluice.planning.rules import PlanError
+from sluice.planning.workload import Workload
 
 
 @pytest.mark.parametrize(
@@ -24,18 +25,18 @@ from sluice.planning.workload import Workload, WorkloadError
     ],
 )
 def test_a_value_outside_its_rule_is_named_with_the_rule(field: str, value: float) -> None:
-    with pytest.raises(WorkloadError, match=rf"^{field} is .* but must be "):
+    with pytest.raises(PlanError, match=rf"^{field} is .* but must be "):
         Workload(**{"changes_per_second": 1, field: value})
 
 
 def test_all_wrong_values_are_told_together() -> None:
-    with pytest.raises(WorkloadError) as refusal:
+    with pytest.raises(PlanError) as refusal:
         Workload(changes_per_second=-1, sites=0)
     assert len(refusal.value.errors) == 2
 
 
 def test_shares_of_the_same_changes_make_at_most_one() -> None:
-    with pytest.raises(WorkloadError, match="at most 1 together"):
+    with pytest.raises(PlanError, match="at most 1 together"):
         Workload(changes_per_second=1, updates=0.6, deletes=0.6)
 
 
