@@ -1,15 +1,15 @@
-"""How numbers, times and text from outside are told to people."""
+"""Numbers, times and text from outside, as people read them."""
 
 from datetime import datetime
 
 
 def counted(count: int, noun: str) -> str:
-    """A number of things: `1 record`, `2 records`."""
+    """Return a number of things: `1 record`, `2 records`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def age(then: datetime, now: datetime) -> str:
-    """How long ago something was: `90 s ago`, `5 min ago`."""
+    """Return how long ago a moment was: `90 s ago`, `5 min ago`."""
     seconds = max(0, round((now - then).total_seconds()))
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
@@ -17,6 +17,6 @@ def age(then: datetime, now: datetime) -> str:
     return f"{seconds} s ago"
 
 
-def shown(text: str) -> str:
-    """Text from outside, safe for a terminal: what cannot be printed is replaced."""
+def printable(text: str) -> str:
+    """Return text from outside for a terminal, with what cannot be printed replaced."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

@@ -13,7 +13,7 @@ from sluice.cli.command import json_option, out, print_json, progress_bar, sluic
 from sluice.cli.selection import selection_options
 from sluice.recovery.quarantine import Failure, Selection, failures
 from sluice.stack import Stack
-from sluice.wording import counted, shown
+from sluice.wording import counted, printable
 
 
 @sluice.command("failed")
@@ -69,15 +69,15 @@ def _codes(found: list[Failure], by_code: Counter[str]) -> Table:
     table = Table("error code", "records", "latest", box=None, pad_edge=False)
     for code, count in by_code.most_common():
         latest = next(each.failed_at for each in found if each.record.code == code)
-        table.add_row(Text(shown(code)), str(count), _time(latest))
+        table.add_row(Text(printable(code)), str(count), _time(latest))
     return table
 
 
 def _print(failure: Failure, payload: bool) -> None:
     record = failure.record
     out.print(
-        Text(f"\n{_time(failure.failed_at)}  {shown(record.code)}", style="bold"),
-        Text(f"\n  {shown(record.message)}\n  {failure.key}, line {record.line}"),
+        Text(f"\n{_time(failure.failed_at)}  {printable(record.code)}", style="bold"),
+        Text(f"\n  {printable(record.message)}\n  {failure.key}, line {record.line}"),
         sep="",
     )
     if record.obstacle:

@@ -8,7 +8,7 @@ from rich.text import Text
 from sluice.cli.command import json_option, out, print_json, sluice
 from sluice.stack import Stack
 from sluice.status import status
-from sluice.wording import shown
+from sluice.wording import printable
 
 
 @sluice.command("status")
@@ -26,6 +26,6 @@ def status_command(stack_name: str, check: bool, as_json: bool) -> None:
     else:
         for each in findings:
             mark = ("!", "bold red") if each.needs_person else ("·", "green")
-            out.print(Text.assemble(mark, f"  {each.part:<16} {shown(each.summary)}"))
+            out.print(Text.assemble(mark, f"  {each.part:<16} {printable(each.summary)}"))
     if check and any(each.needs_person for each in findings):
         sys.exit(1)

@@ -1,10 +1,11 @@
-"""Asks the lake in SQL, through the stack's Athena workgroup, on AWS and on the emulator alike."""
+"""The stack's Athena workgroup, which runs SQL over the lake, on AWS and on the emulator alike."""
 
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -12,7 +13,7 @@ import boto3
 from chalicelib.catalog import CHANGES, partition_column
 from chalicelib.schema import SITE
 from sluice.errors import OperationError
-from sluice.query import emulator as query_emulator
+from sluice.query import emulator
 from sluice.stack import Stack
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ POLL_SECONDS = 0.05
 POLL_SECONDS_MAX = 2.0
 
 _REMEDIES = {
-    "CONSTRAINT_VIOLATION": "; name the site: with --site, or compare {asked} with its value",
+    "CONSTRAINT_VIOLATION": "; name the site: with --site, or compare {required} with its value",
     "Bytes scanned limit": "; ask for less, or deploy with a greater -c scan_gigabytes=...",
 }
 
@@ -38,7 +39,7 @@ _CASTS: dict[str, Callable[[str], Any]] = {
     "bigint": int,
     "double": float,
 }
-"""From a result's text to the value; of every other type the text is the value."""
+"""How a result's text is read, by type; the text itself is the value of every other type."""
 
 _PLACE = re.compile(r"/(\w+)=\$\{(\w+)\}")
 """A level of the layout in the table's location, and the column whose value stands there."""
@@ -47,17 +48,27 @@ Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The result of a query: rows come as they are read, once."""
+class QueryResult:
+    """The result of a query. Its rows are read while they are iterated, once."""
 
     columns: tuple[str, ...]
     rows: Iterator[Row]
     scanned_bytes: int
     seconds: float
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns' names for an object, which has each once: `a`, `a_2`, `a_3`."""
+        keys: list[str] = []
+        for name in self.columns:
+            numbered = (f"{name}_{number}" for number in count(2))
+            free = (key for key in numbered if key not in self.columns)
+            keys.append(next(key for key in chain([name], free) if key not in keys))
+        return tuple(keys)
 
-class Lake:
-    """The stack's workgroup and tables, as one who asks sees them."""
+
+class Workgroup:
+    """The stack's workgroup and the table `changes` in it."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -66,7 +77,7 @@ class Lake:
 
     @property
     def emulated(self) -> bool:
-        """Whether the emulator answers."""
+        """Whether this is an emulator's."""
         return self._stack.emulated
 
     @cached_property
@@ -89,33 +100,33 @@ class Lake:
         return tuple(each["Name"] for each in self._changes.get("PartitionKeys", []))
 
     @property
-    def asked(self) -> set[str]:
-        """The partition columns that a query of `changes` must name a value of."""
+    def required(self) -> set[str]:
+        """The partition columns of which a query of `changes` must name a value."""
         return {name for name in self.partitions if self._projection(name, "type") == "injected"}
 
     @property
     def years(self) -> tuple[int, int] | None:
         """The first and the last year that `changes` shows; None when it shows all."""
-        found = self._projection("year", "range")
-        if found is None:
+        years = self._projection("year", "range")
+        if years is None:
             return None
-        first, last = found.split(",")
+        first, last = years.split(",")
         return int(first), int(last)
 
     @property
     def sites(self) -> frozenset[str] | None:
         """The site partitions that `changes` shows; None when it shows all."""
-        found = self._projection(partition_column(SITE), "values")
-        return None if found is None else frozenset(found.split(","))
+        sites = self._projection(partition_column(SITE), "values")
+        return None if sites is None else frozenset(sites.split(","))
 
-    def ask(self, sql: str) -> Answer:
+    def run(self, sql: str) -> QueryResult:
         """Run a query to its end. Ctrl-C stops it. Raises OperationError with why it failed."""
         text, database = sql, self._database
         if self.emulated:
-            text = query_emulator.bridged(
+            text = emulator.bridged(
                 sql, self._database, self._levels(), self._parameters.get("classification", "")
             )
-            database = query_emulator.NO_DATABASE
+            database = emulator.NO_DATABASE
         execution = self._athena.start_query_execution(
             QueryString=text,
             QueryExecutionContext={"Database": database, "Catalog": "AwsDataCatalog"},
@@ -128,7 +139,7 @@ class Lake:
             raise KeyboardInterrupt("the query is stopped") from None
         statistics = ended.get("Statistics", {})
         columns, rows = self._result(execution, ended.get("StatementType") == "DML")
-        return Answer(
+        return QueryResult(
             columns,
             rows,
             statistics.get("DataScannedInBytes", 0),
@@ -138,37 +149,37 @@ class Lake:
     def _end_of(self, execution: str) -> "QueryExecutionTypeDef":
         pause = POLL_SECONDS
         while True:
-            answer = self._athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]
-            status = answer["Status"]
-            match status["State"]:
+            query = self._athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]
+            match query["Status"]["State"]:
                 case "SUCCEEDED":
-                    return answer
+                    return query
                 case "FAILED" | "CANCELLED":
-                    raise OperationError(self._told(status.get("StateChangeReason", "")))
+                    raise self._failure(query["Status"].get("StateChangeReason", ""))
             time.sleep(pause)
             pause = min(pause * 1.5, POLL_SECONDS_MAX)
 
-    def _told(self, reason: str) -> str:
+    def _failure(self, reason: str) -> OperationError:
         if self.emulated:
-            reason = query_emulator.reason(reason)
+            reason = emulator.reason(reason)
         remedy = next((text for sign, text in _REMEDIES.items() if sign in reason), "")
-        return f"the query failed: {reason}{remedy.format(asked=', '.join(sorted(self.asked)))}"
+        remedy = remedy.format(required=", ".join(sorted(self.required)))
+        return OperationError(f"the query failed: {reason}{remedy}")
 
     def _result(self, execution: str, headed: bool) -> tuple[tuple[str, ...], Iterator[Row]]:
         pages = iter(
             self._athena.get_paginator("get_query_results").paginate(QueryExecutionId=execution)
         )
         first = next(pages)["ResultSet"]
-        described = first["ResultSetMetadata"]["ColumnInfo"]
-        casts = [_CASTS.get(each["Type"], str) for each in described]
+        columns = first["ResultSetMetadata"]["ColumnInfo"]
+        casts = [_CASTS.get(each["Type"], str) for each in columns]
 
         def rows() -> Iterator[Row]:
-            # Only what a SELECT answers has the columns' names as its first row.
+            # Only the result of a SELECT has the columns' names as its first row.
             yield from (_row(each, casts) for each in first["Rows"][1 if headed else 0 :])
             for page in pages:
                 yield from (_row(each, casts) for each in page["ResultSet"]["Rows"])
 
-        return tuple(each["Name"] for each in described), rows()
+        return tuple(each["Name"] for each in columns), rows()
 
     def _levels(self) -> dict[str, str]:
         """The level of the layout that each partition column stands for."""

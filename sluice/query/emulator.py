@@ -1,10 +1,10 @@
-"""What the emulator's Athena lacks, bridged in this one place.
+"""The statements that make the emulator's Athena answer as Athena does.
 
 Its engine, DuckDB, guesses the types of columns from the JSON (an id may become a UUID, a name a
-date, and a column that no line has is unknown), knows no partition of another name than its folder,
-and lacks `from_unixtime`. So there a question is asked after statements that make of each line's
-text the tables as they are on AWS. DuckDB also reads and writes the files of the machine it runs
-on, which is the person's own: once the tables are made, it is told to touch none.
+date, and a column that no line has is unknown), names each partition as its folder, and lacks
+`from_unixtime`. So statements that make the tables of AWS from the text of the lines run before a
+query. DuckDB can also read and write the files of the machine it runs on, which is the person's
+own: once the tables are made, it is locked out of all files.
 """
 
 from collections.abc import Mapping
@@ -15,19 +15,19 @@ from sluice.errors import OperationError
 from sluice.optional import optional
 
 LINES = "lines"
-"""The table of each line's text, which only a stack on the emulator has."""
+"""The table with the text of each line, which only a stack on the emulator has."""
 
 NO_DATABASE = "none"
-"""Where the question is asked, so that its tables are those made before it."""
+"""The database that a query names, so that its tables are those made before it."""
 
 _NO_FILES = "file system operations are disabled"
 
 
 def bridged(sql: str, database: str, levels: Mapping[str, str], classification: str) -> str:
-    """The statements to run for a question. Raises OperationError when it is not one SELECT.
+    """Return the statements to run for a query. Raises OperationError when it is not one SELECT.
 
-    `levels` has the level of the layout for each partition column. Parquet files tell their types,
-    so of them the table itself is read.
+    `levels` has the level of the layout for each partition column. Parquet files hold their types,
+    so for them the table itself is read.
     """
     _refuse_all_but_one_select(sql)
     names = [column.name for column in columns()]
@@ -39,12 +39,12 @@ def bridged(sql: str, database: str, levels: Mapping[str, str], classification: 
     typed = classification != "json"
     values = names if typed else [_from_line(column) for column in columns()]
     stored = f'"{database}"."{CHANGES if typed else LINES}"'
+    all_names = ", ".join(names + partitions)
     source = f"FROM {stored} AS stored SELECT {', '.join(values + times)}"
-    shown = ", ".join(names + partitions)
     return ";\n".join(
         [
             "CREATE TEMP MACRO from_unixtime(s) AS epoch_ms(CAST(round(s * 1000) AS BIGINT))",
-            f"CREATE TEMP TABLE {CHANGES} AS FROM ({source}) SELECT {shown}",
+            f"CREATE TEMP TABLE {CHANGES} AS FROM ({source}) SELECT {all_names}",
             f"CREATE TEMP VIEW {ALL_CHANGES} AS FROM {CHANGES} SELECT {', '.join(names)}",
             # https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
             "SET enable_external_access = false",
@@ -55,15 +55,15 @@ def bridged(sql: str, database: str, levels: Mapping[str, str], classification: 
 
 
 def reason(message: str) -> str:
-    """Why a query failed, without the text that was made of it."""
+    """Return why a query failed, without the statements around it."""
     if _NO_FILES in message:
-        return "it reads a file; here it can ask changes and all_changes alone, by these bare names"
+        return "it reads a file; here it can read only changes and all_changes, by these bare names"
     return message.partition("\n\nLINE")[0].partition("\nLINE")[0]
 
 
 def _refuse_all_but_one_select(sql: str) -> None:
-    # Not at the head: questions to AWS go without it.
-    duckdb = optional("duckdb", "asking a local stack")
+    # Not at the head: queries on AWS need no DuckDB.
+    duckdb = optional("duckdb", "querying a local stack")
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:

@@ -1,11 +1,11 @@
-"""What of the lake a query reads, told from its syntax: its tables, and the conditions on them.
+"""The tables that a query reads, and the conditions on them, from its syntax.
 
-It says no more than the words do, and nothing of a statement that it cannot read: warnings hang on
-it, never whether a query is asked.
+Of a statement that it cannot read it reports nothing: only warnings depend on it, never whether a
+query is run.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from typing import NamedTuple
 
 import sqlglot
@@ -15,7 +15,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from chalicelib.catalog import ALL_CHANGES, CHANGES
 
-# It warns of statements that it reads the opening word of alone, which are no queries.
+# It warns of statements of which it reads only the first word; those are not queries.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 _RANGES = (exp.EQ, exp.In, exp.Between, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like)
@@ -32,7 +32,7 @@ class Read(NamedTuple):
 
 
 def reads(sql: str) -> list[Read]:
-    """Every place in which a query reads a table."""
+    """Return every place in which a query reads a table."""
     try:
         statements = sqlglot.parse(sql, dialect="athena")
         return [
@@ -47,9 +47,9 @@ def reads(sql: str) -> list[Read]:
         return []
 
 
-def everything(found: Iterable[Read], partitions: Collection[str]) -> str | None:
-    """Why reads are of all of the lake, or None when they are not."""
-    for read in found:
+def whole_lake(tables: Iterable[Read], partitions: Collection[str]) -> str | None:
+    """Return why a query reads the whole lake, or None when it does not."""
+    for read in tables:
         if read.table == ALL_CHANGES:
             return f"{ALL_CHANGES} has no partitions"
         if read.table == CHANGES and read.compared.isdisjoint(partitions):
@@ -57,11 +57,9 @@ def everything(found: Iterable[Read], partitions: Collection[str]) -> str | None
     return None
 
 
-def unnamed(found: Iterable[Read], asked: Collection[str]) -> set[str]:
-    """The columns that `changes` asks a value of and some read of it does not give one."""
-    return {
-        name for read in found if read.table == CHANGES for name in asked if name not in read.named
-    }
+def missing_values(tables: Iterable[Read], required: Set[str]) -> set[str]:
+    """Return the columns that `changes` needs a value of and that some read of it gives none."""
+    return set[str]().union(*(required - read.named for read in tables if read.table == CHANGES))
 
 
 def _read(table: exp.Table, name: str, scope: Scope) -> Read:

@@ -1,8 +1,8 @@
-"""Does the lake tell the table's state? Compares both, key by key, and says where they differ.
+"""Compares the table with its latest state in the lake, key by key.
 
-The lake is asked first, by the saved query `latest`; then the table is read. A key that differs may
-have a change on its way, so its versions are looked at once that must have arrived: it has drifted
-when the lake still does not know the state that was read from the table.
+The lake is queried first, with the saved query `latest`; then the table is read. A key that differs
+may have a change on its way, so its versions are read again once that must have arrived: the key
+has drifted when the lake still lacks the state that was read from the table.
 """
 
 import time
@@ -16,22 +16,22 @@ import msgspec
 from chalicelib.catalog import ALL_CHANGES, columns
 from chalicelib.schema import KEY, SITE
 from sluice.items import Item
-from sluice.query.athena import Answer
+from sluice.query.athena import QueryResult
 from sluice.query.parameters import literal
 from sluice.query.saved import saved_query
 from sluice.verify.rows import Digest, declared_names, digest, item_reader
 
 CLOCK_SECONDS = 5
-"""How far this machine's clock and the stream's, which tells whole seconds, may be apart."""
+"""How far this machine's clock and the stream's, which counts whole seconds, may be apart."""
 
 KEYS_BYTES_MAX = 150_000
 """Keys named in one query; well within QUERY_BYTES_MAX, whatever else the query says."""
 
 
-class Asked(Protocol):
-    """A lake that can be asked in SQL."""
+class Queryable(Protocol):
+    """A lake that runs SQL."""
 
-    def ask(self, sql: str) -> Answer:
+    def run(self, sql: str) -> QueryResult:
         """Run a query to its end."""
 
 
@@ -61,20 +61,20 @@ class Counts(msgspec.Struct, rename="camel"):
 
 
 @dataclass(slots=True)
-class Verified:
-    """What was compared, and what differs."""
+class Comparison:
+    """The counts of what was compared, and the keys that differ."""
 
     sites: dict[str | None, Counts] = field(default_factory=lambda: defaultdict(Counts))
     drifts: list[Drift] = field(default_factory=list)
 
-    def total(self, what: str) -> int:
-        """A count over all sites."""
-        return sum(getattr(counts, what) for counts in self.sites.values())
+    def total(self, name: str) -> int:
+        """Return a count over all sites."""
+        return sum(getattr(counts, name) for counts in self.sites.values())
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What of the table's changes the deployment lets into the lake."""
+class Coverage:
+    """Which of the table's changes the deployment lets into the lake."""
 
     deletes: bool = True
     undeclared: bool = True
@@ -94,77 +94,76 @@ class _Version(NamedTuple):
 
 
 def verify(
-    lake: Asked,
+    lake: Queryable,
     items: Iterable[Item],
-    kept: Kept,
+    coverage: Coverage,
     wait: Callable[[int], None],
-) -> Verified:
+) -> Comparison:
     """Compare the lake with the table's items, which must be read while they are iterated.
 
-    `wait` is told how many keys differ, and returns once what was on its way has arrived.
+    `wait` takes the number of keys that differ, and returns once what was on its way has arrived.
     """
-    verified = Verified()
-    declared = None if kept.undeclared else declared_names()
+    comparison = Comparison()
+    declared = None if coverage.undeclared else declared_names()
     began = time.time()
     known: dict[str, tuple[str | None, Digest]] = {}
     for key, site, state in _latest(lake, declared):
-        verified.sites[site].in_lake += 1
+        comparison.sites[site].in_lake += 1
         known[key] = site, state
     differences: dict[str, _Difference] = {}
     for item in items:
         key, site, state = item[KEY]["S"], item.get(SITE, {}).get("S"), digest(item, declared)
-        verified.sites[site].in_table += 1
+        comparison.sites[site].in_table += 1
         in_lake = known.pop(key, None)
         if in_lake is None:
             differences[key] = _Difference("missing", site, state)
         elif in_lake[1] != state:
             differences[key] = _Difference("stale", site, state)
-    if kept.deletes:
+    if coverage.deletes:
         differences |= {key: _Difference("surplus", site, None) for key, (site, _) in known.items()}
     if differences:
         wait(len(differences))
-        _look_again(lake, differences, declared, began, verified)
-    return verified
+        _look_again(lake, differences, declared, began, comparison)
+    return comparison
 
 
 def _latest(
-    lake: Asked, declared: frozenset[str] | None
+    lake: Queryable, declared: frozenset[str] | None
 ) -> Iterator[tuple[str, str | None, Digest]]:
-    """Key, site and digest of each record, as the saved query `latest` tells them."""
+    """Yield key, site and digest of each record of the saved query `latest`."""
     names = [column.name for column in columns()]
-    answer = lake.ask(
+    result = lake.run(
         f"SELECT {', '.join(names)} FROM (\n{saved_query('latest').sql}) AS latest"  # noqa: S608
     )
-    read = item_reader(answer.columns)
-    for row in answer.rows:
+    read = item_reader(result.columns)
+    for row in result.rows:
         item = read(row)
         yield item[KEY]["S"], item.get(SITE, {}).get("S"), digest(item, declared)
 
 
 def _look_again(
-    lake: Asked,
+    lake: Queryable,
     differences: dict[str, _Difference],
     declared: frozenset[str] | None,
     began: float,
-    verified: Verified,
+    comparison: Comparison,
 ) -> None:
-    """Tell what has arrived by now from what has not."""
+    """Count the differences: those that have arrived by now as in flight, the others as drifts."""
     since_ms = int((began - CLOCK_SECONDS) * 1000)
     for keys in _batches(sorted(differences)):
-        versions = _versions(lake.ask(_versions_query(keys)), declared)
+        versions = _versions(lake.run(_versions_query(keys)), declared)
         for key in keys:
             kind, site, wanted = differences[key]
-            found = sorted(versions[key], key=lambda each: each.sequence, reverse=True)
-            if _tells(found, wanted, since_ms):
-                verified.sites[site].in_flight += 1
-            else:
-                counts = verified.sites[site]
-                setattr(counts, kind, getattr(counts, kind) + 1)
-                verified.drifts.append(Drift(kind, key, site, len(found)))
+            newest_first = sorted(versions[key], key=lambda each: each.sequence, reverse=True)
+            arrived = _has_state(newest_first, wanted, since_ms)
+            if not arrived:
+                comparison.drifts.append(Drift(kind, key, site, len(newest_first)))
+            counts, name = comparison.sites[site], "in_flight" if arrived else kind
+            setattr(counts, name, getattr(counts, name) + 1)
 
 
-def _tells(versions: Sequence[_Version], wanted: Digest | None, since_ms: int) -> bool:
-    """Whether versions, the newest first, hold the state in which the table was read.
+def _has_state(versions: Sequence[_Version], wanted: Digest | None, since_ms: int) -> bool:
+    """Whether versions, the newest first, include the state in which the table was read.
 
     Only versions that may be younger than the reading are passed over.
     """
@@ -181,16 +180,16 @@ def _versions_query(keys: Sequence[str]) -> str:
     return f"SELECT * FROM {ALL_CHANGES} WHERE {KEY.lower()} IN ({named})"  # noqa: S608
 
 
-def _versions(answer: Answer, declared: frozenset[str] | None) -> dict[str, set[_Version]]:
-    read = item_reader(answer.columns)
-    places = [answer.columns.index(name) for name in ("changetype", "changesequence", "changedat")]
-    found: dict[str, set[_Version]] = defaultdict(set)
-    for row in answer.rows:
+def _versions(result: QueryResult, declared: frozenset[str] | None) -> dict[str, set[_Version]]:
+    read = item_reader(result.columns)
+    places = [result.columns.index(name) for name in ("changetype", "changesequence", "changedat")]
+    versions: dict[str, set[_Version]] = defaultdict(set)
+    for row in result.rows:
         item = read(row)
         kind, sequence, changed_at = (row[place] for place in places)
         state = None if kind == "REMOVE" else digest(item, declared)
-        found[item[KEY]["S"]].add(_Version(sequence, changed_at, state))
-    return found
+        versions[item[KEY]["S"]].add(_Version(sequence, changed_at, state))
+    return versions
 
 
 def _batches(keys: Sequence[str]) -> Iterator[list[str]]:

@@ -1,7 +1,6 @@
-"""What `verify` takes from a deployed stack: its choices, its pace, its items, its faults."""
+"""The facts about a deployed stack that `verify` needs, and the remedies it can name."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
 import boto3
 from botocore.config import Config
@@ -13,30 +12,31 @@ from sluice.items import Item, attributes
 from sluice.lake import error_keys
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.stack import Stack
-from sluice.verify.compare import Kept
+from sluice.verify.compare import Coverage, Drift
+from sluice.wording import counted
 
 MARGIN_SECONDS = 60
-"""What a change may take beside Firehose's buffer: the pipe, and the transform's own buffer."""
+"""The time a change takes beside Firehose's buffer: the pipe, and the transform's own buffer."""
 
 
-def kept(stack: Stack) -> Kept:
-    """What of the changes the pipe and the transform let through."""
+def coverage(stack: Stack) -> Coverage:
+    """Return which changes the pipe and the transform let through."""
     pipe = stack.pipes.describe_pipe(Name=stack.output("PipeName"))
-    # The emulator does not tell them, and its stack keeps deletes.
+    # The emulator does not report them, and its stack keeps deletes.
     source = pipe.get("SourceParameters", {})
     filters = source.get("FilterCriteria", {}).get("Filters", [])
     transform = boto3.client("lambda").get_function_configuration(
         FunctionName=stack.output("TransformName")
     )
     variables = transform.get("Environment", {}).get("Variables", {})
-    return Kept(
+    return Coverage(
         deletes=not filters or any("REMOVE" in each.get("Pattern", "") for each in filters),
         undeclared=variables.get("UNDECLARED") != "drop",
     )
 
 
 def delivery_seconds(stack: Stack) -> float:
-    """How long a change may take into the lake: half as long again as Firehose buffers, and more
+    """Return how long a change may take into the lake: 1.5 times Firehose's buffer, and a margin
     (https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-s3bucketprefix.html)."""
     stream = stack.firehose.describe_delivery_stream(DeliveryStreamName=stack.output("StreamName"))[
         "DeliveryStreamDescription"
@@ -46,8 +46,8 @@ def delivery_seconds(stack: Stack) -> float:
 
 
 def table_scan(stack: Stack, read_capacity: float) -> TableScan:
-    """The table, read with so many units a second at most."""
-    # Throttling must be seen, for the rate to follow it: botocore would try again by itself.
+    """Return a scan of the table with at most this many read units a second."""
+    # Throttling must be seen, for the rate to follow it: botocore would retry by itself.
     once = Config(retries={"mode": "standard", "total_max_attempts": 1})
     dynamodb = boto3.client("dynamodb", config=once)
     table = dynamodb.describe_table(TableName=stack.output("TableName"))["Table"]
@@ -55,22 +55,28 @@ def table_scan(stack: Stack, read_capacity: float) -> TableScan:
 
 
 def items(scan: TableScan, progress: Callable[[int], None]) -> Iterator[Item]:
-    """The table's items, read while they are iterated."""
+    """Yield the table's items, read while they are iterated."""
     for part in scan.parts():
         for page in scan.pages(part, None):
             progress(len(page.items))
             yield from (attributes(found.image) for found in page.items)
 
 
-@dataclass(frozen=True, slots=True)
-class Faults:
-    """What waits to be brought back."""
-
-    error_objects: int
-    dead_letters: int
-
-    @classmethod
-    def of(cls, stack: Stack) -> "Faults":
-        """Count it."""
-        with DeadLetters(stack) as letters:
-            return cls(len(error_keys(stack)), letters.count())
+def remedies(stack: Stack, drifts: Sequence[Drift]) -> list[str]:
+    """Return the commands that bring the lake to the table's state, in their order."""
+    if not drifts:
+        return []
+    commands = []
+    if error_objects := len(error_keys(stack)):
+        commands.append(f"sluice replay: {counted(error_objects, 'error object')} in quarantine")
+    with DeadLetters(stack) as letters:
+        if count := letters.count():
+            commands.append(f"sluice redrive: {counted(count, 'dead letter')}")
+    if any(not drift.versions for drift in drifts):
+        commands.append("sluice backfill: the lake has no version of some records")
+    if any(drift.versions for drift in drifts):
+        commands.append(
+            "sluice query history --key ID: the lake has other versions of some records; how to "
+            "restore the last one is in docs/queries.md, When verify finds drift"
+        )
+    return commands

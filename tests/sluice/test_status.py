@@ -8,7 +8,7 @@ import pytest
 
 from sluice.stack import Stack
 from sluice.status import Finding, status
-from sluice.wording import age, counted, shown
+from sluice.wording import age, counted, printable
 from tests.sluice.conftest import ErrorObjects
 from tests.sluice.stand import error_line
 
@@ -115,4 +115,4 @@ def test_one_thing_is_told_as_one() -> None:
 
 
 def test_text_from_outside_cannot_steer_a_terminal() -> None:
-    assert shown("a\x1b[31mb\nc \N{SNOWMAN}") == "a\ufffd[31mb\ufffdc \N{SNOWMAN}"
+    assert printable("a\x1b[31mb\nc \N{SNOWMAN}") == "a\ufffd[31mb\ufffdc \N{SNOWMAN}"

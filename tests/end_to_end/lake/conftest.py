@@ -17,7 +17,7 @@ from chalicelib.partitions import DATA_PREFIX
 from local.session import STACK_NAME, Options, running
 from sluice.cli import sluice
 from sluice.lake import keys
-from sluice.query.athena import Lake
+from sluice.query.athena import Workgroup
 from sluice.stack import Stack
 from tests.end_to_end.lake.history import History, Record, next_change
 
@@ -99,10 +99,10 @@ def change(
 
 
 def wait_until_delivered(stack: Stack, count: int) -> None:
-    lake = Lake(stack)
+    workgroup = Workgroup(stack)
     deadline = time.monotonic() + DELIVERY_SECONDS
     while True:
-        ((found,),) = lake.ask("SELECT count(DISTINCT eventid) FROM all_changes").rows
+        ((found,),) = workgroup.run("SELECT count(DISTINCT eventid) FROM all_changes").rows
         if found == count:
             return
         assert time.monotonic() < deadline, f"{found} of {count} changes delivered"

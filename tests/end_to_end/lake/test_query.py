@@ -210,12 +210,12 @@ def test_a_query_that_prunes_nothing_is_warned_of(deployed: Deployed) -> None:
     assert "this reads the whole lake: all_changes has no partitions" in result.stderr
     result = deployed.run("query", "SELECT count(*) FROM changes")
     assert "this reads the whole lake: it compares none of siteid_partition" in result.stderr
-    assert "AWS refuses this: changes asks for a value of siteid_partition" in result.stderr
+    assert "AWS refuses this: changes needs a value of siteid_partition" in result.stderr
 
 
-def test_years_that_are_not_projected_are_told(deployed: Deployed) -> None:
+def test_years_that_are_not_projected_are_warned_of(deployed: Deployed) -> None:
     result = deployed.run("query", "hours", "--site", "2", "--from", "1990-01-01")
-    assert "changes shows the years 2020 to 2039 alone" in result.stderr
+    assert "changes shows only the years 2020 to 2039" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_years_that_are_not_projected_are_told(deployed: Deployed) -> None:
         (["history"], ["history needs --key"]),
         (["latest", "--key", "a"], ["latest takes no --key"]),
         (["SELECT :key"], ["the query has :key, which no option gives a value"]),
-        (["SELECT 1", "--site", "2"], ["does not say where --site belongs"]),
+        (["SELECT 1", "--site", "2"], ["does not say where --site applies"]),
         (["hours", "--site", ""], ["siteId must not be empty"]),
     ],
 )
@@ -246,4 +246,4 @@ def test_a_mistake_is_one_clear_line(
 def test_saved_queries_are_listed_by_name(deployed: Deployed) -> None:
     result = deployed.run("query")
     assert "latest" in result.stdout
-    assert "Latest state: the table as the lake tells it." in result.stdout
+    assert "Latest state: the table as the lake has it." in result.stdout

@@ -67,7 +67,7 @@ def a_key(deployed: Deployed, last: str, versions: int) -> str:
     )
 
 
-def test_a_lake_with_deletes_duplicates_and_moves_tells_the_tables_state(
+def test_a_lake_with_deletes_duplicates_and_moves_has_the_tables_state(
     deployed: Deployed,
 ) -> None:
     found = verified(deployed, 0)
@@ -79,7 +79,7 @@ def test_a_lake_with_deletes_duplicates_and_moves_tells_the_tables_state(
         for site in {record["siteId"] for record in state.values()}
     }
     result = deployed.run("verify", "--in-flight-seconds", "0")
-    assert f"The lake tells the table's state: {len(state)} records" in result.stdout
+    assert f"The lake has the table's state: {len(state)} records" in result.stdout
 
 
 def test_a_lost_change_is_named_as_stale(deployed: Deployed) -> None:
@@ -88,16 +88,16 @@ def test_a_lost_change_is_named_as_stale(deployed: Deployed) -> None:
         found = verified(deployed, 1)
     assert [(each["kind"], each["key"]) for each in found["keys"]] == [("stale", key)]
     assert found["keys"][0]["versions"] <= left
-    assert any("docs/queries.md" in remedy for remedy in found["mending"])
+    assert any("docs/queries.md" in remedy for remedy in found["remedies"])
 
 
-def test_a_lost_record_is_named_as_missing_and_backfill_mends_it(deployed: Deployed) -> None:
+def test_a_lost_record_is_named_as_missing_and_backfill_is_its_remedy(deployed: Deployed) -> None:
     key = a_key(deployed, "INSERT", 1)
     with without_lines(deployed, key, "all"):
         found = verified(deployed, 1)
         result = deployed.run("verify", "--in-flight-seconds", "0")
     assert [(each["kind"], each["key"]) for each in found["keys"]] == [("missing", key)]
-    assert found["mending"] == ["sluice backfill: the lake has no version of some records"]
+    assert found["remedies"] == ["sluice backfill: the lake has no version of some records"]
     assert f"missing: {key} of site" in result.stdout
     assert "1 key drifted" in result.stdout
 
@@ -131,7 +131,7 @@ def test_changes_on_their_way_are_no_drift(deployed: Deployed) -> None:
     wait_until_delivered(deployed.stack, deployed.history.count)
 
 
-def test_unless_told_otherwise_it_waits_as_long_as_a_delivery_may_take_and_can_be_stopped(
+def test_by_default_it_waits_as_long_as_a_delivery_may_take_and_can_be_stopped(
     deployed: Deployed,
 ) -> None:
     seconds = delivery_seconds(deployed.stack)
@@ -160,4 +160,4 @@ def test_an_error_object_is_offered_for_replay(deployed: Deployed) -> None:
             found = verified(deployed, 1)
     finally:
         s3.delete_object(Bucket=bucket, Key=place)
-    assert found["mending"][0] == "sluice replay: 1 error object in quarantine"
+    assert found["remedies"][0] == "sluice replay: 1 error object in quarantine"

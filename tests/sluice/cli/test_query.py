@@ -4,7 +4,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sluice.cli import sluice
-from sluice.cli.query import distinct
 from sluice.query.athena import QUERY_BYTES_MAX
 
 
@@ -21,42 +20,27 @@ def test_a_blank_question_is_a_mistake_of_usage(arguments: list[str], given: str
     assert "the question is blank" in result.stderr
 
 
-def test_sql_that_opens_with_a_comment_is_told_from_an_option() -> None:
+def test_sql_that_opens_with_a_comment_is_distinguished_from_an_option() -> None:
     result = invoke("-- the sites\nSELECT 1", "--csv")
     assert result.exit_code == 2
     assert 'sluice query --csv -- "..."' in result.stderr
 
 
-def test_an_option_that_is_none_is_still_told() -> None:
+def test_an_unknown_option_is_still_refused() -> None:
     result = invoke("latest", "--sight", "2")
     assert result.exit_code == 2
     assert "No such option" in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "refusal"),
     [
         ("SELECT '\0'", "holds a NUL character"),
         (f"SELECT '{'ö' * (QUERY_BYTES_MAX // 2)}'", f"{QUERY_BYTES_MAX} at most"),
     ],
 )
-def test_a_question_that_athena_does_not_take_is_refused(sql: str, told: str) -> None:
+def test_a_question_that_athena_does_not_take_is_refused(sql: str, refusal: str) -> None:
     result = invoke("-", given=sql)
     assert result.exit_code == 1
-    assert told in result.stderr
+    assert refusal in result.stderr
     assert result.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("names", "found"),
-    [
-        (("a", "b"), ("a", "b")),
-        (("a", "a", "a"), ("a", "a_2", "a_3")),
-        (("a", "a", "a_2"), ("a", "a_3", "a_2")),
-        (("a_2", "a", "a"), ("a_2", "a", "a_3")),
-    ],
-)
-def test_equal_names_are_told_apart_and_others_are_left(
-    names: tuple[str, ...], found: tuple[str, ...]
-) -> None:
-    assert distinct(names) == found

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sluice.errors import OperationError
-from sluice.query.athena import Lake
+from sluice.query.athena import QueryResult, Workgroup
 from sluice.stack import Stack
 
 METADATA = {
@@ -89,22 +89,22 @@ def athena() -> Athena:
 
 
 @pytest.fixture
-def lake(
+def workgroup(
     athena: Athena,
     aws_environment: pytest.MonkeyPatch,
     scripted_dynamodb: Callable[..., str],
-) -> Lake:
-    """A lake on AWS, as far as it can tell."""
+) -> Workgroup:
+    """A workgroup that takes its server for AWS."""
     aws_environment.delenv("AWS_ENDPOINT_URL", raising=False)
     aws_environment.setenv("AWS_ENDPOINT_URL_ATHENA", scripted_dynamodb(athena.answer))
-    return Lake(Stack("Sluice-test", {"WorkgroupName": "w", "DatabaseName": "d"}))
+    return Workgroup(Stack("Sluice-test", {"WorkgroupName": "w", "DatabaseName": "d"}))
 
 
 def test_on_aws_the_question_goes_as_it_is_to_the_stacks_workgroup(
-    athena: Athena, lake: Lake
+    athena: Athena, workgroup: Workgroup
 ) -> None:
     athena.pages = [[row("c0"), row("a")]]
-    answer = lake.ask("SELECT 1")
+    answer = workgroup.run("SELECT 1")
     (started,) = athena.asked("StartQueryExecution")
     assert (started["QueryString"], started["WorkGroup"]) == ("SELECT 1", "w")
     assert started["QueryExecutionContext"]["Database"] == "d"
@@ -113,7 +113,7 @@ def test_on_aws_the_question_goes_as_it_is_to_the_stacks_workgroup(
 
 
 def test_values_have_the_types_of_their_columns_and_pages_are_followed(
-    athena: Athena, lake: Lake
+    athena: Athena, workgroup: Workgroup
 ) -> None:
     athena.types = ["bigint", "boolean", "varchar", "double", "decimal"]
     high = str(2**63 - 1)
@@ -121,7 +121,7 @@ def test_values_have_the_types_of_their_columns_and_pages_are_followed(
         [row(*(f"c{n}" for n in range(5))), row(high, "true", "", "0.5", "1.10")],
         [row(None, "false", None, None, None)],
     ]
-    answer = lake.ask("SELECT 1")
+    answer = workgroup.run("SELECT 1")
     assert answer.columns == ("c0", "c1", "c2", "c3", "c4")
     assert list(answer.rows) == [
         (2**63 - 1, True, "", 0.5, "1.10"),
@@ -129,9 +129,9 @@ def test_values_have_the_types_of_their_columns_and_pages_are_followed(
     ]
 
 
-def test_what_is_no_select_has_no_header_to_pass_over(athena: Athena, lake: Lake) -> None:
+def test_what_is_no_select_has_no_header_to_pass_over(athena: Athena, workgroup: Workgroup) -> None:
     athena.kind = "UTILITY"
-    assert list(lake.ask("SHOW TABLES").rows) == [("a",)]
+    assert list(workgroup.run("SHOW TABLES").rows) == [("a",)]
 
 
 @pytest.mark.parametrize(
@@ -143,28 +143,28 @@ def test_what_is_no_select_has_no_header_to_pass_over(athena: Athena, lake: Lake
     ],
 )
 def test_a_failure_says_why_and_what_to_do(
-    athena: Athena, lake: Lake, state: str, reason: str, words: str
+    athena: Athena, workgroup: Workgroup, state: str, reason: str, words: str
 ) -> None:
     athena.state, athena.reason = state, reason
     with pytest.raises(OperationError) as refused:
-        lake.ask("SELECT x")
+        workgroup.run("SELECT x")
     assert f"the query failed: {reason}" in str(refused.value)
     assert words in str(refused.value)
 
 
-def test_ctrl_c_stops_the_query(athena: Athena, lake: Lake) -> None:
+def test_ctrl_c_stops_the_query(athena: Athena, workgroup: Workgroup) -> None:
     athena.running = 1000
     athena.looked = lambda: os.kill(os.getpid(), signal.SIGINT)
     with pytest.raises(KeyboardInterrupt, match="the query is stopped"):
-        lake.ask("SELECT 1")
+        workgroup.run("SELECT 1")
     assert athena.asked("StopQueryExecution") == [{"QueryExecutionId": "q"}]
 
 
-def test_the_table_tells_its_partitions_and_what_it_asks_for(lake: Lake) -> None:
-    assert lake.partitions == ("siteid_partition", "year")
-    assert lake.asked == {"siteid_partition"}
-    assert lake.years == (2020, 2039)
-    assert lake.sites is None
+def test_the_table_tells_its_partitions_and_what_it_asks_for(workgroup: Workgroup) -> None:
+    assert workgroup.partitions == ("siteid_partition", "year")
+    assert workgroup.required == {"siteid_partition"}
+    assert workgroup.years == (2020, 2039)
+    assert workgroup.sites is None
 
 
 @pytest.mark.parametrize(
@@ -172,17 +172,32 @@ def test_the_table_tells_its_partitions_and_what_it_asks_for(lake: Lake) -> None
 )
 def test_on_the_emulator_the_tables_are_made_as_they_are_on_aws(
     athena: Athena,
-    lake: Lake,
+    workgroup: Workgroup,
     aws_environment: pytest.MonkeyPatch,
     form: str,
     source: str,
 ) -> None:
     athena.classification = form
     aws_environment.setenv("AWS_ENDPOINT_URL", os.environ["AWS_ENDPOINT_URL_ATHENA"])
-    lake.ask("SELECT 1")
+    workgroup.run("SELECT 1")
     (started,) = athena.asked("StartQueryExecution")
     *made, asked = started["QueryString"].split(";\n")
     assert asked == "SELECT 1"
     assert source in made[1]
     assert "url_encode(siteid) AS siteid_partition" in made[1]
     assert started["QueryExecutionContext"]["Database"] != "d"
+
+
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        (("a", "b"), ("a", "b")),
+        (("a", "a", "a"), ("a", "a_2", "a_3")),
+        (("a", "a", "a_2"), ("a", "a_3", "a_2")),
+        (("a_2", "a", "a"), ("a_2", "a", "a_3")),
+    ],
+)
+def test_equal_names_get_numbers_as_keys_and_others_are_left(
+    names: tuple[str, ...], keys: tuple[str, ...]
+) -> None:
+    assert QueryResult(names, iter([]), 0, 0.0).keys == keys

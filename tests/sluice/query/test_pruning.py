@@ -1,8 +1,8 @@
-"""What of the lake a query is seen to read."""
+"""The tables and conditions that are read from a query."""
 
 import pytest
 
-from sluice.query.pruning import Read, everything, reads, unnamed
+from sluice.query.pruning import Read, missing_values, reads, whole_lake
 
 PARTITIONS = ("siteid_partition", "year", "month", "day")
 ASKED = {"siteid_partition"}
@@ -61,7 +61,7 @@ def test_a_condition_on_one_of_two_reads_is_none_on_the_other() -> None:
 
 def test_all_changes_are_read_whole() -> None:
     sql = "SELECT * FROM all_changes WHERE siteid_partition = '2'"
-    assert everything(reads(sql), PARTITIONS) == "all_changes has no partitions"
+    assert whole_lake(reads(sql), PARTITIONS) == "all_changes has no partitions"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_all_changes_are_read_whole() -> None:
     ],
 )
 def test_a_condition_that_prunes_is_seen(condition: str) -> None:
-    assert everything(reads(WHERE + condition), PARTITIONS) is None
+    assert whole_lake(reads(WHERE + condition), PARTITIONS) is None
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ def test_a_condition_that_prunes_is_seen(condition: str) -> None:
     ],
 )
 def test_a_condition_that_prunes_nothing_is_not_taken_for_one(condition: str) -> None:
-    told = everything(reads(WHERE + condition), PARTITIONS)
-    assert told is not None
-    assert "it compares none of siteid_partition, year, month, day" in told
+    reason = whole_lake(reads(WHERE + condition), PARTITIONS)
+    assert reason is not None
+    assert "it compares none of siteid_partition, year, month, day" in reason
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_condition_that_prunes_nothing_is_not_taken_for_one(condition: str) ->
     ],
 )
 def test_conditions_count_where_they_reach_the_table(sql: str, prunes: bool) -> None:
-    assert (everything(reads(sql), PARTITIONS) is None) == prunes
+    assert (whole_lake(reads(sql), PARTITIONS) is None) == prunes
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_conditions_count_where_they_reach_the_table(sql: str, prunes: bool) -> 
     ],
 )
 def test_only_equality_gives_an_injected_column_its_value(condition: str, named: bool) -> None:
-    found = unnamed(reads(WHERE + condition), ASKED)
+    found = missing_values(reads(WHERE + condition), ASKED)
     assert found == (set() if named else ASKED)
 
 
@@ -156,5 +156,5 @@ def test_every_read_of_changes_must_name_what_is_asked_for() -> None:
         "SELECT * FROM all_changes",
         "SELECT * FROM changes",
     )
-    assert unnamed(reads(one + every), ASKED) == set()
-    assert unnamed(reads(one + part), ASKED) == ASKED
+    assert missing_values(reads(one + every), ASKED) == set()
+    assert missing_values(reads(one + part), ASKED) == ASKED

@@ -8,8 +8,8 @@ import pytest
 
 from chalicelib.change import SEQUENCE_DIGITS
 from sluice.items import Item
-from sluice.query.athena import Answer
-from sluice.verify.compare import Drift, Kept, Verified, verify
+from sluice.query.athena import QueryResult
+from sluice.verify.compare import Comparison, Coverage, Drift, verify
 from sluice.verify.latest import latest
 
 COLUMNS = ("id", "siteid", "valueone", "extra", "changetype", "changesequence", "changedat")
@@ -20,7 +20,7 @@ IN_THE_FUTURE = 32_503_680_000_000
 
 @dataclass
 class LakeOfLines:
-    """A lake in memory; `latest` is told by the rule of `sluice.verify.latest`."""
+    """A lake in memory; `latest` follows the rule of `sluice.verify.latest`."""
 
     lines: list[dict[str, Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -42,18 +42,18 @@ class LakeOfLines:
             }
         )
 
-    def ask(self, sql: str) -> Answer:
+    def run(self, sql: str) -> QueryResult:
         self.asked.append(sql)
         if "recency" in sql:
             return self._answer(list(latest(self.lines).values()))
         return self._answer([line for line in self.lines if f"'{line['id']}'" in sql])
 
-    def _answer(self, lines: list[dict[str, Any]]) -> Answer:
+    def _answer(self, lines: list[dict[str, Any]]) -> QueryResult:
         rows = [
             tuple({name.lower(): value for name, value in line.items()}.get(c) for c in COLUMNS)
             for line in lines
         ]
-        return Answer(COLUMNS, iter(rows), 0, 0.0)
+        return QueryResult(COLUMNS, iter(rows), 0, 0.0)
 
 
 def item(key: str, value: int, **more: dict[str, Any]) -> Item:
@@ -68,13 +68,13 @@ def compare(
     lake: LakeOfLines,
     *items: Item,
     meanwhile: Callable[[int], None] = nothing,
-    kept: Kept = Kept(),  # noqa: B008 - frozen
-) -> Verified:
-    return verify(lake, iter(items), kept, meanwhile)
+    coverage: Coverage = Coverage(),  # noqa: B008 - frozen
+) -> Comparison:
+    return verify(lake, iter(items), coverage, meanwhile)
 
 
-def kinds(verified: Verified) -> list[tuple[str, str]]:
-    return [(drift.kind, drift.key) for drift in verified.drifts]
+def kinds(comparison: Comparison) -> list[tuple[str, str]]:
+    return [(drift.kind, drift.key) for drift in comparison.drifts]
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_undeclared_attributes_count_unless_the_deployment_drops_them(lake: Lake
     a, same, other = item("a", 1), item("b", 1, unit={"S": "K"}), item("b", 1, unit={"S": "C"})
     assert compare(lake, a, same).drifts == []
     assert kinds(compare(lake, a, other)) == [("stale", "b")]
-    assert compare(lake, a, other, kept=Kept(undeclared=False)).drifts == []
+    assert compare(lake, a, other, coverage=Coverage(undeclared=False)).drifts == []
 
 
 def test_null_and_absent_are_the_same_in_a_table(lake: LakeOfLines) -> None:
@@ -157,7 +157,7 @@ def test_null_and_absent_are_the_same_in_a_table(lake: LakeOfLines) -> None:
 
 
 def test_without_deletes_in_the_lake_nothing_is_surplus(lake: LakeOfLines) -> None:
-    assert compare(lake, kept=Kept(deletes=False)).drifts == []
+    assert compare(lake, coverage=Coverage(deletes=False)).drifts == []
 
 
 def test_many_keys_are_looked_at_in_queries_that_athena_takes(lake: LakeOfLines) -> None:
@@ -165,7 +165,7 @@ def test_many_keys_are_looked_at_in_queries_that_athena_takes(lake: LakeOfLines)
         yield item("a", 1)
         yield from (item(f"{'k' * 500}-{n}", n) for n in range(700))
 
-    found = verify(lake, items(), Kept(), nothing)
+    found = verify(lake, items(), Coverage(), nothing)
     assert len(found.drifts) == 700
     assert len(lake.asked) > 2
     assert all(len(sql.encode()) < 262_144 for sql in lake.asked)
