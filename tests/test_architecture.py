@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "app.py": {"chalicelib"},
     "infrastructure": {
         "chalicelib.catalog",
+        "chalicelib.limits",
         "chalicelib.schema",
         "chalicelib.partitions",
         "chalicelib.change",
