@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test coverage package lint check docs bench attack deploy destroy clean
+.PHONY: help setup demo dev test coverage package lint check docs lock bench attack deploy destroy clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -22,7 +22,7 @@ $(READY): requirements.txt requirements-dev.txt pyproject.toml
 	@echo "· creating the virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { echo "error: python3 -m venv failed; on Debian: apt-get install python3-venv"; exit 1; }
 	@echo "· installing the pinned Python packages (a minute or two)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -47,10 +47,11 @@ coverage: setup ## Run the tests and print what they do not reach.
 package: setup ## Prove that the package runs in an empty environment, with what it declares.
 	@$(BIN)/pytest tests/test_package.py $(ARGS)
 
-lint: setup ## Lint, types, and documents that derive from the code.
+lint: setup ## Lint, types, who imports whom, and documents that derive from the code.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m docs.generate --check
 
 check: lint test ## All that must hold before a commit.
@@ -58,14 +59,22 @@ check: lint test ## All that must hold before a commit.
 docs: setup ## Write the documents that derive from the code.
 	@$(BIN)/python -m docs.generate
 
+# ARGS passes options on: make lock ARGS="--upgrade-package rich"
+lock: setup ## Write the requirements of development, with all that they need and its hashes.
+	@for name in dev bench attack; do \
+		$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+			--no-header --no-annotate --no-emit-index-url $(ARGS) \
+			--output-file requirements-$$name.txt requirements-$$name.in || exit 1; \
+	done
+
 # ARGS narrows it: make bench ARGS="--only transform --quick"
 bench: setup ## Measure against peers and targets (installs the peers first).
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	@$(BIN)/python -m checks.benchmarks $(ARGS)
 
 # ARGS passes options on: make attack ARGS="--seconds 600 transform"
 attack: setup ## Attack whatever reads others' bytes (installs the fuzzer first).
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary atheris -r requirements-attack.txt \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary atheris -r requirements-attack.txt \
 		|| { echo "error: the fuzzer atheris has wheels for Python 3.11 to 3.14 on Linux (x86-64) alone; tests/checks/attacks needs none"; exit 1; }
 	@$(BIN)/python -m checks.attacks $(ARGS)
 
