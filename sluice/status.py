@@ -1,4 +1,4 @@
-"""How a stack fares: one finding for each of its parts, from what AWS says of them."""
+"""The status of each part of a stack, as AWS reports it."""
 
 import zlib
 from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
 
 OBJECTS_MAX = 20_000
-"""Objects of the lake that are looked at to find the newest: twenty listings' worth."""
+"""Objects of the lake that are listed to find the newest: twenty listings."""
 
 METRIC_WINDOW = timedelta(minutes=15)
 
@@ -38,8 +38,8 @@ class _Line(Struct):
 _decode_line = msgspec.json.Decoder(_Line).decode
 
 
-class Finding(Struct, frozen=True, rename="camel"):
-    """What is found out about one part."""
+class PartStatus(Struct, frozen=True, rename="camel"):
+    """The status of one part."""
 
     part: str
     summary: str
@@ -47,10 +47,10 @@ class Finding(Struct, frozen=True, rename="camel"):
     facts: dict[str, Any] = {}
 
 
-def status(stack: Stack, now: datetime | None = None) -> list[Finding]:
-    """A finding for every part; what AWS does not answer is a finding too."""
+def status(stack: Stack, now: datetime | None = None) -> list[PartStatus]:
+    """Return the status of every part; of a part that AWS does not report it is unknown."""
     moment = now or datetime.now(UTC)
-    probes: dict[str, Callable[[], Finding]] = {
+    probes: dict[str, Callable[[], PartStatus]] = {
         "pipe": lambda: _pipe(stack),
         "delivery stream": lambda: _delivery_stream(stack),
         "dead letters": lambda: _dead_letters(stack, moment),
@@ -58,18 +58,18 @@ def status(stack: Stack, now: datetime | None = None) -> list[Finding]:
         "errors": lambda: _errors(stack, moment),
         "alarms": lambda: _alarms(stack),
     }
-    return [_asked(part, probe) for part, probe in probes.items()]
+    return [_probed(part, probe) for part, probe in probes.items()]
 
 
-def _asked(part: str, probe: Callable[[], Finding]) -> Finding:
+def _probed(part: str, probe: Callable[[], PartStatus]) -> PartStatus:
     try:
         return probe()
     except (ClientError, BotoCoreError, OperationError) as error:
-        return Finding(part, f"unknown: {explain(error)}", needs_person=True)
+        return PartStatus(part, f"unknown: {explain(error)}", needs_person=True)
 
 
-def _state(part: str, state: str, reason: str, note: str = "") -> Finding:
-    return Finding(
+def _state(part: str, state: str, reason: str, note: str = "") -> PartStatus:
+    return PartStatus(
         part,
         state + (f": {reason}" if reason else "") + note,
         needs_person=state != _SETTLED[part] and state not in _PASSING,
@@ -77,14 +77,14 @@ def _state(part: str, state: str, reason: str, note: str = "") -> Finding:
     )
 
 
-def _pipe(stack: Stack) -> Finding:
+def _pipe(stack: Stack) -> PartStatus:
     answer = stack.pipes.describe_pipe(Name=stack.output("PipeName"))
-    # The emulator only keeps what was deployed; what runs is the local pipe beside it.
+    # The emulator only keeps the definition; the pipe that runs is the local one beside it.
     note = ", says the emulator, which does not know the local pipe" if stack.emulated else ""
     return _state("pipe", answer["CurrentState"], answer.get("StateReason", ""), note)
 
 
-def _delivery_stream(stack: Stack) -> Finding:
+def _delivery_stream(stack: Stack) -> PartStatus:
     answer = stack.firehose.describe_delivery_stream(DeliveryStreamName=stack.output("StreamName"))[
         "DeliveryStreamDescription"
     ]
@@ -92,7 +92,7 @@ def _delivery_stream(stack: Stack) -> Finding:
     return _state("delivery stream", answer["DeliveryStreamStatus"], reason)
 
 
-def _dead_letters(stack: Stack, now: datetime) -> Finding:
+def _dead_letters(stack: Stack, now: datetime) -> PartStatus:
     with DeadLetters(stack) as letters:
         depth = letters.count()
     queue = stack.output("DeadLetterQueueUrl").rpartition("/")[2]
@@ -101,42 +101,42 @@ def _dead_letters(stack: Stack, now: datetime) -> Finding:
     if depth and oldest is not None:
         summary += f", the oldest sent {age(now - timedelta(seconds=oldest), now)}"
     elif depth:
-        summary += ", of an age that CloudWatch does not tell"
+        summary += ", of unknown age"
     if depth:
-        summary += "; `sluice redrive` brings their changes back within 24 hours"
-    return Finding("dead letters", summary, depth > 0, {"depth": depth, "oldestSeconds": oldest})
+        summary += "; `sluice redrive` delivers their changes within 24 hours"
+    return PartStatus("dead letters", summary, depth > 0, {"depth": depth, "oldestSeconds": oldest})
 
 
-def _delivery(stack: Stack, now: datetime) -> Finding:
-    """The newest object of the lake, and the newest change in it.
+def _delivery(stack: Stack, now: datetime) -> PartStatus:
+    """Return the age of the newest object in the lake, and of the newest change in it.
 
-    Of a lake with more than OBJECTS_MAX objects, what CloudWatch says of the delivery stream.
+    Of a lake with more than OBJECTS_MAX objects, only the metric of the delivery stream.
     """
     name = stack.output("StreamName")
     waiting = _metric(
         stack, "AWS/Firehose", "DeliveryToS3.DataFreshness", "DeliveryStreamName", name, now
     )
     facts: dict[str, Any] = {"dataFreshnessSeconds": waiting}
-    summary = "" if waiting is None else f"the oldest record under way is {waiting:.0f} s old; "
+    summary = "" if waiting is None else f"the oldest undelivered record is {waiting:.0f} s old; "
     newest = None
     for count, each in enumerate(objects(stack, DATA_PREFIX), 1):
         if count > OBJECTS_MAX:
             summary += f"more than {OBJECTS_MAX} objects, too many to look for the newest"
-            return Finding("delivery", summary, facts=facts)
+            return PartStatus("delivery", summary, facts=facts)
         if newest is None or each.modified > newest.modified:
             newest = each
     if newest is None:
-        return Finding("delivery", summary + "nothing is delivered yet", facts=facts)
+        return PartStatus("delivery", summary + "nothing is delivered yet", facts=facts)
     changed_at = _newest_change(stack, newest.key)
     facts |= {"newestObjectAt": newest.modified, "newestChangeAt": changed_at}
     summary += f"the newest object was written {age(newest.modified, now)}"
     if changed_at is not None:
         summary += f", with a change made {age(changed_at, now)}"
-    return Finding("delivery", summary, facts=facts)
+    return PartStatus("delivery", summary, facts=facts)
 
 
 def _newest_change(stack: Stack, key: str) -> datetime | None:
-    """When the newest change in an object was made; None when it holds no lines of ours."""
+    """Return the time of the newest change in an object; None when it is not one of the lake."""
     try:
         changes = [_decode_line(line).changedAt for line in lines(stack, key)]
     except (msgspec.DecodeError, UnicodeDecodeError, OSError, EOFError, zlib.error):
@@ -148,7 +148,7 @@ def _moment(epoch_ms: int | None) -> datetime | None:
     return None if epoch_ms is None else datetime.fromtimestamp(epoch_ms / 1000, UTC)
 
 
-def _errors(stack: Stack, now: datetime) -> Finding:
+def _errors(stack: Stack, now: datetime) -> PartStatus:
     stored = list(objects(stack, ERROR_PREFIX))
     waiting = [
         failed_at(record, each.stored)
@@ -160,10 +160,10 @@ def _errors(stack: Stack, now: datetime) -> Finding:
     summary = f"{counted(len(waiting), 'record')} in {counted(len(stored), 'object')}"
     if newest is not None:
         summary += f", the newest failed {age(newest, now)}; `sluice failed` lists them"
-    return Finding("errors", summary, bool(stored), facts)
+    return PartStatus("errors", summary, bool(stored), facts)
 
 
-def _alarms(stack: Stack) -> Finding:
+def _alarms(stack: Stack) -> PartStatus:
     pages = stack.cloudwatch.get_paginator("describe_alarms").paginate(
         AlarmNamePrefix=f"{stack.name}-"
     )
@@ -173,14 +173,14 @@ def _alarms(stack: Stack) -> Finding:
     if raised:
         summary += ": " + ", ".join(raised) + "; docs/runbook.md says what each means"
     elif stack.emulated and alarms:
-        summary += "; the emulator gathers no figures of Pipes and Firehose, so they stay silent"
-    return Finding("alarms", summary, bool(raised), {"total": len(alarms), "inAlarm": raised})
+        summary += "; the emulator has no metrics of Pipes and Firehose, so they stay silent"
+    return PartStatus("alarms", summary, bool(raised), {"total": len(alarms), "inAlarm": raised})
 
 
 def _metric(
     stack: Stack, namespace: str, metric: str, dimension: str, value: str, now: datetime
 ) -> float | None:
-    """The latest value of a metric, its maximum of a minute; None where CloudWatch has none."""
+    """Return the latest maximum of a metric in one minute; None where CloudWatch has none."""
     answer = stack.cloudwatch.get_metric_statistics(
         Namespace=namespace,
         MetricName=metric,

@@ -34,7 +34,7 @@ def failed_command(
 ) -> None:
     """List the records in quarantine: by error code, then the latest ones.
 
-    Records that `sluice replay` has put again are not among them.
+    Records that `sluice replay` has put are not among them.
     """
     stack = Stack.named(stack_name)
     with progress_bar("reading error objects") as bar:
@@ -103,7 +103,7 @@ def _document(failure: Failure, payload: bool) -> dict[str, Any]:
 
 
 def _readable(payload: bytes) -> str:
-    """Text where it can be shown as it is, base64 where it cannot."""
+    """Return text as it is where it is printable, else base64."""
     try:
         text = payload.decode()
     except UnicodeDecodeError:

@@ -11,7 +11,7 @@ from sluice.recovery.redrive import Redriven, redrive
 from sluice.stack import Stack
 from sluice.wording import counted
 
-HINT = "messages that were not done stay in the queue; run it again to go on"
+HINT = "unfinished messages stay in the queue; run it again to go on"
 
 
 @sluice.command("redrive")
@@ -19,11 +19,11 @@ HINT = "messages that were not done stay in the queue; run it again to go on"
 @json_option
 @click.pass_obj
 def redrive_command(stack_name: str, dry_run: bool, as_json: bool) -> None:
-    """Bring back the changes that the pipe gave up, while the table's stream has them.
+    """Deliver the changes that the pipe gave up, while the table's stream still has them.
 
     The dead-letter queue holds pointers; the changes are read from the stream, which keeps them
     for 24 hours, and put through Firehose. A message is removed once its changes were accepted or
-    have aged out. Exits 1 when a change does not come back.
+    have aged out. Exits 1 when a change cannot be delivered.
     """
     stack = Stack.named(stack_name)
     redriven = Redriven()
@@ -64,10 +64,10 @@ def _print(redriven: Redriven, dry_run: bool) -> None:
         else f"{changes} put through Firehose, {counted(redriven.removed, 'message')} removed"
     )
     out.print(f"{counted(redriven.messages, 'message')} read: {done}", highlight=False)
-    for count, noun, what in (
+    for count, noun, outcome in (
         (redriven.aged_out, "change", "aged out of the stream"),
         (redriven.too_large, "change", "too large for Firehose"),
         (redriven.unreadable, "message", "without a pointer to changes"),
     ):
         if count:
-            out.print(f"{counted(count, noun)} {what}", highlight=False)
+            out.print(f"{counted(count, noun)} {outcome}", highlight=False)

@@ -28,7 +28,7 @@ def replay_command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Put the records in quarantine through Firehose again, once their cause is mended.
+    """Put the records in quarantine through Firehose again, once their cause is fixed.
 
     An error object moves to errors-replayed/ when its last record was accepted. Run again, the
     command puts nothing twice. Exits 1 when a chosen record cannot be put.
@@ -57,14 +57,14 @@ def replay_command(
 def _print(replayed: Replayed, dry_run: bool) -> None:
     objects = counted(replayed.objects, "error object")
     if dry_run:
-        told = f"{counted(replayed.accepted, 'record')} of {objects} would be put"
+        summary = f"{counted(replayed.accepted, 'record')} of {objects} would be put"
     else:
-        told = (
+        summary = (
             f"{counted(replayed.accepted, 'record')} put through Firehose again; "
             f"{replayed.moved} of {objects} moved to errors-replayed/"
         )
     if replayed.not_chosen:
-        told += f"; {counted(replayed.not_chosen, 'record')} not chosen"
-    out.print(told, highlight=False)
+        summary += f"; {counted(replayed.not_chosen, 'record')} not chosen"
+    out.print(summary, highlight=False)
     for reason, count in replayed.obstacles.items():
         err.print(f"{counted(count, 'record')} cannot be put: {reason}", highlight=False)

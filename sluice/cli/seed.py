@@ -59,7 +59,7 @@ def seed_command(
             minutes,
             samples,
             rate,
-            progress=lambda made: bar.advance(task, made),
+            progress=lambda count: bar.advance(task, count),
         )
     if as_json:
         print_json({**msgspec.to_builtins(seeded), "total": seeded.total})

@@ -16,16 +16,16 @@ from sluice.wording import printable
 @json_option
 @click.pass_obj
 def status_command(stack_name: str, check: bool, as_json: bool) -> None:
-    """Tell how each part of the stack fares, and which needs a person.
+    """Report the state of each part of the stack, and which of them needs a person.
 
-    Reads every error object, and lists the lake's objects as far as they are few.
+    Reads every error object, and lists the lake's objects where there are at most 20,000.
     """
-    findings = status(Stack.named(stack_name))
+    parts = status(Stack.named(stack_name))
     if as_json:
-        print_json({"stack": stack_name, "findings": findings})
+        print_json({"stack": stack_name, "findings": parts})
     else:
-        for each in findings:
+        for each in parts:
             mark = ("!", "bold red") if each.needs_person else ("·", "green")
             out.print(Text.assemble(mark, f"  {each.part:<16} {printable(each.summary)}"))
-    if check and any(each.needs_person for each in findings):
+    if check and any(each.needs_person for each in parts):
         sys.exit(1)

@@ -1,6 +1,7 @@
-"""`sluice tree` and `sluice sample`: what lies in the lake."""
+"""`sluice tree` and `sluice sample`: the lake's partitions, and one of its lines."""
 
 import click
+from rich.filesize import decimal
 from rich.tree import Tree
 
 from chalicelib.partitions import DATA_PREFIX
@@ -17,33 +18,33 @@ from sluice.wording import counted
 def tree_command(stack_name: str, as_json: bool) -> None:
     """Show the lake's partitions with their objects and records."""
     stack = Stack.named(stack_name)
-    found = partitions(stack)
+    lake = partitions(stack)
     errors = error_keys(stack)
     if as_json:
-        print_json({"bucket": stack.bucket, "partitions": found, "errorObjects": len(errors)})
+        print_json({"bucket": stack.bucket, "partitions": lake, "errorObjects": len(errors)})
         return
-    out.print(partition_tree(stack.bucket, found))
-    totals = contents(sum(each.objects for each in found), sum(each.records for each in found))
+    out.print(partition_tree(stack.bucket, lake))
+    totals = contents(sum(each.objects for each in lake), sum(each.records for each in lake))
     out.print(
-        f"{totals} in {counted(len(found), 'partition')}; {counted(len(errors), 'error object')}"
+        f"{totals} in {counted(len(lake), 'partition')}; {counted(len(errors), 'error object')}"
     )
 
 
 def contents(objects: int, records: int) -> str:
-    """How much lies somewhere: `2 objects, 7 records`."""
+    """Return the amounts in words: `2 objects, 7 records`."""
     return f"{counted(objects, 'object')}, {counted(records, 'record')}"
 
 
-def partition_tree(bucket: str, found: list[Partition]) -> Tree:
-    """The partitions as a tree; a level that has one child shares its line."""
+def partition_tree(bucket: str, lake: list[Partition]) -> Tree:
+    """Return the partitions as a tree; a level that has one child shares its line."""
     root = Tree(f"s3://{bucket}/data/")
-    _grow(root, [(each.path.removeprefix("data/").rstrip("/").split("/"), each) for each in found])
+    _grow(root, [(each.path.removeprefix("data/").rstrip("/").split("/"), each) for each in lake])
     return root
 
 
-def _grow(node: Tree, found: list[tuple[list[str], Partition]]) -> None:
+def _grow(node: Tree, branches: list[tuple[list[str], Partition]]) -> None:
     children: dict[str, list[tuple[list[str], Partition]]] = {}
-    for levels, partition in found:
+    for levels, partition in branches:
         children.setdefault(levels[0], []).append((levels[1:], partition))
     for name, below in children.items():
         while len({tuple(levels[:1]) for levels, _ in below}) == 1 and below[0][0]:
@@ -56,15 +57,20 @@ def _grow(node: Tree, found: list[tuple[list[str], Partition]]) -> None:
             partition = below[0][1]
             node.add(
                 f"{name}/  [dim]{contents(partition.objects, partition.records)}, "
-                f"{partition.size} bytes[/dim]"
+                f"{decimal(partition.size)}[/dim]"
             )
 
 
 @sluice.command("sample")
-@click.option("--prefix", default=DATA_PREFIX, show_default=True, help="Where to take it from.")
+@click.option(
+    "--prefix",
+    default=DATA_PREFIX,
+    show_default=True,
+    help="Prefix of the object to read.",
+)
 @click.pass_obj
 def sample_command(stack_name: str, prefix: str) -> None:
-    """Print one decoded line of the lake and the object it stands in."""
+    """Print one decoded line of the lake and the object that holds it."""
     stack = Stack.named(stack_name)
     for key, _ in keys(stack, prefix):
         out.print(f"[dim]s3://{stack.bucket}/{key}[/dim]")

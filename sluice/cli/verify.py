@@ -8,6 +8,8 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from sluice.backfill.deployed import table_scan
+from sluice.backfill.stop import Stop
 from sluice.cli.command import (
     AMOUNT,
     Amount,
@@ -21,7 +23,7 @@ from sluice.cli.command import (
 from sluice.query.athena import Workgroup
 from sluice.stack import Stack
 from sluice.verify.compare import Comparison, Counts, verify
-from sluice.verify.deployed import coverage, delivery_seconds, items, remedies, table_scan
+from sluice.verify.deployed import coverage, delivery_seconds, items, remedies
 from sluice.wording import counted, printable
 
 PAUSE_SECONDS = 0.5
@@ -59,7 +61,7 @@ def verify_command(
     """
     stack = Stack.named(stack_name)
     seconds = delivery_seconds(stack) if in_flight_seconds is None else in_flight_seconds
-    scan = table_scan(stack, read_capacity)
+    scan = table_scan(stack, read_capacity, 1, Stop())
     with progress_bar("records") as bar:
         task = bar.add_task("", total=scan.item_count)
 

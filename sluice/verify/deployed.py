@@ -3,11 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import boto3
-from botocore.config import Config
 
-from sluice.backfill.capacity import ReadCapacity
 from sluice.backfill.scan import TableScan
-from sluice.backfill.stop import Stop
 from sluice.items import Item, attributes
 from sluice.lake import error_keys
 from sluice.recovery.dead_letters import DeadLetters
@@ -43,15 +40,6 @@ def delivery_seconds(stack: Stack) -> float:
     ]
     hints = stream["Destinations"][0]["ExtendedS3DestinationDescription"]["BufferingHints"]
     return hints["IntervalInSeconds"] * 1.5 + MARGIN_SECONDS
-
-
-def table_scan(stack: Stack, read_capacity: float) -> TableScan:
-    """Return a scan of the table with at most this many read units a second."""
-    # Throttling must be seen, for the rate to follow it: botocore would retry by itself.
-    once = Config(retries={"mode": "standard", "total_max_attempts": 1})
-    dynamodb = boto3.client("dynamodb", config=once)
-    table = dynamodb.describe_table(TableName=stack.output("TableName"))["Table"]
-    return TableScan(dynamodb, table, 1, ReadCapacity(read_capacity, 1), Stop())
 
 
 def items(scan: TableScan, progress: Callable[[int], None]) -> Iterator[Item]:

@@ -1,4 +1,4 @@
-"""What status finds, and what it says where nobody answers."""
+"""The status of each part, also where AWS does not answer."""
 
 import gzip
 from datetime import UTC, datetime, timedelta
@@ -7,18 +7,18 @@ import boto3
 import pytest
 
 from sluice.stack import Stack
-from sluice.status import Finding, status
+from sluice.status import PartStatus, status
 from sluice.wording import age, counted, printable
 from tests.sluice.conftest import ErrorObjects
 from tests.sluice.stand import error_line
 
 
-def found(stack: Stack, part: str) -> Finding:
+def found(stack: Stack, part: str) -> PartStatus:
     (finding,) = [each for each in status(stack) if each.part == part]
     return finding
 
 
-def test_a_part_that_cannot_be_asked_is_told_and_needs_a_person(stack: Stack) -> None:
+def test_a_part_that_cannot_be_probed_is_unknown_and_needs_a_person(stack: Stack) -> None:
     pipe = found(stack, "pipe")
     assert pipe.summary == "unknown: the stack Sluice-test has no output PipeName"
     assert pipe.needs_person
@@ -40,7 +40,7 @@ def test_dead_letters_need_a_person_and_are_left_alone(stack: Stack) -> None:
     assert stack.sqs.receive_message(QueueUrl=queue)["Messages"]
 
 
-def test_the_newest_change_of_the_newest_object_is_told(stack: Stack) -> None:
+def test_the_newest_change_of_the_newest_object_is_reported(stack: Stack) -> None:
     line = b'{"id": "1", "changedAt": 1700076551000}\n{"id": "1", "changedAt": 1700076552000}\n'
     stack.s3.put_object(Bucket=stack.bucket, Key="data/a.gz", Body=gzip.compress(line))
     delivery = found(stack, "delivery")
@@ -105,12 +105,12 @@ def test_an_alarm_of_this_stack_alone_needs_a_person(stack: Stack) -> None:
     ("ago", "words"),
     [(-5, "0 s ago"), (119, "119 s ago"), (120, "2 min ago"), (7200, "2 h ago"), (9e5, "10 d ago")],
 )
-def test_an_age_is_told_in_its_unit(ago: float, words: str) -> None:
+def test_an_age_is_given_in_a_unit_that_fits(ago: float, words: str) -> None:
     now = datetime.now(UTC)
     assert age(now - timedelta(seconds=ago), now) == words
 
 
-def test_one_thing_is_told_as_one() -> None:
+def test_one_thing_is_counted_in_the_singular() -> None:
     assert [counted(n, "record") for n in (0, 1, 2)] == ["0 records", "1 record", "2 records"]
 
 

@@ -1,0 +1,67 @@
+"""What a backfill of a deployed stack reads, and the checkpoint it goes on from."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from sluice.backfill.capacity import ReadCapacity
+from sluice.backfill.checkpoint import Checkpoint
+from sluice.backfill.export import Export
+from sluice.backfill.gap import refuse_gap, running_pipe
+from sluice.backfill.scan import TableScan, key_names
+from sluice.backfill.source import Source
+from sluice.backfill.stop import Stop
+from sluice.errors import OperationError
+from sluice.stack import Stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
+
+PARALLEL_MAX = 64
+"""Parts of a source that are read at once."""
+
+
+def table_scan(stack: Stack, read_capacity: float, parallel: int, stop: Stop) -> TableScan:
+    """Return a scan of the stack's table with at most this many read units a second."""
+    client, table = _table(stack)
+    return TableScan(client, table, parallel, ReadCapacity(read_capacity, parallel), stop)
+
+
+def backfill_source(
+    stack: Stack, export_uri: str | None, read_capacity: float, parallel: int, stop: Stop
+) -> Source:
+    """Return an export, or a scan of the table without one. Raises OperationError for a gap."""
+    pipe = running_pipe(stack)
+    if export_uri is None:
+        return table_scan(stack, read_capacity, parallel, stop)
+    _, table = _table(stack)
+    export = Export(stack.s3, export_uri, key_names(table))
+    refuse_gap(export, table, pipe)
+    return export
+
+
+def checkpoint_path(folder: Path, stack: Stack, source: Source) -> Path:
+    """Return the file for the checkpoint of a stack's backfill from this source."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"backfill-{stack.name}-{source.identity}").strip("-")
+    return folder / f"{name}.json"
+
+
+def open_checkpoint(path: Path, source: Source, restart: bool) -> Checkpoint:
+    """Return the checkpoint to go on from. Raises OperationError for a finished backfill."""
+    checkpoint = None if restart else Checkpoint.load(path, source.identity)
+    if checkpoint and checkpoint.done:
+        raise OperationError(f"this backfill is finished, says {path}; start anew with --restart")
+    return checkpoint or Checkpoint.begin(path, source.identity, source.parts())
+
+
+def _table(stack: Stack) -> tuple["DynamoDBClient", "TableDescriptionTypeDef"]:
+    # Throttling must be seen, for the rate to follow it: botocore would retry by itself.
+    once = Config(
+        retries={"mode": "standard", "total_max_attempts": 1}, max_pool_connections=PARALLEL_MAX
+    )
+    client = boto3.client("dynamodb", config=once)
+    return client, client.describe_table(TableName=stack.output("TableName"))["Table"]
