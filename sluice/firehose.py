@@ -1,4 +1,4 @@
-"""Puts records into the delivery stream within Firehose's limits, and again what it refused.
+"""Puts records into the delivery stream within Firehose's limits, and resends what it refused.
 
 https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
 """
@@ -6,11 +6,13 @@ https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from chalicelib.limits import batch_length
+from chalicelib.retry import backoff, error_code, is_passing
 from sluice.errors import RefusedError
 from sluice.wording import counted
 
@@ -18,14 +20,20 @@ if TYPE_CHECKING:
     from mypy_boto3_firehose import FirehoseClient
 
 ATTEMPTS = 8
-BACKOFF_SECONDS = 0.1
+BACKOFF_SECONDS = 0.2
 BACKOFF_SECONDS_MAX = 5.0
 
-_PASSING = {"ServiceUnavailableException", "ThrottlingException", "InternalFailure"}
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Which records of a batch were not accepted, by index, and why."""
+
+    indexes: Sequence[int]
+    reason: str
 
 
 class DeliveryStream:
-    """The stack's delivery stream, as one who puts records into it sees it."""
+    """A delivery stream, as a producer of records sees it."""
 
     def __init__(
         self, client: "FirehoseClient", name: str, pause: Callable[[float], None] = time.sleep
@@ -35,10 +43,10 @@ class DeliveryStream:
         self._pause = pause
 
     def put(self, payloads: Sequence[bytes]) -> Iterator[list[int]]:
-        """Put payloads in batches; yields after each answer the indexes that were accepted.
+        """Put payloads in batches; yield after each answer the indexes that were accepted.
 
-        No payload may be above PUT_RECORD_BYTES_MAX. What is refused for now is put again with
-        back-off. Raises RefusedError when that lasts; what was yielded before stays accepted.
+        No payload may be above PUT_RECORD_BYTES_MAX. What is refused for now is resent after a
+        pause. Raises RefusedError when that lasts; what was yielded before stays accepted.
         """
         sizes = [len(payload) for payload in payloads]
         start = 0
@@ -47,36 +55,36 @@ class DeliveryStream:
             yield from self._put_batch(payloads, list(range(start, start + length)))
             start += length
 
-    def _put_batch(self, payloads: Sequence[bytes], waiting: list[int]) -> Iterator[list[int]]:
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                self._pause(min(BACKOFF_SECONDS * 2**attempt, BACKOFF_SECONDS_MAX))
-            failed, reason = self._once([payloads[index] for index in waiting])
-            refused = [waiting[index] for index in failed]
-            if accepted := sorted(set(waiting) - set(refused)):
-                yield accepted
-            if not refused:
-                return
-            waiting = refused
-        raise RefusedError(
-            f"the delivery stream {self._name} refused {counted(len(waiting), 'record')} "
-            f"{ATTEMPTS} times: {reason}; try again later"
+    def put_once(self, payloads: Sequence[bytes]) -> Refusal | None:
+        """Put one batch; None when all of it was accepted. Raises what botocore raises."""
+        answer = self._client.put_record_batch(
+            DeliveryStreamName=self._name, Records=[{"Data": payload} for payload in payloads]
         )
-
-    def _once(self, payloads: Sequence[bytes]) -> tuple[list[int], str]:
-        """The indexes that Firehose refused for now, and why."""
-        try:
-            answer = self._client.put_record_batch(
-                DeliveryStreamName=self._name, Records=[{"Data": payload} for payload in payloads]
-            )
-        except ClientError as error:
-            code = error.response["Error"].get("Code", "")
-            if code not in _PASSING:
-                raise
-            return list(range(len(payloads))), code
-        refusals = {
+        codes = {
             index: response["ErrorCode"]
             for index, response in enumerate(answer["RequestResponses"])
             if response.get("ErrorCode")
         }
-        return list(refusals), ", ".join(sorted(set(refusals.values())))
+        return Refusal(list(codes), ", ".join(sorted(set(codes.values())))) if codes else None
+
+    def _put_batch(self, payloads: Sequence[bytes], waiting: list[int]) -> Iterator[list[int]]:
+        refusal = None
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self._pause(backoff(attempt, BACKOFF_SECONDS, BACKOFF_SECONDS_MAX))
+            try:
+                refusal = self.put_once([payloads[index] for index in waiting])
+            except ClientError as error:
+                if not is_passing(error):
+                    raise
+                refusal = Refusal(range(len(waiting)), error_code(error))
+            refused = [waiting[index] for index in refusal.indexes] if refusal else []
+            if accepted := sorted(set(waiting) - set(refused)):
+                yield accepted
+            if refusal is None:
+                return
+            waiting = refused
+        raise RefusedError(
+            f"the delivery stream {self._name} refused {counted(len(waiting), 'record')} "
+            f"{ATTEMPTS} times: {refusal.reason if refusal else ''}; try again later"
+        )

@@ -1,129 +1,184 @@
-"""Changes out of the table's stream, as the pipe would put them into Firehose.
+"""The table's stream: its shards, and their records in order, as boto3 returns them.
 
-https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB_Streams.html
+Reads as https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html says: a
+shard's parents before itself, and a new iterator when one has expired.
 """
 
-import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from chalicelib.change import INPUT_TEMPLATE
-from chalicelib.limits import PUT_RECORD_BYTES_MAX
-from sluice.errors import OperationError
-from sluice.recovery.dead_letters import Pointer
+from chalicelib.retry import error_code, is_passing
+from sluice.errors import AgedOutError, StreamGoneError, UnavailableError, explain
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+    from mypy_boto3_dynamodbstreams.type_defs import (
+        DescribeStreamInputTypeDef,
+        GetRecordsOutputTypeDef,
+        GetShardIteratorInputTypeDef,
+    )
 
-EMPTY_PAGES_MAX = 100
-"""Pages in a row without a record, which a stream may answer while there are more."""
+log = logging.getLogger(__name__)
 
-_PAUSE_SECONDS = 0.1
-_AGED_OUT = {"TrimmedDataAccessException", "ResourceNotFoundException"}
-_VARIABLE = re.compile(r"<\$\.(\w+)>")
+PAGE_RECORDS_MAX = 1000
+"""Records GetRecords returns at most; it also stops at 1 MB."""
+
+FULL_PAGE_BYTES = 200 * 1024
+"""A page of this size may have been cut at 1 MB: the record that did not fit can be large."""
+
+_AGED_OUT = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})
+
+_RENEWED = frozenset({"ExpiredIteratorException", "TrimmedDataAccessException"})
+"""Answers after which the same place, or the oldest one, is read by a new iterator."""
+
+Start = Literal["AFTER_SEQUENCE_NUMBER", "AT_SEQUENCE_NUMBER", "LATEST", "TRIM_HORIZON"]
+"""Where a reader begins; the first two go with a sequence number."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """A change of the stream."""
+class Shard:
+    """A shard of the stream, and the one that it continues."""
 
-    sequence_number: str
-    payload: bytes
-
-
-def render(record: Mapping[str, Any]) -> bytes:
-    """What the pipe's template makes of a record that boto3 returned.
-
-    The values of attributes stay as they are but for binary ones, which become base64.
-    """
-    change = dict(record["dynamodb"])
-    created = change["ApproximateCreationDateTime"].timestamp()
-    change["ApproximateCreationDateTime"] = int(created) if created.is_integer() else created
-    event = {**record, "dynamodb": change}
-    if identity := record.get("userIdentity"):
-        event["userIdentity"] = {name[0].lower() + name[1:]: v for name, v in identity.items()}
-    return _VARIABLE.sub(
-        lambda variable: msgspec.json.encode(event.get(variable[1], "")).decode(), INPUT_TEMPLATE
-    ).encode()
+    id: str
+    parent_id: str | None
 
 
-def fitting(record: Mapping[str, Any]) -> bytes:
-    """The change as Firehose takes it.
+@dataclass(frozen=True, slots=True)
+class StreamPage:
+    """The records of one read. `full`: there are likely more. `last`: the shard is at its end."""
 
-    Of two images that are too large together, the old one is left out: the transform reads it of a
-    REMOVE alone.
-    """
-    payload = render(record)
-    images = record["dynamodb"]
-    if len(payload) > PUT_RECORD_BYTES_MAX and {"NewImage", "OldImage"} <= images.keys():
-        lighter = {name: each for name, each in images.items() if name != "OldImage"}
-        payload = render({**record, "dynamodb": lighter})
-    return payload
+    records: Sequence[Mapping[str, Any]]
+    full: bool
+    last: bool
 
 
-def fetch(
-    client: "DynamoDBStreamsClient",
-    pointer: Pointer,
-    pause: Callable[[float], None] = time.sleep,
-) -> list[Fetched]:
-    """The changes of a pointer's range that the stream still has, in order.
+class Stream:
+    """A DynamoDB stream."""
 
-    Raises OperationError when the stream does not come to the end of the range.
-    """
-    first, last = int(pointer.start_sequence_number), int(pointer.end_sequence_number)
-    # Once the last change of the range is gone all of it is, and reading would find no end.
-    if _iterator(client, pointer, "AT_SEQUENCE_NUMBER", pointer.end_sequence_number) is None:
-        return []
-    found: list[Fetched] = []
-    for record in _records(client, pointer, pause):
-        sequence_number = record["dynamodb"]["SequenceNumber"]
-        if first <= int(sequence_number) <= last:
-            found.append(Fetched(sequence_number, fitting(record)))
-        if int(sequence_number) >= last:
-            break
-    return found
+    def __init__(self, client: "DynamoDBStreamsClient", arn: str) -> None:
+        self.arn = arn
+        self._client = client
 
+    def shards(self) -> tuple[list[Shard], bool]:
+        """Return all shards that the stream still has, and whether the stream is on.
 
-def _records(
-    client: "DynamoDBStreamsClient", pointer: Pointer, pause: Callable[[float], None]
-) -> Iterator[Mapping[str, Any]]:
-    """The shard's records from the range's start on, or from the oldest there still is."""
-    iterator = _iterator(client, pointer, "AT_SEQUENCE_NUMBER", pointer.start_sequence_number)
-    if iterator is None:
-        iterator = _iterator(client, pointer, "TRIM_HORIZON")
-    empty = 0
-    while iterator:
-        answer = client.get_records(ShardIterator=iterator)
-        yield from answer["Records"]
-        iterator = answer.get("NextShardIterator")
-        empty = 0 if answer["Records"] else empty + 1
-        if empty == EMPTY_PAGES_MAX:
-            raise OperationError(
-                f"the stream does not answer with the changes up to {pointer.end_sequence_number} "
-                f"of {pointer.shard_id}; try again"
-            )
-        if empty:
-            pause(_PAUSE_SECONDS)
+        Raises UnavailableError, StreamGoneError.
+        """
+        shards: list[Shard] = []
+        request: DescribeStreamInputTypeDef = {"StreamArn": self.arn}
+        while True:
+            with _reading(self.arn):
+                answer = self._client.describe_stream(**request)
+            description = answer["StreamDescription"]
+            shards += [
+                Shard(shard["ShardId"], shard.get("ParentShardId"))
+                for shard in description["Shards"]
+            ]
+            if not (last := description.get("LastEvaluatedShardId")):
+                return shards, description["StreamStatus"] in ("ENABLING", "ENABLED")
+            request["ExclusiveStartShardId"] = last
+
+    def reader(
+        self, shard_id: str, start: Start, sequence_number: str | None = None
+    ) -> "ShardReader":
+        """Return a reader of a shard from its start on."""
+        return ShardReader(self._client, self.arn, shard_id, start, sequence_number)
 
 
-def _iterator(
-    client: "DynamoDBStreamsClient",
-    pointer: Pointer,
-    kind: Literal["AT_SEQUENCE_NUMBER", "TRIM_HORIZON"],
-    sequence_number: str = "",
-) -> str | None:
-    """A shard iterator; None when its place has aged out of the stream."""
-    place = {"SequenceNumber": sequence_number} if sequence_number else {}
+class ShardReader:
+    """Reads one shard, page by page."""
+
+    def __init__(
+        self,
+        client: "DynamoDBStreamsClient",
+        stream_arn: str,
+        shard_id: str,
+        start: Start,
+        sequence_number: str | None,
+    ) -> None:
+        self._client = client
+        self._stream_arn = stream_arn
+        self._shard_id = shard_id
+        self._start = start
+        self._sequence_number = sequence_number
+        self._iterator: str | None = None
+
+    def open(self) -> "ShardReader":
+        """Go to the start. Raises AgedOutError when the stream has dropped it, and as `read`."""
+        with _reading(self._stream_arn):
+            self._iterator = self._new_iterator()
+        return self
+
+    def read(self) -> StreamPage:
+        """Return the next page. Raises UnavailableError, StreamGoneError.
+
+        A place that is past the stream's 24 hours is logged; the oldest record follows.
+        """
+        with _reading(self._stream_arn):
+            answer = self._get_records()
+        records = answer["Records"]
+        if records:
+            self._start = "AFTER_SEQUENCE_NUMBER"
+            self._sequence_number = records[-1]["dynamodb"]["SequenceNumber"]
+        self._iterator = answer.get("NextShardIterator")
+        size = int(answer["ResponseMetadata"]["HTTPHeaders"].get("content-length", 0))
+        return StreamPage(
+            records=records,
+            full=len(records) >= PAGE_RECORDS_MAX or size >= FULL_PAGE_BYTES,
+            last=self._iterator is None,
+        )
+
+    def _get_records(self) -> "GetRecordsOutputTypeDef":
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                if self._iterator is None:
+                    self._iterator = self._new_iterator()
+                return self._client.get_records(
+                    ShardIterator=self._iterator, Limit=PAGE_RECORDS_MAX
+                )
+            except ClientError as error:
+                code = error_code(error)
+                if code not in _RENEWED or tries > len(_RENEWED):
+                    raise
+                self._iterator = None
+                if code == "TrimmedDataAccessException":
+                    log.warning(
+                        "Shard %s: changes after %s are past the stream's 24 hours and are lost; "
+                        "going on with the oldest change there is",
+                        self._shard_id,
+                        self._sequence_number,
+                    )
+                    self._start, self._sequence_number = "TRIM_HORIZON", None
+
+    def _new_iterator(self) -> str:
+        request: GetShardIteratorInputTypeDef = {
+            "StreamArn": self._stream_arn,
+            "ShardId": self._shard_id,
+            "ShardIteratorType": self._start,
+        }
+        if self._sequence_number is not None:
+            request["SequenceNumber"] = self._sequence_number
+        return self._client.get_shard_iterator(**request)["ShardIterator"]
+
+
+@contextmanager
+def _reading(stream_arn: str) -> Iterator[None]:
+    """Turn what boto3 raises into the errors that matter here."""
     try:
-        return client.get_shard_iterator(
-            StreamArn=pointer.stream_arn, ShardId=pointer.shard_id, ShardIteratorType=kind, **place
-        )["ShardIterator"]
-    except ClientError as error:
-        if error.response["Error"].get("Code") in _AGED_OUT:
-            return None
-        raise
+        yield
+    except (ClientError, HTTPClientError, ConnectionError) as error:
+        if is_passing(error):
+            raise UnavailableError(
+                f"the stream {stream_arn} does not answer: {explain(error)}"
+            ) from error
+        gone = StreamGoneError
+        if isinstance(error, ClientError) and error_code(error) in _AGED_OUT:
+            gone = AgedOutError
+        raise gone(f"the stream {stream_arn} cannot be read: {explain(error)}") from error

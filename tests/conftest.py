@@ -1,30 +1,29 @@
 """What suites share: the AWS emulator, tables in it, and a DynamoDB that answers by script."""
 
 import json
+import logging
 import os
 import signal
 import socket
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from local.emulator import CREDENTIALS
 from local.emulator import emulator as run_emulator
 from local.processes import free_port
+from tests.fakes import FakeFirehose, MemoryStreams, Script, StreamTable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-
-Script = Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]]
-"""From a DynamoDB operation and its request to an HTTP status and a body."""
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 
 def pytest_configure() -> None:
@@ -114,42 +113,75 @@ def table_name(make_table: Callable[[str], str]) -> str:
     return make_table("id")
 
 
-@contextmanager
-def _serving(script: Script) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+def _answer(script: Script, request: Request) -> Response:
+    operation = request.headers["X-Amz-Target"].rpartition(".")[2]
+    status, document = script(operation, request.get_json(force=True))
+    return Response(json.dumps(document), status, content_type="application/x-amz-json-1.0")
 
-        def do_POST(self) -> None:
-            operation = self.headers["X-Amz-Target"].rpartition(".")[2]
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, document = script(operation, request)
-            body = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/x-amz-json-1.0")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the tests' output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+@pytest.fixture(scope="session")
+def script_server() -> Iterator[HTTPServer]:
+    """One server for all scripts: to stop one takes half a second."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    with HTTPServer("127.0.0.1", threaded=True) as server:
+        yield server
 
 
 @pytest.fixture
-def scripted_dynamodb() -> Iterator[Callable[[Script], str]]:
-    """Starts a server that speaks DynamoDB's protocol and answers by a script; its endpoint."""
-    with ExitStack() as servers:
-        yield lambda script: servers.enter_context(_serving(script))
+def scripted_dynamodb(script_server: HTTPServer) -> Iterator[Callable[[Script], str]]:
+    """Answers AWS's JSON protocol by a script, at the endpoint that is returned."""
+
+    def serve(script: Script) -> str:
+        place = f"/{uuid.uuid4()}"
+        script_server.expect_request(place, method="POST").respond_with_handler(
+            lambda request: _answer(script, request)
+        )
+        return script_server.url_for(place)
+
+    yield serve
+    try:
+        script_server.check()
+    finally:
+        script_server.clear()
+
+
+@pytest.fixture
+def firehose_server(scripted_dynamodb: Callable[[Script], str]) -> FakeFirehose:
+    """A delivery stream that refuses on demand."""
+    fake = FakeFirehose()
+    fake.url = scripted_dynamodb(fake.answer)
+    return fake
+
+
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    return boto3.Session("test", "test", region_name="us-east-1")
+
+
+@pytest.fixture(scope="session")
+def streams(emulator: str, session: boto3.Session) -> "DynamoDBStreamsClient":
+    return session.client("dynamodbstreams", endpoint_url=emulator)
+
+
+@pytest.fixture
+def stream_table(dynamodb: "DynamoDBClient") -> Iterator[StreamTable]:
+    """An empty table whose stream is on."""
+    name = f"records-{uuid.uuid4()}"
+    table = dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )["TableDescription"]
+    yield StreamTable(name, table["LatestStreamArn"], dynamodb)
+    dynamodb.delete_table(TableName=name)
+
+
+@pytest.fixture
+def memory_streams() -> MemoryStreams:
+    """A stream of several shards; the emulator's streams have one."""
+    return MemoryStreams()
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from typing import Any
 
 from chalicelib.schema import KEY, LAYOUT
 from local.page.snapshot import Change, Table
-from local.pipe.source import ShardReader, Stream
+from sluice.event import as_event
+from sluice.stream import ShardReader, Stream
 
 LATEST_MAX = 8
 
@@ -24,18 +25,18 @@ class Changes:
     def read(self) -> tuple[Table, Sequence[Change]]:
         """The table as of now, and the changes since the last call.
 
-        Raises SourceUnavailable, SourceGoneError.
+        Raises UnavailableError, StreamGoneError.
         """
         new: list[Change] = []
         for shard in self._stream.shards()[0]:
             if shard.id not in self._readers:
-                self._readers[shard.id] = self._stream.reader(shard.id, "TRIM_HORIZON", None)
+                self._readers[shard.id] = self._stream.reader(shard.id, "TRIM_HORIZON")
         for shard_id, reader in self._readers.items():
             if shard_id in self._finished:
                 continue
             while True:
                 page = reader.read()
-                new += [change_of(event) for event in page.events]
+                new += [change_of(as_event(record, self._stream.arn)) for record in page.records]
                 if page.last:
                     self._finished.add(shard_id)
                 if page.last or not page.full:

@@ -36,8 +36,9 @@ from local.page.snapshot import (
     Snapshot,
     Table,
 )
-from local.pipe.source import SourceGoneError, SourceUnavailable, Stream
 from local.pipe.status import read_status
+from sluice.errors import StreamGoneError, UnavailableError
+from sluice.stream import Stream
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -177,7 +178,7 @@ class Collector:
     def _ask(self, name: str, read: Callable[[], T], last: T) -> T:
         try:
             return read()
-        except (*_UNANSWERED, SourceUnavailable, SourceGoneError) as error:
+        except (*_UNANSWERED, StreamGoneError, UnavailableError) as error:
             self._problems.append(f"{name} does not answer ({type(error).__name__}).")
             return last
 

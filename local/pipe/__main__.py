@@ -11,17 +11,16 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment import Deployment, DeploymentError
-from local.pipe.checkpoint import Checkpoint, CheckpointError
+from local.pipe.checkpoint import Checkpoint
 from local.pipe.clock import SystemClock
 from local.pipe.dead_letter import DeadLetterQueue
-from local.pipe.definition import DefinitionError, PipeDefinition
+from local.pipe.definition import PipeDefinition
 from local.pipe.delivery import BACKOFF_SECONDS_MAX, exponential_backoff
-from local.pipe.filter import FilterError
 from local.pipe.runner import Pace, Runner
-from local.pipe.source import SourceGoneError, Stream
 from local.pipe.status import StatusFile
-from local.pipe.target import DeliveryStream
-from local.pipe.template import TemplateError
+from sluice.errors import OperationError
+from sluice.firehose import DeliveryStream
+from sluice.stream import Stream
 
 # The pipe itself counts and spaces its tries.
 NO_RETRIES = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=60)
@@ -117,14 +116,7 @@ def main(
             Pace(poll_seconds=poll_seconds, backoff=exponential_backoff(backoff_seconds)),
         )
         runner.run(lambda: signals.received)
-    except (
-        CheckpointError,
-        DefinitionError,
-        DeploymentError,
-        FilterError,
-        SourceGoneError,
-        TemplateError,
-    ) as error:
+    except (DeploymentError, OperationError) as error:
         raise click.ClickException(str(error)) from None
     except (BotoCoreError, ClientError) as error:
         raise click.ClickException(

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import msgspec
 
+from sluice.errors import OperationError
+
 CHECKPOINT_FILE = "checkpoint.json"
 
 
-class CheckpointError(Exception):
+class CheckpointError(OperationError):
     """A checkpoint file that cannot be read or written; the message says what to do."""
 
 

@@ -13,15 +13,12 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from local.pipe.change import Change
 from local.pipe.definition import PipeDefinition
+from sluice.errors import UnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
-
-
-class QueueUnavailable(Exception):  # noqa: N818 - a condition that may pass, not an error
-    """The queue did not take the message."""
 
 
 class DeadLetterQueue:
@@ -44,7 +41,7 @@ class DeadLetterQueue:
     def send(
         self, shard_id: str, batch: Sequence[Change], condition: Condition, now: float
     ) -> None:
-        """Send one message for a batch given up at an epoch second. Raises QueueUnavailable."""
+        """Send one message for a batch given up at an epoch second. Raises UnavailableError."""
         message = {
             "context": {"partnerResourceArn": self._pipe_arn, "condition": condition},
             "version": "1.0",
@@ -66,7 +63,7 @@ class DeadLetterQueue:
                 QueueUrl=self._queue_url, MessageBody=msgspec.json.encode(message).decode()
             )
         except (ClientError, HTTPClientError, ConnectionError) as error:
-            raise QueueUnavailable(f"{self._queue_name}: {error}") from error
+            raise UnavailableError(f"{self._queue_name}: {error}") from error
 
 
 def _time(seconds: float, precision: Literal["seconds", "milliseconds"]) -> str:

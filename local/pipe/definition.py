@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 from chalicelib.limits import PUT_RECORDS_MAX
+from sluice.errors import OperationError
 
 FILTERS_MAX = 5
 FILTER_LENGTH_MAX = 4096
@@ -17,7 +18,7 @@ TEMPLATE_LENGTH_MAX = 8192
 StartingPosition = Literal["TRIM_HORIZON", "LATEST"]
 
 
-class DefinitionError(ValueError):
+class DefinitionError(OperationError):
     """A pipe that AWS would refuse, or that this pipe does not stand in for."""
 
 

@@ -9,12 +9,16 @@ import logging
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+from chalicelib.retry import backoff
 from local.pipe.change import Change
 from local.pipe.clock import Clock
-from local.pipe.dead_letter import Condition, DeadLetterQueue, QueueUnavailable
+from local.pipe.dead_letter import Condition, DeadLetterQueue
 from local.pipe.definition import PipeDefinition
 from local.pipe.status import Status
-from local.pipe.target import DeliveryStream, Refusal, TargetUnreachable
+from sluice.errors import UnavailableError
+from sluice.firehose import DeliveryStream, Refusal
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +26,7 @@ Steps = Generator[float, None, None]
 """Work in steps: each yields the seconds after which it wants to go on."""
 
 Backoff = Callable[[int], float]
-"""Seconds to wait before the n-th try anew, from 1 on."""
+"""Returns the seconds to wait before the n-th retry, from 1 on."""
 
 STREAM_RETENTION_SECONDS = 24 * 60 * 60
 """Without any other limit a record is retried until the stream drops it."""
@@ -32,8 +36,8 @@ BACKOFF_SECONDS_MAX = 10.0
 
 
 def exponential_backoff(longest: float = BACKOFF_SECONDS_MAX) -> Backoff:
-    """0.2 seconds, doubled with each attempt up to the longest wait."""
-    return lambda attempt: min(0.1 * 2.0 ** min(attempt, 10), longest)
+    """Return the waits of 0.2 seconds, doubled with each retry up to the longest one."""
+    return lambda retry: backoff(retry, 0.2, longest)
 
 
 class Delivery:
@@ -104,11 +108,19 @@ class Delivery:
     def _answer(
         self, shard_id: str, payloads: Sequence[bytes]
     ) -> Generator[float, None, Refusal | None]:
+        """Put payloads as soon as the target answers.
+
+        A record above 1,000 KiB is put like any other: Firehose refuses the batch, and the pipe
+        treats that as any refusal. What AWS does with such a record is not documented.
+        """
         tries = 0
         while True:
             try:
-                return self._target.put(payloads)
-            except TargetUnreachable as error:
+                return self._target.put_once(payloads)
+            except ClientError as error:
+                details = error.response["Error"]
+                return Refusal(range(len(payloads)), f"{details['Code']}: {details['Message']}")
+            except (HTTPClientError, ConnectionError) as error:
                 tries += 1
                 self._status.last_failure = str(error)
                 if tries == 1:
@@ -145,7 +157,7 @@ class Delivery:
         while True:
             try:
                 self._dead_letters.send(shard_id, batch, condition, self._clock.now())
-            except QueueUnavailable as error:
+            except UnavailableError as error:
                 tries += 1
                 log.warning("%s: waiting for the dead-letter queue: %s", shard_id, error)
                 yield self._backoff(tries)

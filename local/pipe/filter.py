@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from local.pipe.definition import DefinitionError
+
 Predicate = Callable[[Mapping[str, Any]], bool]
 """Whether an event, or an object within it, matches."""
 
@@ -34,7 +36,7 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
 _RULES_ONLY = frozenset({"wildcard", "cidr"})
 
 
-class FilterError(ValueError):
+class FilterError(DefinitionError):
     """A pattern that Pipes would refuse; the message names the place and the rule."""
 
 

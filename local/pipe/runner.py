@@ -19,10 +19,12 @@ from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
 from local.pipe.delivery import Backoff, Delivery, Steps, exponential_backoff
 from local.pipe.filter import compile_filters
-from local.pipe.source import Shard, ShardReader, SourceGoneError, SourceUnavailable, Stream
 from local.pipe.status import ShardStatus, Status, StatusFile
-from local.pipe.target import DeliveryStream
 from local.pipe.template import Template, TransformationFailed
+from sluice.errors import StreamGoneError, UnavailableError
+from sluice.event import as_event
+from sluice.firehose import DeliveryStream
+from sluice.stream import Shard, ShardReader, Stream
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ class Runner:
         self._start(self._discover())
 
     def run(self, stopping: Callable[[], bool]) -> None:
-        """Run until told to stop, which is asked after each step. Raises SourceGoneError.
+        """Run until told to stop, which is asked after each step. Raises StreamGoneError.
 
         A step ends with its batch checkpointed, or with the batch waiting to be tried again; then
         the batch is put again when the pipe goes on, be it after a restart.
@@ -101,7 +103,7 @@ class Runner:
         while True:
             try:
                 shards, on = self._stream.shards()
-            except SourceUnavailable as error:
+            except UnavailableError as error:
                 tries += 1
                 log.warning("Waiting for the stream: %s", error)
                 yield self._pace.backoff(tries)
@@ -113,7 +115,7 @@ class Runner:
             self._checkpoint.keep_only([shard.id for shard in shards])
             self._start_ready()
             if not on and all(self._finished(shard.id) for shard in shards):
-                raise SourceGoneError(
+                raise StreamGoneError(
                     f"The stream {self._stream.arn} is turned off and read to its end. As on AWS, "
                     "its pipe cannot go on: deploy the table's stream and the pipe anew"
                 )
@@ -144,10 +146,12 @@ class Runner:
                     status.finished = True
 
     def _reader(self, shard_id: str, position: Position | None) -> ShardReader:
-        """A reader that goes on from a position; the one LATEST began with names no change yet."""
+        """Return a reader from a position; the one that LATEST began with names no change yet."""
         if position is None:
-            return self._stream.reader(shard_id, "TRIM_HORIZON", None)
-        return self._stream.reader(shard_id, "LATEST", position.sequence_number)
+            return self._stream.reader(shard_id, "TRIM_HORIZON")
+        if position.sequence_number is None:
+            return self._stream.reader(shard_id, "LATEST")
+        return self._stream.reader(shard_id, "AFTER_SEQUENCE_NUMBER", position.sequence_number)
 
     def _follow(self, shard_id: str, status: ShardStatus, reader: ShardReader) -> Steps:
         """Bring all changes of a shard to the target, in order, batch after batch."""
@@ -158,7 +162,7 @@ class Runner:
         while True:
             try:
                 page = reader.read()
-            except SourceUnavailable as error:
+            except UnavailableError as error:
                 tries += 1
                 log.warning("%s: waiting for the stream: %s", shard_id, error)
                 yield self._pace.backoff(tries)
@@ -166,7 +170,8 @@ class Runner:
             tries = 0
             now = self._clock.monotonic()
             pending_since = pending_since if pending else now
-            pending += self._changes(page.events)
+            events = [as_event(record, self._stream.arn) for record in page.records]
+            pending += self._changes(events)
             status.caught_up = False
             window_over = now - pending_since >= self._definition.batching_window_seconds
             while len(pending) >= size or (pending and (window_over or page.last)):
@@ -178,8 +183,8 @@ class Runner:
                 self._advance(shard_id, status, batch[-1].sequence_number)
                 yield 0.0
             status.oldest_in_hand_at = pending[0].created_at if pending else None
-            if page.events and not pending:
-                self._advance(shard_id, status, page.events[-1]["dynamodb"]["SequenceNumber"])
+            if events and not pending:
+                self._advance(shard_id, status, events[-1]["dynamodb"]["SequenceNumber"])
             if page.last:
                 self._finish(shard_id, status)
                 return

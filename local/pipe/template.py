@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from local.pipe.definition import PipeDefinition
+from local.pipe.definition import DefinitionError, PipeDefinition
 
 _VARIABLE = re.compile(r"<(\$[^<>]*|aws\.pipes\.[^<>]*)>")
 _PATH = re.compile(r"\$((?:\.[A-Za-z0-9_/-]+|\[[0-9]{1,9}\])+)")
@@ -24,7 +24,7 @@ _MISSING = object()
 encode = msgspec.json.Encoder().encode
 
 
-class TemplateError(ValueError):
+class TemplateError(DefinitionError):
     """A template this pipe cannot take; the message names the place and the rule."""
 
 

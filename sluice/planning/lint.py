@@ -15,6 +15,7 @@ from chalicelib.catalog import location, partition_column, partition_levels, pro
 from chalicelib.change import INPUT_TEMPLATE, StreamRecord
 from chalicelib.partitions import TIME_FORMATS, firehose_prefix, partitioner, path
 from chalicelib.schema import EVENT_TIME, LAYOUT, Record
+from sluice.event import template_paths
 from sluice.planning.findings import check_plan
 from sluice.planning.plan import make_plan
 from sluice.planning.proposals import propose
@@ -34,7 +35,6 @@ SAMPLE_TIMES_MS = (1_767_225_600_000, 1_783_085_045_678)
 SAMPLE_TEXTS = ("2", "a/b=c %")
 """A plain value, and one that the path must encode."""
 
-_PATH = re.compile(r"<\$\.([^>]+)>")
 _PREFIX_KEY = re.compile(r"!\{partitionKeyFromLambda:(\w+)\}")
 _COLUMN = re.compile(r"\$\{(\w+)\}")
 
@@ -64,7 +64,7 @@ def template_errors(template: str = INPUT_TEMPLATE) -> Iterator[str]:
     Pipes puts "" in place of a path that is missing, which no reader can tell from the value "".
     """
     optional = {field.encode_name for field in fields(StreamRecord) if not field.required}
-    for path_name in _PATH.findall(template):
+    for path_name in template_paths(template):
         if path_name not in ALWAYS_THERE | optional:
             yield (
                 f"the pipe's template names <$.{path_name}>, which a change may lack; Pipes would "

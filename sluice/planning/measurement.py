@@ -20,6 +20,7 @@ from sluice.lake import lines, objects
 from sluice.planning.weights import item_bytes_of
 from sluice.planning.workload import Workload
 from sluice.stack import Stack
+from sluice.stream import Shard, Stream
 
 OBJECTS_LISTED_MAX = 20_000
 OBJECTS_READ_MAX = 200
@@ -72,7 +73,9 @@ def from_table(stack: Stack) -> Workload:
     arn = boto3.client("dynamodb").describe_table(TableName=name)["Table"].get("LatestStreamArn")
     if arn is None:
         raise OperationError(f"the table {name} has no stream; measure --from-lake instead")
-    shards = [list(_shard(stack, arn, shard)) for shard in _shards(stack, arn)]
+    stream = Stream(stack.streams, arn)
+    newest = stream.shards()[0][-SHARDS_MAX:]
+    shards = [list(_shard(stream, shard)) for shard in newest]
     changes = [each for shard in shards for each in shard]
     # Each shard has been read for another stretch of time.
     together = sum(rate(each.changed_ms for each in shard) for shard in shards)
@@ -149,30 +152,14 @@ def _rounded(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _shards(stack: Stack, arn: str) -> list[str]:
-    """The shards of a stream, the newest last."""
-    found: list[str] = []
-    answer = stack.streams.describe_stream(StreamArn=arn)["StreamDescription"]
-    while True:
-        found += [shard["ShardId"] for shard in answer["Shards"]]
-        if not (last := answer.get("LastEvaluatedShardId")):
-            return found[-SHARDS_MAX:]
-        answer = stack.streams.describe_stream(StreamArn=arn, ExclusiveStartShardId=last)[
-            "StreamDescription"
-        ]
-
-
-def _shard(stack: Stack, arn: str, shard: str) -> Iterator[ObservedChange]:
+def _shard(stream: Stream, shard: Shard) -> Iterator[ObservedChange]:
     """The changes of a shard's first pages."""
-    iterator: str | None = stack.streams.get_shard_iterator(
-        StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
-    )["ShardIterator"]
+    reader = stream.reader(shard.id, "TRIM_HORIZON")
     for _ in range(PAGES_MAX):
-        if not iterator:
+        page = reader.read()
+        yield from (seen for record in page.records if (seen := _seen(record)))
+        if page.last:
             return
-        answer = stack.streams.get_records(ShardIterator=iterator)
-        yield from (seen for record in answer["Records"] if (seen := _seen(record)))
-        iterator = answer.get("NextShardIterator")
 
 
 def _seen(record: Any) -> ObservedChange | None:

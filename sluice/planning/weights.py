@@ -8,7 +8,6 @@ import gzip
 import itertools
 import json
 import random
-import re
 import uuid
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
@@ -17,13 +16,12 @@ from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
-import msgspec
 from msgspec import inspect
 
-from chalicelib.change import INPUT_TEMPLATE
 from chalicelib.readers import struct_fields
 from chalicelib.schema import EVENT_TIME, KEY, SITE, Record
 from chalicelib.transform import transformer
+from sluice.event import render
 from sluice.planning.workload import Workload
 
 SAMPLES_MAX = 256
@@ -49,7 +47,6 @@ _RECORD_ID = "4954698668313554428650745793632162567570" + "0" * 16
 _FILLER = "filler"
 _NOW_MS = 1_767_225_600_000
 _LETTERS = "etaoinshrdlucmfw"
-_VARIABLE = re.compile(r"<\$\.(\w+)>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,7 @@ def _weigh(
     kinds = _kinds(samples, updates, deletes)
     images = sample_items(samples, item_bytes, site_digits)
     records = [
-        rendered(stream_record(kind, image, number, item_bytes))
+        render(stream_record(kind, image, number, item_bytes))
         for number, (kind, image) in enumerate(zip(kinds, images, strict=True))
     ]
     transform = transformer(layout=layout, lake_format=lake_format)
@@ -161,13 +158,6 @@ def _value_bytes(attribute: dict[str, Any]) -> int:
         case "B":
             return len(value)
     return 1
-
-
-def rendered(record: dict[str, Any], template: str = INPUT_TEMPLATE) -> bytes:
-    """What the pipe's template makes of a stream record; a path that is missing becomes ""."""
-    return _VARIABLE.sub(
-        lambda variable: msgspec.json.encode(record.get(variable[1], "")).decode(), template
-    ).encode()
 
 
 def stream_record(

@@ -6,17 +6,18 @@ which share eventId and changeSequence.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from botocore.exceptions import ClientError, ParamValidationError
 from msgspec import Struct
 
 from chalicelib.limits import PUT_RECORD_BYTES_MAX
-from sluice.errors import explain
+from sluice.errors import StreamGoneError, explain
 from sluice.firehose import DeliveryStream
+from sluice.recovery.changes import RecoveredRange, recover
 from sluice.recovery.dead_letters import DeadLetter, DeadLetters, Pointer
 from sluice.stack import Stack
-from sluice.stream import fetch
+from sluice.stream import Stream
 
 
 class Redriven(Struct, rename="camel"):
@@ -36,7 +37,7 @@ class Redriven(Struct, rename="camel"):
 
 
 Report = Callable[[str], None]
-"""Told, in a sentence, of every message with changes that do not come back."""
+"""Takes a sentence on every message with changes that do not come back."""
 
 
 def redrive(
@@ -53,64 +54,57 @@ def redrive(
     `step` is called after each message, and may raise to stop. Raises RefusedError when Firehose
     keeps refusing.
     """
-    stream = DeliveryStream(stack.firehose, stack.output("StreamName"), pause)
+    target = DeliveryStream(stack.firehose, stack.output("StreamName"), pause)
     for letter in letters.messages():
         redriven.messages += 1
-        if letter.pointer is None or not _of_table(stack, letter.pointer):
-            redriven.unreadable += 1
-            report(f"message {letter.id} points at no changes of the table; it stays in the queue")
-            step()
-            continue
         try:
-            done = _brought_back(stack, stream, letter, letter.pointer, redriven, report, dry_run)
-        except (ClientError, ParamValidationError) as refused:
+            recovered = _recover(stack, letter)
+            redriven.aged_out += recovered.aged_out
+            redriven.too_large += len(recovered.too_large)
+            for sentence in _losses(letter, recovered):
+                report(sentence)
+            if dry_run:
+                redriven.accepted += len(recovered.payloads)
+            else:
+                for accepted in target.put(recovered.payloads):
+                    redriven.accepted += len(accepted)
+            is_done = not dry_run and not recovered.too_large
+        except (ClientError, ParamValidationError, StreamGoneError) as refused:
             redriven.unreadable += 1
             report(
                 f"message {letter.id} cannot be followed: {explain(refused)}; it stays in the queue"
             )
-            done = False
-        if done:
+            is_done = False
+        if is_done:
             letters.remove(letter)
             redriven.removed += 1
         step()
 
 
-def _of_table(stack: Stack, pointer: Pointer) -> bool:
-    return f":table/{stack.output('TableName')}/stream/" in pointer.stream_arn
+def _recover(stack: Stack, letter: DeadLetter) -> RecoveredRange:
+    """Return a letter's changes. Raises StreamGoneError when it points at none of the table."""
+    pointer = letter.pointer
+    table = f":table/{stack.output('TableName')}/stream/"
+    if pointer is None or table not in pointer.stream_arn:
+        raise StreamGoneError("it points at no changes of the table")
+    return recover(Stream(stack.streams, pointer.stream_arn), pointer)
 
 
-def _brought_back(
-    stack: Stack,
-    stream: DeliveryStream,
-    letter: DeadLetter,
-    pointer: Pointer,
-    redriven: Redriven,
-    report: Report,
-    dry_run: bool,
-) -> bool:
-    """Put a message's changes. Whether the message has done its work."""
-    changes = fetch(stack.streams, pointer)
-    payloads = [each.payload for each in changes if len(each.payload) <= PUT_RECORD_BYTES_MAX]
-    too_large = [each for each in changes if len(each.payload) > PUT_RECORD_BYTES_MAX]
-    aged_out = max(0, pointer.batch_size - len(changes))
-    redriven.aged_out += aged_out
-    redriven.too_large += len(too_large)
-    if aged_out:
-        report(
-            f"{aged_out} of {pointer.batch_size} changes, {_range(pointer)}, have aged out of the "
-            "stream's 24 hours; `sluice verify` names the items that the lake now has wrong"
+def _losses(letter: DeadLetter, recovered: RecoveredRange) -> Iterator[str]:
+    """Yield a sentence on the changes that have aged out, and on each that is too large."""
+    pointer = recovered.pointer
+    if recovered.aged_out:
+        yield (
+            f"{recovered.aged_out} of {pointer.batch_size} changes, {_range(pointer)}, have aged "
+            "out of the stream's 24 hours; `sluice verify` names the items that the lake now has "
+            "wrong"
         )
-    for each in too_large:
-        report(
-            f"change {each.sequence_number} of {pointer.shard_id} has {len(each.payload)} bytes, "
-            f"and Firehose takes {PUT_RECORD_BYTES_MAX}: message {letter.id} stays in the queue"
+    for change in recovered.too_large:
+        yield (
+            f"change {change.sequence_number} of {pointer.shard_id} has {len(change.payload)} "
+            f"bytes, and Firehose takes {PUT_RECORD_BYTES_MAX}: message {letter.id} stays in the "
+            "queue"
         )
-    if dry_run:
-        redriven.accepted += len(payloads)
-        return False
-    for accepted in stream.put(payloads):
-        redriven.accepted += len(accepted)
-    return not too_large
 
 
 def _range(pointer: Pointer) -> str:

@@ -1,5 +1,4 @@
-"""What operations are tested with: a bucket and a queue in the emulator, and a small server that
-speaks Firehose's PutRecordBatch and refuses on demand."""
+"""A stack of a bucket and a queue in the emulator, and its objects."""
 
 import gzip
 import uuid
@@ -9,24 +8,18 @@ import boto3
 import pytest
 
 from sluice.stack import Stack
-from tests.sluice.stand import STREAM, FirehoseServer
-
-
-@pytest.fixture
-def firehose_server() -> FirehoseServer:
-    return FirehoseServer()
+from tests.fakes import STREAM, FakeFirehose
 
 
 @pytest.fixture
 def stack(
     emulator: str,
     aws_environment: pytest.MonkeyPatch,
-    firehose_server: FirehoseServer,
-    scripted_dynamodb: Callable[..., str],
+    firehose_server: FakeFirehose,
 ) -> Iterator[Stack]:
     """A stack of a bucket, a queue and the Firehose server."""
     aws_environment.setenv("AWS_ENDPOINT_URL", emulator)
-    aws_environment.setenv("AWS_ENDPOINT_URL_FIREHOSE", scripted_dynamodb(firehose_server.answer))
+    aws_environment.setenv("AWS_ENDPOINT_URL_FIREHOSE", firehose_server.url)
     # One try: the suite, and not botocore's back-off, says how often something is refused.
     aws_environment.setenv("AWS_MAX_ATTEMPTS", "1")
     name = f"test-{uuid.uuid4()}"

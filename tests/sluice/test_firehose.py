@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 from sluice.errors import RefusedError
 from sluice.firehose import ATTEMPTS, DeliveryStream
 from sluice.stack import Stack
-from tests.sluice.stand import STREAM, FirehoseServer
+from tests.fakes import STREAM, FakeFirehose
 
 
 @pytest.fixture
@@ -20,20 +20,20 @@ def stream(stack: Stack, pauses: list[float]) -> DeliveryStream:
 
 
 def test_batches_stay_within_500_records(
-    stream: DeliveryStream, firehose_server: FirehoseServer
+    stream: DeliveryStream, firehose_server: FakeFirehose
 ) -> None:
     accepted = list(stream.put([b"%d" % n for n in range(1001)]))
     assert [len(batch) for batch in firehose_server.batches] == [500, 500, 1]
     assert [index for indexes in accepted for index in indexes] == list(range(1001))
 
 
-def test_batches_stay_within_4_mib(stream: DeliveryStream, firehose_server: FirehoseServer) -> None:
+def test_batches_stay_within_4_mib(stream: DeliveryStream, firehose_server: FakeFirehose) -> None:
     list(stream.put([bytes(1_024_000)] * 5 + [b"small"]))
     assert [len(batch) for batch in firehose_server.batches] == [4, 2]
 
 
 def test_only_what_was_refused_is_put_again(
-    stream: DeliveryStream, firehose_server: FirehoseServer, pauses: list[float]
+    stream: DeliveryStream, firehose_server: FakeFirehose, pauses: list[float]
 ) -> None:
     firehose_server.refuse = lambda payloads: {1, 2} if len(payloads) == 4 else set()
     assert list(stream.put([b"a", b"b", b"c", b"d"])) == [[0, 3], [1, 2]]
@@ -42,7 +42,7 @@ def test_only_what_was_refused_is_put_again(
 
 
 def test_an_overloaded_service_is_tried_again_with_growing_pauses(
-    stream: DeliveryStream, firehose_server: FirehoseServer, pauses: list[float]
+    stream: DeliveryStream, firehose_server: FakeFirehose, pauses: list[float]
 ) -> None:
     firehose_server.refuse = lambda _: (
         (503, "ServiceUnavailableException") if len(firehose_server.batches) < 4 else set()
@@ -53,7 +53,7 @@ def test_an_overloaded_service_is_tried_again_with_growing_pauses(
 
 
 def test_what_stays_refused_ends_in_an_error_after_the_accepted_was_told(
-    stream: DeliveryStream, firehose_server: FirehoseServer
+    stream: DeliveryStream, firehose_server: FakeFirehose
 ) -> None:
     firehose_server.refuse = lambda payloads: {n for n, each in enumerate(payloads) if each == b"b"}
     answers = stream.put([b"a", b"b"])
@@ -64,7 +64,7 @@ def test_what_stays_refused_ends_in_an_error_after_the_accepted_was_told(
 
 
 def test_an_error_that_no_waiting_mends_is_raised_at_once(
-    stream: DeliveryStream, firehose_server: FirehoseServer
+    stream: DeliveryStream, firehose_server: FakeFirehose
 ) -> None:
     firehose_server.refuse = lambda _: (400, "ResourceNotFoundException")
     with pytest.raises(ClientError, match="ResourceNotFoundException"):

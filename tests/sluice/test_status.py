@@ -9,8 +9,8 @@ import pytest
 from sluice.stack import Stack
 from sluice.status import PartStatus, status
 from sluice.wording import age, counted, printable
+from tests.fakes import error_line
 from tests.sluice.conftest import ErrorObjects
-from tests.sluice.stand import error_line
 
 
 def found(stack: Stack, part: str) -> PartStatus:

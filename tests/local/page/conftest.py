@@ -23,7 +23,7 @@ from local.page.queries import SavedQueries
 from local.page.server import Page, Server
 from local.page.snapshot import History, Snapshot
 from local.page.views import Views
-from local.pipe.source import Stream
+from sluice.stream import Stream
 
 SECONDS = 10.0
 

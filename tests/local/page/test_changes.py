@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from local.page.changes import LATEST_MAX, Changes
-from local.pipe.source import Stream
+from sluice.stream import Stream
 
 
 @pytest.fixture

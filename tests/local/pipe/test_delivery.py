@@ -12,7 +12,8 @@ from local.pipe.change import Change
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.delivery import Backoff, Delivery, exponential_backoff
 from local.pipe.status import Status
-from local.pipe.target import DeliveryStream
+from sluice.firehose import DeliveryStream
+from tests.fakes import STREAM, FakeFirehose
 
 SHARD = "shardId-1"
 
@@ -144,17 +145,16 @@ def test_with_bisect_a_failing_batch_is_halved_down_to_the_one_record(
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(poison=st.lists(st.booleans(), min_size=1, max_size=24), bisect=st.booleans())
 def test_every_record_is_dealt_with_once_and_in_order(
-    bench: Make, firehose_server: Any, poison: list[bool], bisect: bool
+    bench: Make, poison: list[bool], bisect: bool
 ) -> None:
     names = [f"{'bad' if bad else 'good'}-{n}" for n, bad in enumerate(poison)]
     bad = [name.encode() for name in names if name.startswith("bad")]
-    firehose_server.taken.clear()
-    firehose_server.refuse = refuse_whole_batch(*bad)
-    made = bench(maximum_retry_attempts=0, bisect=bisect)
+    firehose: Any = FakeFirehose(refuse=refuse_whole_batch(*bad))
+    made = bench(DeliveryStream(firehose, STREAM), maximum_retry_attempts=0, bisect=bisect)
     made.deliver(changes(*names))
     good = [name.encode() for name in names if name.startswith("good")]
     delivered = good if bisect or not bad else []
-    assert firehose_server.taken == delivered
+    assert firehose.taken == delivered
     assert made.status.delivered == len(delivered)
     assert made.status.dropped == len(names) - len(delivered)
 

@@ -18,6 +18,7 @@ import pytest
 from local.deployment import Deployment
 from local.pipe.definition import PipeDefinition
 from local.pipe.status import Status, read_status
+from tests.fakes import FakeFirehose
 
 ROOT = Path(__file__).parents[3]
 WAIT_SECONDS = 30
@@ -131,8 +132,13 @@ class Pipe:
 
 @pytest.fixture
 def start(
-    emulator: str, stack_name: str, firehose_server: Any, tmp_path: Path
+    emulator: str,
+    stack_name: str,
+    deployment: Deployment,
+    firehose_server: FakeFirehose,
+    tmp_path: Path,
 ) -> Iterator[Callable[..., Pipe]]:
+    firehose_server.stream = deployment.one("AWS::KinesisFirehose::DeliveryStream").physical_id
     with ExitStack() as started:
 
         def start(**options: str) -> Pipe:

@@ -11,9 +11,9 @@ from botocore.config import Config
 from chalicelib.change import INPUT_TEMPLATE
 from local.pipe.checkpoint import CHECKPOINT_FILE
 from local.pipe.filter import FilterError
-from local.pipe.source import SourceGoneError
 from local.pipe.status import read_status
 from local.pipe.template import TemplateError
+from sluice.errors import StreamGoneError
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/2023"
 
@@ -21,13 +21,13 @@ RunUntil = Callable[[Any, Callable[[], bool]], None]
 
 
 def test_changes_go_through_filter_and_template_in_order(
-    make_runner: Any, run_until: RunUntil, table: Any, firehose_server: Any
+    make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any
 ) -> None:
-    table.put("a", "b")
-    table.put("a", name={"S": '", "siteId": "99'})
-    table.delete("b")
+    stream_table.put("a", "b")
+    stream_table.put("a", name={"S": '", "siteId": "99'})
+    stream_table.delete("b")
     runner = make_runner(
-        table.stream_arn,
+        stream_table.stream_arn,
         filters=('{"eventName": ["MODIFY", "REMOVE"]}',),
         input_template=INPUT_TEMPLATE,
     )
@@ -45,22 +45,23 @@ def test_changes_go_through_filter_and_template_in_order(
 
 
 def test_without_a_template_the_whole_record_is_the_payload(
-    make_runner: Any, run_until: RunUntil, table: Any, firehose_server: Any
+    make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any
 ) -> None:
-    table.put("a")
-    run_until(make_runner(table.stream_arn), lambda: len(firehose_server.taken) == 1)
+    stream_table.put("a")
+    run_until(make_runner(stream_table.stream_arn), lambda: len(firehose_server.taken) == 1)
     (body,) = firehose_server.bodies()
-    assert body["eventSourceARN"] == table.stream_arn
+    assert body["eventSourceARN"] == stream_table.stream_arn
     assert body["eventSource"] == "aws:dynamodb"
 
 
 def test_batches_hold_at_most_the_batch_size_and_keep_the_order(
-    make_runner: Any, run_until: RunUntil, table: Any, firehose_server: Any
+    make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any
 ) -> None:
     ids = [f"{n:02}" for n in range(25)]
-    table.put(*ids)
+    stream_table.put(*ids)
     run_until(
-        make_runner(table.stream_arn, batch_size=10), lambda: len(firehose_server.taken) == 25
+        make_runner(stream_table.stream_arn, batch_size=10),
+        lambda: len(firehose_server.taken) == 25,
     )
     assert [len(batch) for batch in firehose_server.batches] == [10, 10, 5]
     assert firehose_server.ids() == ids
@@ -85,49 +86,50 @@ def test_the_batching_window_gathers_until_it_is_over_or_the_batch_is_full(
 
 
 def test_what_the_window_still_gathers_is_read_again_after_a_restart(
-    make_runner: Any, run_until: RunUntil, table: Any, firehose_server: Any
+    make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any
 ) -> None:
-    table.put("a", "b")
-    runner = make_runner(table.stream_arn, batching_window_seconds=300)
+    stream_table.put("a", "b")
+    runner = make_runner(stream_table.stream_arn, batching_window_seconds=300)
     run_until(runner, lambda: runner.status.read == 2)
     assert (runner.status.in_hand, firehose_server.batches) == (2, [])
-    run_until(make_runner(table.stream_arn), lambda: len(firehose_server.taken) == 2)
+    run_until(make_runner(stream_table.stream_arn), lambda: len(firehose_server.taken) == 2)
     assert firehose_server.ids() == ["a", "b"]
 
 
 def test_filtered_records_are_dealt_with_and_move_the_checkpoint(
-    make_runner: Any, run_until: RunUntil, table: Any, firehose_server: Any
+    make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any
 ) -> None:
-    table.put("a", "b")
-    runner = make_runner(table.stream_arn, filters=('{"eventName": ["REMOVE"]}',))
+    stream_table.put("a", "b")
+    runner = make_runner(stream_table.stream_arn, filters=('{"eventName": ["REMOVE"]}',))
     run_until(runner, lambda: runner.status.filtered_out == 2)
-    again = make_runner(table.stream_arn)
-    table.put("c")
+    again = make_runner(stream_table.stream_arn)
+    stream_table.put("c")
     run_until(again, lambda: len(firehose_server.taken) == 1)
     assert firehose_server.ids() == ["c"]
 
 
 def test_a_restart_goes_on_behind_the_last_batch(
-    make_runner: Any, run_until: RunUntil, table: Any, firehose_server: Any
+    make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any
 ) -> None:
-    table.put("a", "b", "c")
+    stream_table.put("a", "b", "c")
     run_until(
-        make_runner(table.stream_arn, batch_size=2), lambda: len(firehose_server.batches) == 1
+        make_runner(stream_table.stream_arn, batch_size=2),
+        lambda: len(firehose_server.batches) == 1,
     )
-    table.put("d")
-    run_until(make_runner(table.stream_arn), lambda: len(firehose_server.taken) == 4)
+    stream_table.put("d")
+    run_until(make_runner(stream_table.stream_arn), lambda: len(firehose_server.taken) == 4)
     assert firehose_server.ids() == ["a", "b", "c", "d"]
 
 
 def test_a_batch_that_was_not_delivered_is_delivered_after_a_restart(
-    make_runner: Any, run_until: RunUntil, table: Any, firehose_server: Any
+    make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any
 ) -> None:
     firehose_server.refuse = lambda _payloads: (503, "ServiceUnavailableException")
-    table.put("a", "b")
-    runner = make_runner(table.stream_arn, maximum_retry_attempts=-1)
+    stream_table.put("a", "b")
+    runner = make_runner(stream_table.stream_arn, maximum_retry_attempts=-1)
     run_until(runner, lambda: runner.status.retries == 3)
     firehose_server.refuse = lambda _payloads: set()
-    run_until(make_runner(table.stream_arn), lambda: len(firehose_server.taken) == 2)
+    run_until(make_runner(stream_table.stream_arn), lambda: len(firehose_server.taken) == 2)
     assert firehose_server.ids() == ["a", "b"]
 
 
@@ -147,23 +149,23 @@ def test_a_failing_batch_blocks_what_follows_in_its_shard_only(
 
 
 def test_latest_begins_with_the_next_change(
-    make_runner: Any, run_until: RunUntil, table: Any, firehose_server: Any
+    make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any
 ) -> None:
-    table.put("before")
-    runner = make_runner(table.stream_arn, starting_position="LATEST")
+    stream_table.put("before")
+    runner = make_runner(stream_table.stream_arn, starting_position="LATEST")
     run_until(runner, lambda: any(shard.caught_up for shard in runner.status.shards.values()))
-    table.put("after")
+    stream_table.put("after")
     run_until(runner, lambda: len(firehose_server.taken) == 1)
     assert firehose_server.ids() == ["after"]
 
 
 def test_a_checkpoint_wins_over_latest(
-    make_runner: Any, run_until: RunUntil, table: Any, firehose_server: Any
+    make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any
 ) -> None:
-    table.put("a")
-    run_until(make_runner(table.stream_arn), lambda: len(firehose_server.taken) == 1)
-    table.put("b")
-    latest = make_runner(table.stream_arn, starting_position="LATEST")
+    stream_table.put("a")
+    run_until(make_runner(stream_table.stream_arn), lambda: len(firehose_server.taken) == 1)
+    stream_table.put("b")
+    latest = make_runner(stream_table.stream_arn, starting_position="LATEST")
     run_until(latest, lambda: len(firehose_server.taken) == 2)
     assert firehose_server.ids() == ["a", "b"]
 
@@ -252,13 +254,13 @@ def test_an_old_record_goes_to_the_dead_letter_queue_untried(
 
 
 def test_a_record_the_template_makes_nothing_of_is_dead_lettered_and_its_neighbours_delivered(
-    make_runner: Any, run_until: RunUntil, table: Any, firehose_server: Any, queue: Any
+    make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any, queue: Any
 ) -> None:
-    table.put("a", name={"S": "plain"})
-    table.put("b", name={"S": 'a "quote"'})
-    table.put("c", name={"S": "plain"})
+    stream_table.put("a", name={"S": "plain"})
+    stream_table.put("b", name={"S": 'a "quote"'})
+    stream_table.put("c", name={"S": "plain"})
     runner = make_runner(
-        table.stream_arn,
+        stream_table.stream_arn,
         input_template='{"dynamodb": <$.dynamodb>, "name": <$.dynamodb.NewImage.name.S>}',
         bisect=True,
         dead_letter_arn=queue.arn,
@@ -302,21 +304,21 @@ def test_a_throttled_read_is_tried_again_with_growing_pauses(
 
 
 def test_a_stream_turned_off_ends_the_pipe_once_all_is_delivered(
-    make_runner: Any, run_until: RunUntil, table: Any, firehose_server: Any
+    make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any
 ) -> None:
-    table.put("a")
-    table.turn_stream_off()
-    with pytest.raises(SourceGoneError, match="turned off and read to its end"):
-        run_until(make_runner(table.stream_arn), lambda: False)
+    stream_table.put("a")
+    stream_table.turn_stream_off()
+    with pytest.raises(StreamGoneError, match="turned off and read to its end"):
+        run_until(make_runner(stream_table.stream_arn), lambda: False)
     assert firehose_server.ids() == ["a"]
 
 
 def test_the_status_tells_positions_counts_and_lag(
-    make_runner: Any, run_until: RunUntil, table: Any, firehose_server: Any, tmp_path: Path
+    make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any, tmp_path: Path
 ) -> None:
     firehose_server.refuse = lambda _payloads: (503, "ServiceUnavailableException")
-    table.put("a", "b")
-    runner = make_runner(table.stream_arn, maximum_retry_attempts=-1, batch_size=1)
+    stream_table.put("a", "b")
+    runner = make_runner(stream_table.stream_arn, maximum_retry_attempts=-1, batch_size=1)
     run_until(runner, lambda: runner.status.retries == 3)
     stuck = read_status(tmp_path)
     assert stuck is not None

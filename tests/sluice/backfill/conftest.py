@@ -11,7 +11,7 @@ from sluice.backfill.source import Found, Page
 from sluice.backfill.stop import Stop
 from sluice.firehose import DeliveryStream
 from sluice.stack import Stack
-from tests.sluice.stand import STREAM
+from tests.fakes import STREAM
 
 MOMENT = 1_700_000_000_000
 

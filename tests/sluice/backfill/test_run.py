@@ -15,8 +15,8 @@ from sluice.backfill.source import Page, snapshot
 from sluice.backfill.stop import Stop
 from sluice.errors import OperationError, RefusedError, StoppedError
 from sluice.firehose import DeliveryStream
+from tests.fakes import FakeFirehose
 from tests.sluice.backfill.conftest import MOMENT, MemorySource, found
-from tests.sluice.stand import FirehoseServer
 
 CheckpointOf = Callable[[MemorySource], Checkpoint]
 
@@ -29,7 +29,7 @@ def source() -> MemorySource:
     return MemorySource(CONTENT)
 
 
-def names(server: FirehoseServer) -> list[str]:
+def names(server: FakeFirehose) -> list[str]:
     return sorted(
         json.loads(payload)["dynamodb"]["NewImage"]["id"]["S"] for payload in server.taken
     )
@@ -41,7 +41,7 @@ def test_every_item_of_every_part_is_delivered_once(
     checkpoint_of: CheckpointOf,
     stream: DeliveryStream,
     stop: Stop,
-    firehose_server: FirehoseServer,
+    firehose_server: FakeFirehose,
     parallel: int,
 ) -> None:
     made: list[int] = []
@@ -57,7 +57,7 @@ def test_what_is_done_is_not_read_again(
     source: MemorySource,
     checkpoint_of: CheckpointOf,
     stream: DeliveryStream,
-    firehose_server: FirehoseServer,
+    firehose_server: FakeFirehose,
 ) -> None:
     run(source, checkpoint_of(source), stream, Stop())
     source.read.clear()
@@ -67,7 +67,7 @@ def test_what_is_done_is_not_read_again(
 
 
 def test_a_page_is_noted_only_when_all_of_it_was_accepted(
-    checkpoint_of: CheckpointOf, stream: DeliveryStream, firehose_server: FirehoseServer
+    checkpoint_of: CheckpointOf, stream: DeliveryStream, firehose_server: FakeFirehose
 ) -> None:
     source = MemorySource({"a": [["a0"], ["a1", "a2"], ["a3"]]})
     firehose_server.refuse = lambda payloads: {
@@ -85,7 +85,7 @@ def test_a_page_is_noted_only_when_all_of_it_was_accepted(
 
 
 def test_an_error_in_one_part_ends_the_others_and_leaves_them_to_the_next_run(
-    checkpoint_of: CheckpointOf, stream: DeliveryStream, firehose_server: FirehoseServer
+    checkpoint_of: CheckpointOf, stream: DeliveryStream, firehose_server: FakeFirehose
 ) -> None:
     stop = Stop()
     begun = Event()
@@ -114,7 +114,7 @@ def test_a_run_that_is_asked_to_stop_ends_behind_its_page_and_the_next_goes_on(
     source: MemorySource,
     checkpoint_of: CheckpointOf,
     stream: DeliveryStream,
-    firehose_server: FirehoseServer,
+    firehose_server: FakeFirehose,
 ) -> None:
     stop = Stop()
     source.before_page = lambda part, number: stop.set() if (part, number) == ("a", 1) else None
@@ -129,7 +129,7 @@ def test_an_item_no_record_can_hold_is_named_and_its_neighbours_are_delivered(
     checkpoint_of: CheckpointOf,
     stream: DeliveryStream,
     stop: Stop,
-    firehose_server: FirehoseServer,
+    firehose_server: FakeFirehose,
 ) -> None:
     class Swollen(MemorySource):
         def pages(self, part: str, after: str | None) -> Any:

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from chalicelib.schema import LAYOUT
-from sluice.planning.weights import PARQUET_SHARE, rendered, stream_record, weigh
+from sluice.event import render
+from sluice.planning.weights import PARQUET_SHARE, stream_record, weigh
 from sluice.planning.workload import Workload
 
 IMAGE = {"id": {"S": "1"}, "siteId": {"S": "2"}, "createdAtTime": {"N": "1700076551926"}}
@@ -50,7 +51,7 @@ def test_parquet_has_a_footer_in_each_object() -> None:
 
 
 def test_the_template_is_rendered_as_pipes_does() -> None:
-    record = json.loads(rendered(stream_record("REMOVE", IMAGE)))
+    record = json.loads(render(stream_record("REMOVE", IMAGE)))
     assert record["dynamodb"]["OldImage"] == IMAGE
     assert "NewImage" not in record["dynamodb"]
     assert record["userIdentity"] == ""

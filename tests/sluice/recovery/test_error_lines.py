@@ -6,7 +6,7 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sluice.recovery.error_lines import UNNAMED, UNREADABLE, Quarantined, read_line, read_object
@@ -147,24 +147,47 @@ def test_a_gzip_object_of_wrong_bytes_is_itself_listed() -> None:
     assert record.code == UNREADABLE
 
 
-@given(st.binary())
-def test_any_object_is_read(body: bytes) -> None:
-    for record in read_object(body):
-        assert (record.payload is None) <= (record.obstacle is not None)
+@given(st.binary(), st.binary())
+def test_any_lines_are_listed_one_by_one_and_leave_their_neighbour_as_it_is(
+    before: bytes, behind: bytes
+) -> None:
+    body = before + b"\n" + line() + b"\n" + behind
+    assume(not body.startswith(b"\x1f\x8b"))
+    lines = body.split(b"\n")
+    records = {record.line: record for record in read_object(body)}
+    assert list(records) == [n for n, each in enumerate(lines, 1) if each.strip()]
+    number = lines.index(line()) + 1
+    assert records.pop(number) == read_line(number, line())
+    assert all(record.payload is None and record.obstacle for record in records.values())
 
 
+texts = st.text("aZ09=+/ \n\x00\N{SNOWMAN}")
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
     max_leaves=5,
 )
 names = st.sampled_from(
-    ["errorCode", "ErrorCode", "errorMessage", "rawData", "arrivalTimestamp", "lambdaArn"]
+    ["errorCode", "ErrorCode", "errorMessage", "attemptEndingTimestamp", "arrivalTimestamp"]
 )
 
 
-@given(st.dictionaries(names, values))
-def test_any_json_object_is_read(document: dict[str, Any]) -> None:
+@given(st.dictionaries(names, values), st.binary())
+def test_the_record_is_read_whatever_stands_beside_it(
+    fields: dict[str, Any], payload: bytes
+) -> None:
+    document = fields | {"rawData": b64encode(payload).decode()}
     record = read_line(1, json.dumps(document).encode())
+    assert (record.payload, record.obstacle) == (payload, None)
     assert record.code
-    assert (record.payload is None) <= (record.obstacle is not None)
+
+
+@given(values.filter(lambda value: not isinstance(value, str)))
+def test_a_value_that_is_no_text_is_no_record(value: Any) -> None:
+    record = read_line(1, line(rawData=value))
+    assert (record.code, record.payload) == ("Lambda.FunctionError", None)
+    assert "rawData" in str(record.obstacle)

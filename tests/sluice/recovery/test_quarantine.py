@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from sluice.recovery.error_lines import UNREADABLE
 from sluice.recovery.quarantine import Selection, failures
 from sluice.stack import Stack
+from tests.fakes import error_line
 from tests.sluice.conftest import ErrorObjects
-from tests.sluice.stand import error_line
 
 
 def test_records_of_all_error_objects_are_listed_the_latest_first(

@@ -2,73 +2,49 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import boto3
 import pytest
 
 from chalicelib.change import INPUT_TEMPLATE
 from local.pipe.definition import PipeDefinition
-from local.pipe.event import as_event
 from local.pipe.template import Template
 from sluice.errors import RefusedError
+from sluice.event import as_event, render
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.recovery.redrive import Redriven, redrive
 from sluice.stack import Stack
-from sluice.stream import render
-from tests.sluice.stand import FirehoseServer
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from sluice.stream import Stream
+from tests.fakes import FakeFirehose, StreamTable
 
 SHARD = "shardId-00000000000000000000-00000000"
 NOTHING = "0" * 20 + "1"
 """A sequence number that no stream has (any more)."""
 
 
+@dataclass
 class Source:
-    """A table of the emulator with a stream."""
+    """A table of the emulator with a stream, and the stream's records."""
 
-    def __init__(self, dynamodb: "DynamoDBClient") -> None:
-        self.name = f"source-{uuid.uuid4()}"
-        self._dynamodb = dynamodb
-        table = dynamodb.create_table(
-            TableName=self.name,
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-        )["TableDescription"]
-        self.stream_arn = table["LatestStreamArn"]
+    table: StreamTable
+    stream: Stream
 
     def put(self, id: str, **attributes: Any) -> None:
-        self._dynamodb.put_item(TableName=self.name, Item={"id": {"S": id}, **attributes})
-
-    def delete(self, id: str) -> None:
-        self._dynamodb.delete_item(TableName=self.name, Key={"id": {"S": id}})
+        self.table.put(id, **attributes)
 
     def records(self) -> Sequence[Any]:
-        streams = boto3.client("dynamodbstreams")
-        iterator = streams.get_shard_iterator(
-            StreamArn=self.stream_arn, ShardId=SHARD, ShardIteratorType="TRIM_HORIZON"
-        )["ShardIterator"]
-        found = list[Any]()
-        while page := (answer := streams.get_records(ShardIterator=iterator))["Records"]:
-            found += page
-            iterator = answer["NextShardIterator"]
-        return found
+        return self.stream.reader(SHARD, "TRIM_HORIZON").read().records
 
     def sequence_numbers(self) -> list[str]:
         return [record["dynamodb"]["SequenceNumber"] for record in self.records()]
 
 
 @pytest.fixture
-def source(stack: Stack, dynamodb: "DynamoDBClient") -> Iterator[Source]:
+def source(stack: Stack, stream_table: StreamTable) -> Source:
     assert stack.emulated
-    made = Source(dynamodb)
-    yield made
-    dynamodb.delete_table(TableName=made.name)
+    return Source(stream_table, Stream(stack.streams, stream_table.stream_arn))
 
 
 Letter = Callable[..., None]
@@ -77,7 +53,7 @@ Letter = Callable[..., None]
 @pytest.fixture
 def dead_letter(stack: Stack, source: Source) -> Letter:
     """Sends a message as the pipe of the source's stack does."""
-    stack.outputs["TableName"] = source.name
+    stack.outputs["TableName"] = source.table.name
 
     def send(start: str, end: str, size: int = 1, **changes: Any) -> None:
         pointer = {
@@ -87,7 +63,7 @@ def dead_letter(stack: Stack, source: Source) -> Letter:
             "approximateArrivalOfFirstRecord": "2026-01-02T03:04:05Z",
             "approximateArrivalOfLastRecord": "2026-01-02T03:04:05Z",
             "batchSize": size,
-            "streamArn": source.stream_arn,
+            "streamArn": source.stream.arn,
             **changes,
         }
         body = {
@@ -123,7 +99,7 @@ def ids(payloads: Sequence[bytes]) -> list[str]:
 
 
 def test_the_changes_of_the_range_alone_come_back_in_order(
-    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FakeFirehose
 ) -> None:
     for n in range(5):
         source.put(str(n))
@@ -167,25 +143,25 @@ def test_a_change_is_spelled_as_the_pipe_spells_it(source: Source) -> None:
         numbers={"NS": ["1", "2.5"]},
     )
     source.put("a", text={"S": ""})
-    source.delete("a")
+    source.table.delete("a")
     records = source.records()
     assert len(records) == 3
-    template = Template(deployed_pipe(source.stream_arn))
+    template = Template(deployed_pipe(source.stream.arn))
     expired = {
         **records[2],
         "userIdentity": {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"},
     }
     for record in (*records, expired):
-        spelled = template.render(as_event(record, source.stream_arn), 0)
-        assert json.loads(render(record)) == json.loads(spelled)
-    assert json.loads(render(expired))["userIdentity"] == {
+        spelled = template.render(as_event(record, source.stream.arn), 0)
+        assert json.loads(render(as_event(record, source.stream.arn))) == json.loads(spelled)
+    assert json.loads(render(as_event(expired, source.stream.arn)))["userIdentity"] == {
         "type": "Service",
         "principalId": "dynamodb.amazonaws.com",
     }
 
 
 def test_a_dry_run_puts_nothing_and_leaves_the_messages_to_the_next(
-    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FakeFirehose
 ) -> None:
     source.put("a")
     (number,) = source.sequence_numbers()
@@ -196,7 +172,7 @@ def test_a_dry_run_puts_nothing_and_leaves_the_messages_to_the_next(
 
 
 def test_what_has_aged_out_is_told_and_its_message_removed(
-    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FakeFirehose
 ) -> None:
     source.put("a")
     dead_letter(NOTHING, NOTHING, 7)
@@ -209,7 +185,7 @@ def test_what_has_aged_out_is_told_and_its_message_removed(
 
 
 def test_the_rest_of_a_range_that_began_to_age_out_comes_back(
-    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FakeFirehose
 ) -> None:
     for name in ("a", "b", "c"):
         source.put(name)
@@ -221,7 +197,7 @@ def test_the_rest_of_a_range_that_began_to_age_out_comes_back(
 
 
 def test_changes_before_the_range_stay_out_where_its_first_one_is_not_found(
-    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FakeFirehose
 ) -> None:
     for name in ("a", "b"):
         source.put(name)
@@ -239,13 +215,13 @@ def test_a_shard_or_an_earlier_stream_of_the_table_that_is_gone_has_aged_out(
     source.put("a")
     (number,) = source.sequence_numbers()
     dead_letter(number, number, shardId="shardId-00000000000000000009-00000000")
-    earlier = f"arn:aws:dynamodb:us-east-1:000000000000:table/{source.name}/stream/2020"
+    earlier = f"arn:aws:dynamodb:us-east-1:000000000000:table/{source.table.name}/stream/2020"
     dead_letter(number, number, streamArn=earlier)
     assert redriven(stack)[0] == Redriven(messages=2, removed=2, aged_out=2)
 
 
 def test_a_change_whose_images_are_too_large_together_comes_back_without_the_old_one(
-    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FakeFirehose
 ) -> None:
     for _ in range(2):
         source.put("large", body={"B": uuid.uuid4().bytes * 24_300})
@@ -258,7 +234,7 @@ def test_a_change_whose_images_are_too_large_together_comes_back_without_the_old
 
 
 def test_a_change_too_large_for_firehose_stays_and_its_neighbour_comes_back(
-    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FakeFirehose
 ) -> None:
     source.put("large", body={"S": "\x01" * 200_000})
     source.put("small")
@@ -286,7 +262,7 @@ def test_a_message_that_cannot_be_followed_stays_and_the_next_is_done(
     stack: Stack,
     source: Source,
     dead_letter: Letter,
-    firehose_server: FirehoseServer,
+    firehose_server: FakeFirehose,
     pointer: dict[str, str],
     reason: str,
 ) -> None:
@@ -316,7 +292,7 @@ def test_a_message_that_points_at_nothing_is_told_and_stays(
 
 
 def test_a_message_stays_when_firehose_keeps_refusing(
-    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FakeFirehose
 ) -> None:
     source.put("a")
     (number,) = source.sequence_numbers()
@@ -330,7 +306,7 @@ def test_a_message_stays_when_firehose_keeps_refusing(
 
 
 def test_more_messages_than_one_call_receives_are_all_done(
-    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FirehoseServer
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FakeFirehose
 ) -> None:
     for n in range(25):
         source.put(str(n))

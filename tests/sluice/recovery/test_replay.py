@@ -13,8 +13,8 @@ from sluice.recovery.progress import PROGRESS_PREFIX, ranges
 from sluice.recovery.quarantine import Selection, failures
 from sluice.recovery.replay import Replayed, replay
 from sluice.stack import Stack
+from tests.fakes import FakeFirehose, error_line
 from tests.sluice.conftest import ErrorObjects
-from tests.sluice.stand import FirehoseServer, error_line
 
 ALL = Selection()
 Keys = Callable[[], list[str]]
@@ -27,7 +27,7 @@ def replayed(stack: Stack, selection: Selection = ALL, **options: Any) -> Replay
 
 
 def test_every_record_is_put_byte_for_byte_and_the_object_moves(
-    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FirehoseServer
+    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FakeFirehose
 ) -> None:
     payloads = [b'{"a": 1}', b"\x00\xff", b""]
     put_errors(*map(error_line, payloads))
@@ -37,7 +37,7 @@ def test_every_record_is_put_byte_for_byte_and_the_object_moves(
 
 
 def test_a_second_replay_puts_nothing(
-    stack: Stack, put_errors: ErrorObjects, firehose_server: FirehoseServer
+    stack: Stack, put_errors: ErrorObjects, firehose_server: FakeFirehose
 ) -> None:
     put_errors(error_line(b"a"))
     replayed(stack)
@@ -46,7 +46,7 @@ def test_a_second_replay_puts_nothing(
 
 
 def test_a_dry_run_changes_nothing(
-    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FirehoseServer
+    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FakeFirehose
 ) -> None:
     key = put_errors(error_line(b"a"), error_line(b"b"))
     assert replayed(stack, dry_run=True) == Replayed(objects=1, accepted=2)
@@ -55,7 +55,7 @@ def test_a_dry_run_changes_nothing(
 
 
 def test_records_of_another_code_stay_and_come_back_later_without_the_first(
-    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FirehoseServer
+    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FakeFirehose
 ) -> None:
     key = put_errors(error_line(b"a"), error_line(b"b", code="Other"), error_line(b"c"))
     first = replayed(stack, Selection(code="Lambda.ProcessingFailedStatus"))
@@ -69,7 +69,7 @@ def test_records_of_another_code_stay_and_come_back_later_without_the_first(
 
 
 def test_only_records_that_failed_since_are_put(
-    stack: Stack, put_errors: ErrorObjects, firehose_server: FirehoseServer
+    stack: Stack, put_errors: ErrorObjects, firehose_server: FakeFirehose
 ) -> None:
     put_errors(error_line(b"old", at=1_000_000), error_line(b"new", at=2_000_000))
     since = datetime.fromtimestamp(2000, UTC)
@@ -78,7 +78,7 @@ def test_only_records_that_failed_since_are_put(
 
 
 def test_a_record_that_cannot_be_put_stays_with_its_object(
-    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FirehoseServer
+    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FakeFirehose
 ) -> None:
     key = put_errors(error_line(b"a"), b"torn\n", error_line(b"c"))
     counts = replayed(stack)
@@ -90,7 +90,7 @@ def test_a_record_that_cannot_be_put_stays_with_its_object(
 
 
 def test_what_firehose_keeps_refusing_stays_and_is_all_that_comes_the_next_time(
-    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FirehoseServer
+    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FakeFirehose
 ) -> None:
     key = put_errors(*(error_line(b"%d" % n) for n in range(4)))
     firehose_server.refuse = lambda payloads: {
@@ -108,7 +108,7 @@ def test_what_firehose_keeps_refusing_stays_and_is_all_that_comes_the_next_time(
 
 
 def test_a_replay_that_is_stopped_goes_on_where_it_was(
-    stack: Stack, put_errors: ErrorObjects, firehose_server: FirehoseServer
+    stack: Stack, put_errors: ErrorObjects, firehose_server: FakeFirehose
 ) -> None:
     put_errors(*(error_line(b"%d" % n) for n in range(1200)))
 
@@ -167,7 +167,7 @@ def test_a_crash_at_any_write_loses_nothing_and_repeats_one_batch_at_most(
     stack: Stack,
     put_errors: ErrorObjects,
     stored_keys: Keys,
-    firehose_server: FirehoseServer,
+    firehose_server: FakeFirehose,
     writes: int,
     done_first: bool,
 ) -> None:
@@ -194,7 +194,7 @@ def test_an_object_brought_back_by_hand_is_put_again(
 
 @pytest.mark.parametrize("content", [b"{", b'{"replayed": "\xff"}'])
 def test_a_note_that_cannot_be_read_stops_the_replay_before_it_puts_twice(
-    stack: Stack, put_errors: ErrorObjects, firehose_server: FirehoseServer, content: bytes
+    stack: Stack, put_errors: ErrorObjects, firehose_server: FakeFirehose, content: bytes
 ) -> None:
     put_errors(error_line(b"a"))
     note = f"{PROGRESS_PREFIX}processing-failed/2026/01/02/object.gz.json"

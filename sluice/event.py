@@ -1,17 +1,24 @@
-"""A stream record as Pipes spells it: what filter and template see.
+"""A change of the table as the pipe spells it: the event of a stream record, and its payload.
 
 boto3 reads GetRecords into Python's types; here they become JSON again, as in the example of
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-dynamodb.html.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
+from chalicelib.change import INPUT_TEMPLATE
+
+_VARIABLE = re.compile(r"<\$\.([^<>]+)>")
+
 
 def as_event(record: Mapping[str, Any], stream_arn: str) -> dict[str, Any]:
-    """The event of a record that boto3 returned."""
+    """Return the event of a record that boto3 returned."""
     change = dict(record["dynamodb"])
     created: datetime = change["ApproximateCreationDateTime"]
     change["ApproximateCreationDateTime"] = _number(created.timestamp())
@@ -24,12 +31,24 @@ def as_event(record: Mapping[str, Any], stream_arn: str) -> dict[str, Any]:
     return event
 
 
+def render(event: Mapping[str, Any], template: str = INPUT_TEMPLATE) -> bytes:
+    """Return what a template of top-level paths makes of an event; a missing one becomes ""."""
+    return _VARIABLE.sub(
+        lambda path: msgspec.json.encode(event.get(path[1], "")).decode(), template
+    ).encode()
+
+
+def template_paths(template: str) -> list[str]:
+    """Return the paths that a template names, in order."""
+    return _VARIABLE.findall(template)
+
+
 def _number(seconds: float) -> float:
     return int(seconds) if seconds.is_integer() else seconds
 
 
 def _value(value: dict[str, Any]) -> dict[str, Any]:
-    """An attribute value with its bytes in base64, at any depth."""
+    """Return an attribute value with its bytes in base64, at any depth."""
     for kind, content in value.items():
         if kind == "B":
             return {kind: b64encode(content).decode()}
