@@ -1,20 +1,21 @@
-"""What becomes of a flow of changes in the delivery stream: the figures, however they were found.
+"""The figures of a delivery stream under a steady flow of changes, simulated or expected.
 
 Below, a partition is active while its buffer holds data: from its first line until the interval is
 over or the buffer is full.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 POINTS = 60
-"""Moments at which the course of the active partitions is told."""
+"""Moments at which the number of active partitions is given."""
 
 PHASES = 6
-"""How batches for the transform may lie to the beginning of a period: so many ways are tried, as
+"""The number of offsets tried between the transform's batches and the beginning of a period, as
 slow batches drift against the clock by little."""
 
 TRANSIENT = 4
-"""So many intervals after a partition's first line, its buffer comes and goes evenly."""
+"""Intervals after a partition's first line until its buffer comes and goes evenly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +30,19 @@ class BufferLimits:
     """Bytes of records."""
 
     def course_seconds(self, period: float | None) -> float:
-        """How long after the beginning of a period the active partitions come and go unevenly."""
+        """Return how long from the beginning of a period active partitions are uneven."""
         settled = TRANSIENT * max(self.seconds, self.transform_seconds)
         return settled if period is None else min(period, settled)
+
+    def moments(self, period: float | None) -> Iterator[float]:
+        """The moments of that time at which the number of active partitions is given."""
+        for point in range(POINTS):
+            yield self.course_seconds(period) * (point + 0.5) / POINTS
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """How long changes wait in the stream, in seconds, from their put to the writing of theirs."""
+    """Seconds that changes wait in the stream, from their put until their object is written."""
 
     median: float
     p99: float
@@ -45,13 +51,12 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """A steady flow's figures."""
+    """The figures of a steady flow."""
 
     active: tuple[float, ...]
-    """Active partitions from the beginning of a period of the finest time level on, at even
-    distances."""
+    """Active partitions at even distances from the beginning of a period on."""
     course_seconds: float
-    """How long that is seen for."""
+    """The time that those cover."""
     active_mean: float
     active_peak: float
     objects_per_second: float

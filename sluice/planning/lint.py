@@ -1,11 +1,12 @@
-"""What can be told of settings before anything is deployed: a sentence for each that cannot work.
+"""Checks of settings before anything is deployed: a sentence for each that cannot work.
 
-The rules of a plan, for a declared workload; and those that hold by how the code is made, checked
-all the same, as a change of the layout, the projection or the template could break them.
+The rules of a plan, for a declared workload; and two that hold by how the code is made, but that a
+change of the layout, the projection or the template could break.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,11 +27,11 @@ ALWAYS_THERE = frozenset({"eventID", "eventName", "eventVersion", "eventSource",
     "dynamodb",
     "eventSourceARN",
 }
-"""What every record of a table's stream has at its top; `userIdentity` is not among it
+"""The members of every record of a table's stream; `userIdentity` is not among them
 (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-dynamodb.html)."""
 
 SAMPLE_TIMES_MS = (1_767_225_600_000, 1_783_085_045_678)
-"""The beginning of a year, and a moment of whose parts none is like another."""
+"""The beginning of a year, and a moment whose parts all differ."""
 
 SAMPLE_TEXTS = ("2", "a/b=c %")
 """A plain value, and one that the path must encode."""
@@ -40,20 +41,16 @@ _COLUMN = re.compile(r"\$\{(\w+)\}")
 
 
 def workload_errors(workload: Workload, settings: PlanSettings) -> Iterator[str]:
-    """Why the workload would not be carried, each with what would be, where anything is."""
+    """Reasons for refusing the workload, each with what passes, where anything does."""
     plan = make_plan(workload, settings)
     findings = check_plan(plan)
     refused = [each for each in findings if each.severity == "refuse"]
     if not refused:
         return
-    proposals = [
+    proposals = "; or ".join(
         f"{each.what} (`{each.command}`; `{each.deployment}`)" for each in propose(plan, findings)
-    ]
-    remedy = (
-        f"This passes: {'; or '.join(proposals)}"
-        if proposals
-        else "docs/scale.md tells what carries it"
     )
+    remedy = f"This passes: {proposals}" if proposals else "docs/scale.md names what carries it"
     for each in refused:
         yield f"with the declared workload, {each.message} ({each.source}). {remedy}."
 
@@ -77,43 +74,48 @@ def projection_errors(
     layout: Sequence[str] = LAYOUT,
     sites: Sequence[str] = (),
     years: tuple[int, int] = (2020, 2039),
-    *,
-    properties: Callable[..., Mapping[str, str]] = projection,
-    template: Callable[[Sequence[str]], str] = location,
-    prefix: Callable[[Sequence[str]], str] = firehose_prefix,
 ) -> Iterator[str]:
-    """Where the folders that Athena looks into are not those that Firehose writes to."""
+    """The samples for which Athena does not look into the folder that Firehose writes to."""
+    yield from folder_errors(
+        layout, firehose_prefix(layout), location(layout), projection(layout, sites, years)
+    )
+
+
+def folder_errors(
+    layout: Sequence[str], prefix: str, template: str, properties: Mapping[str, str]
+) -> Iterator[str]:
+    """The same of Firehose's prefix, and the table's location template and properties."""
     partition = partitioner(layout)
-    projected = properties(layout, sites, years)
-    for text in SAMPLE_TEXTS:
-        for epoch_ms in SAMPLE_TIMES_MS:
-            keys = partition(_sample(text, epoch_ms))
-            written = _PREFIX_KEY.sub(lambda key, keys=keys: keys[key[1]], prefix(layout))  # type: ignore[misc]
-            if written != path(keys):
-                yield f"Firehose's prefix makes {written} of a record of {path(keys)}"
-            columns = {
-                partition_column(level): _projected(projected, level, keys[level])
-                for level in partition_levels(layout)
-            }
-            looked_into = _COLUMN.sub(
-                lambda column, columns=columns: columns.get(column[1], column[0]),  # type: ignore[misc]
-                template(layout),
+    for text, epoch_ms in product(SAMPLE_TEXTS, SAMPLE_TIMES_MS):
+        keys = partition(_sample(text, epoch_ms))
+        written = _substituted(_PREFIX_KEY, prefix, keys)
+        if written != path(keys):
+            yield f"Firehose's prefix makes {written} of a record of {path(keys)}"
+        columns = {
+            partition_column(level): _projected(properties, level, keys[level])
+            for level in partition_levels(layout)
+        }
+        searched = _substituted(_COLUMN, template, columns)
+        if not written.startswith(searched):
+            yield (
+                f"Athena would look into {searched} for a record that Firehose writes to "
+                f"{written}; let chalicelib/catalog.py follow chalicelib/partitions.py"
             )
-            if not written.startswith(looked_into):
-                yield (
-                    f"Athena would look into {looked_into} for a record that Firehose writes to "
-                    f"{written}; let chalicelib/catalog.py follow chalicelib/partitions.py"
-                )
+
+
+def _substituted(variable: re.Pattern[str], template: str, values: Mapping[str, str]) -> str:
+    """Return a template with its variables replaced by their values, unknown ones kept."""
+    return variable.sub(lambda name: values.get(name[1], name[0]), template)
 
 
 def _sample(text: str, epoch_ms: int) -> Any:
-    """A record with this text in each of its fields, and this event time."""
+    """Return a record with this text in each of its fields, and this event time."""
     names = {field.name: text for field in fields(Record)}
     return SimpleNamespace(**(names | {EVENT_TIME: epoch_ms}))
 
 
 def _projected(properties: Mapping[str, str], level: str, value: str) -> str:
-    """How Athena spells a value of a projected column: a number with its digits, others as is."""
+    """Return a projected column's value as Athena spells it: a number with its digits."""
     if level not in TIME_FORMATS:
         return value
     digits = properties.get(f"projection.{partition_column(level)}.digits", "1")

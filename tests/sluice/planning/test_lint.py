@@ -1,13 +1,18 @@
 """What a synthesis refuses, and that each rule sees its fault."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from chalicelib.catalog import location, projection
 from chalicelib.partitions import firehose_prefix
 from chalicelib.schema import LAYOUT
-from sluice.planning.lint import projection_errors, template_errors, workload_errors
+from sluice.planning.lint import (
+    folder_errors,
+    projection_errors,
+    template_errors,
+    workload_errors,
+)
 from sluice.planning.settings import PlanSettings
 from sluice.planning.workload import Workload
 
@@ -58,18 +63,20 @@ def test_athena_looks_where_firehose_writes(layout: Sequence[str], sites: tuple[
 
 
 def test_a_projection_without_its_zeros_is_refused() -> None:
-    def unpadded(*arguments: Sequence[str]) -> Mapping[str, str]:
-        properties = projection(*arguments)  # type: ignore[arg-type]
-        return {name: "1" if "month.digits" in name else each for name, each in properties.items()}
-
-    errors = list(projection_errors(properties=unpadded))
+    properties = {
+        name: "1" if "month.digits" in name else each
+        for name, each in projection(LAYOUT, (), (2020, 2039)).items()
+    }
+    errors = list(folder_errors(LAYOUT, firehose_prefix(LAYOUT), location(LAYOUT), properties))
     assert any("month=1/" in error and "month=01/" in error for error in errors)
 
 
 def test_a_location_of_other_levels_is_refused() -> None:
-    assert list(projection_errors(template=lambda _layout: location(("year", "siteId"))))
+    properties, elsewhere = projection(LAYOUT, (), (2020, 2039)), location(("year", "siteId"))
+    assert list(folder_errors(LAYOUT, firehose_prefix(LAYOUT), elsewhere, properties))
 
 
 def test_a_prefix_without_a_level_is_refused() -> None:
-    errors = list(projection_errors(prefix=lambda layout: firehose_prefix(layout[:-1])))
+    properties = projection(LAYOUT, (), (2020, 2039))
+    errors = list(folder_errors(LAYOUT, firehose_prefix(LAYOUT[:-1]), location(LAYOUT), properties))
     assert "Firehose's prefix makes" in errors[0]
