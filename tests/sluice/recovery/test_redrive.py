@@ -35,7 +35,11 @@ class Source:
         self.table.put(id, **attributes)
 
     def records(self) -> Sequence[Any]:
-        return self.stream.reader(SHARD, "TRIM_HORIZON").read().records
+        reader = self.stream.reader(SHARD, "TRIM_HORIZON")
+        records = list[Any]()
+        while page := reader.read().records:
+            records += page
+        return records
 
     def sequence_numbers(self) -> list[str]:
         return [record["dynamodb"]["SequenceNumber"] for record in self.records()]
