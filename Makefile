@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test coverage package lint check docs lock bench attack deploy destroy clean
+.PHONY: help setup demo dev quick test coverage package lint check docs lock bench attack deploy destroy clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -38,6 +38,9 @@ demo: setup ## Run the whole pipeline on this machine and show what comes out.
 dev: setup ## Keep the pipeline running on this machine, with the API on port 8000.
 	@$(BIN)/python -m local dev $(ARGS)
 
+quick: setup ## Run the tests that need no stack.
+	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not slow" $(ARGS)
+
 test: setup ## Run the tests.
 	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
@@ -47,11 +50,12 @@ coverage: setup ## Run the tests and print what they do not reach.
 package: setup ## Prove that the package runs in an empty environment, with what it declares.
 	@$(BIN)/pytest tests/test_package.py $(ARGS)
 
-lint: setup ## Lint, types, who imports whom, and documents that derive from the code.
+lint: setup ## Lint, types, who imports whom, workflows, and documents that derive from the code.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/node infrastructure/actionlint.mjs .github/workflows/*.yml
 	@$(BIN)/python -m docs.generate --check
 
 check: lint test ## All that must hold before a commit.

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 
+NOT_QUICK = {"emulator", "cdk", "installed"}
+"""Fixtures that take longer than a test that `make quick` runs; tests with them are slow."""
+
+
 def pytest_configure() -> None:
     """Let the commands under test be interrupted, also where the test run itself ignores it.
 
@@ -47,9 +51,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep in one worker, of several, the tests of a file, and all tests of the one local stack."""
+    """Mark the slow tests, and group them by worker.
+
+    In one worker, of several, are the tests of a file, and all tests of the one local stack.
+    """
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
+        if "end_to_end" in item.path.parts or not NOT_QUICK.isdisjoint(fixtures):
+            item.add_marker(pytest.mark.slow)
         group = "stack" if "stack_under_test" in fixtures else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
 
