@@ -120,6 +120,14 @@ class Pipe(Construct):
             ),
         )
 
+    def definition(self) -> str:
+        """Return the deployed pipe as JSON: its ARN and its properties as CloudFormation has them.
+
+        The local pipe runs by it, for the emulator keeps neither filter nor template of a pipe.
+        """
+        properties = self.pipe._render_properties(self.pipe._cfn_properties)
+        return Stack.of(self).to_json_string({"Arn": self.pipe.attr_arn, **properties})
+
     def _principal(self) -> iam.IPrincipal:
         stack = Stack.of(self)
         return iam.ServicePrincipal(

@@ -83,7 +83,7 @@ class Sluice(Stack):
         )
         Tags.of(self).add("application", "sluice")
         Tags.of(self).add("sluice:stage", settings.stage)
-        for name, value in {
+        outputs = {
             "ApiUrl": runtime.api_url,
             "TableName": records.table.table_name,
             "BucketName": lake.bucket.bucket_name,
@@ -95,5 +95,8 @@ class Sluice(Stack):
             "DashboardName": dashboard.dashboard.dashboard_name,
             "DatabaseName": catalog.database.ref,
             "WorkgroupName": catalog.workgroup.ref,
-        }.items():
+        }
+        if settings.target == "local":
+            outputs["PipeDefinition"] = pipe.definition()
+        for name, value in outputs.items():
             CfnOutput(self, name, value=value)

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 
 from local.cdk import ROOT, TOOLS, cdk, require_tools, tools_path
-from local.deployment import Deployment
 from local.emulator import CREDENTIALS, client_environment, emulator
 from local.pipe.delivery import BACKOFF_SECONDS_MAX
 from local.processes import LOOPBACK, LocalRunError, Process, free_port, listening
+from sluice.errors import OperationError
+from sluice.stack import Stack
 
 STACK_NAME = "Sluice-local"
 CONTEXT = ["-c", "target=local", "-c", "stage=local"]
@@ -73,8 +74,7 @@ class Session:
 
     def outputs(self) -> Mapping[str, str]:
         """The outputs of the deployed stack."""
-        deployment = Deployment.read(self.endpoint_url, STACK_NAME, session=emulator_session())
-        return deployment.outputs
+        return deployed_stack(self.endpoint_url).outputs
 
     def start_firehose(self) -> Process:
         """Start the local Firehose and wait until it answers."""
@@ -203,6 +203,15 @@ def chalice_local(port: int, log: Path, environment: Mapping[str, str]) -> Proce
     )
 
 
+def deployed_stack(endpoint_url: str) -> Stack:
+    """Look the local stack up. Raises LocalRunError when it is not deployed there."""
+    client = emulator_session().client("cloudformation", endpoint_url=endpoint_url)
+    try:
+        return Stack.named(STACK_NAME, client)
+    except (BotoCoreError, OperationError) as error:
+        raise LocalRunError(f"no {STACK_NAME} at {endpoint_url}: {error}") from None
+
+
 def emulator_session() -> boto3.Session:
     """A session with the emulator's credentials, never a person's own."""
     return boto3.Session(
@@ -232,17 +241,10 @@ def destroy(environment: dict[str, str], folder: Path, report: Report) -> None:
     On AWS the stack empties the bucket itself, by a custom resource that the emulator cannot run.
     """
     endpoint_url = environment["AWS_ENDPOINT_URL"]
-    session = emulator_session()
-    stacks = session.client("cloudformation", endpoint_url=endpoint_url)
-    try:
-        (stack,) = stacks.describe_stacks(StackName=STACK_NAME)["Stacks"]
-    except (BotoCoreError, ClientError) as refused:
-        raise LocalRunError(f"no {STACK_NAME} at {endpoint_url}: {refused}") from None
-    (bucket,) = (
-        output["OutputValue"] for output in stack["Outputs"] if output["OutputKey"] == "BucketName"
-    )
+    bucket = deployed_stack(endpoint_url).bucket
     report(f"emptying {bucket}")
-    session.resource("s3", endpoint_url=endpoint_url).Bucket(bucket).object_versions.delete()
+    s3 = emulator_session().resource("s3", endpoint_url=endpoint_url)
+    s3.Bucket(bucket).object_versions.delete()
     report("cdk destroy")
     output = ["--output", str(folder / "cdk.out")]
     arguments = ["destroy", "--force", *CONTEXT, *output]

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from sluice.errors import OperationError
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_firehose import FirehoseClient
@@ -31,10 +32,11 @@ class Stack:
     outputs: dict[str, str]
 
     @classmethod
-    def named(cls, name: str) -> "Stack":
+    def named(cls, name: str, client: "CloudFormationClient | None" = None) -> "Stack":
         """Look a stack up. Raises OperationError when there is none, and what botocore raises."""
         try:
-            answer = boto3.client("cloudformation").describe_stacks(StackName=name)
+            client = client or boto3.client("cloudformation")
+            answer = client.describe_stacks(StackName=name)
         except ValueError as invalid:  # So botocore refuses an endpoint that is no URL.
             raise OperationError(f"{invalid}; correct AWS_ENDPOINT_URL") from None
         except ClientError as refused:

@@ -7,8 +7,8 @@ import socket
 from pathlib import Path
 
 import click
+from botocore.exceptions import BotoCoreError
 
-from local.deployment import Deployment, DeploymentError
 from local.page.collector import Collector, Sources
 from local.page.commands import Sluice
 from local.page.entrance import Entrance
@@ -16,6 +16,8 @@ from local.page.feed import Feed
 from local.page.queries import SavedQueries
 from local.page.server import Page, Server
 from local.page.views import Views
+from sluice.errors import OperationError
+from sluice.stack import Stack
 
 HOST = "127.0.0.1"
 
@@ -44,11 +46,10 @@ def main(
     os.environ["AWS_ENDPOINT_URL"] = endpoint_url
     os.environ["AWS_ENDPOINT_URL_FIREHOSE"] = firehose_url
     try:
-        deployment = Deployment.read(endpoint_url, stack_name)
-        sources = Sources.of(deployment, firehose_url, pipe_state)
+        sources = Sources.of(Stack.named(stack_name), firehose_url, pipe_state)
         entrance = Entrance(api_url, firehose_url, sources.stream_name)
         listener = socket.create_server((HOST, port))
-    except DeploymentError as error:
+    except (BotoCoreError, OperationError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"port {port} cannot be used: {error}") from error

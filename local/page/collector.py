@@ -19,7 +19,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from msgspec.structs import replace
 
 from chalicelib.schema import KEY
-from local.deployment import Deployment
 from local.page.changes import Changes
 from local.page.commands import CommandError, Sluice
 from local.page.feed import Feed
@@ -38,6 +37,7 @@ from local.page.snapshot import (
 )
 from local.pipe.status import read_status
 from sluice.errors import StreamGoneError, UnavailableError
+from sluice.stack import Stack
 from sluice.stream import Stream
 
 if TYPE_CHECKING:
@@ -66,27 +66,26 @@ class Sources:
     queue: "SQSClient"
     queue_url: str
     catalog: "GlueClient"
-    database: str | None
+    database: str
     firehose_url: str
     stream_name: str
     pipe_state: Path
 
     @classmethod
-    def of(cls, deployment: Deployment, firehose_url: str, pipe_state: Path) -> "Sources":
-        """The parts of a deployed stack. Raises DeploymentError."""
+    def of(cls, stack: Stack, firehose_url: str, pipe_state: Path) -> "Sources":
+        """The parts of a deployed stack. Raises OperationError."""
         config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
         session = boto3.Session()
-        source_arn = deployment.one("AWS::Pipes::Pipe").properties["Source"]
-        databases = deployment.all("AWS::Glue::Database")
+        source_arn = msgspec.json.decode(stack.output("PipeDefinition"))["Source"]
         return cls(
             Changes(Stream(session.client("dynamodbstreams", config=config), source_arn)),
-            Bucket(session.client("s3", config=config), deployment.outputs["BucketName"]),
+            Bucket(session.client("s3", config=config), stack.bucket),
             session.client("sqs", config=config),
-            deployment.outputs["DeadLetterQueueUrl"],
+            stack.output("DeadLetterQueueUrl"),
             session.client("glue", config=config),
-            databases[0].physical_id if databases else None,
+            stack.output("DatabaseName"),
             firehose_url,
-            deployment.outputs["StreamName"],
+            stack.output("StreamName"),
             pipe_state,
         )
 
@@ -215,7 +214,7 @@ class Collector:
 
     def _catalog(self) -> tuple[str, ...]:
         sources = self._sources
-        if sources.database is None or time.monotonic() - self._catalog_at < CATALOG_SECONDS:
+        if time.monotonic() - self._catalog_at < CATALOG_SECONDS:
             return self._snapshot.catalog
         tables = sources.catalog.get_tables(DatabaseName=sources.database)["TableList"]
         self._catalog_at = time.monotonic()

@@ -7,10 +7,10 @@ from typing import Any
 
 import boto3
 import click
+import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.deployment import Deployment, DeploymentError
 from local.pipe.checkpoint import Checkpoint
 from local.pipe.clock import SystemClock
 from local.pipe.dead_letter import DeadLetterQueue
@@ -20,6 +20,7 @@ from local.pipe.runner import Pace, Runner
 from local.pipe.status import StatusFile
 from sluice.errors import OperationError
 from sluice.firehose import DeliveryStream
+from sluice.stack import Stack
 from sluice.stream import Stream
 
 # The pipe itself counts and spaces its tries.
@@ -68,12 +69,6 @@ class Signals:
     show_default=True,
     help="Longest pause before a refused batch is put again; AWS documents none.",
 )
-@click.option(
-    "--template",
-    "template_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Take the stack's template from this synthesized file, not from the emulator.",
-)
 @click.option("--region", envvar="AWS_DEFAULT_REGION", default="us-east-1", show_default=True)
 def main(
     endpoint_url: str,
@@ -82,7 +77,6 @@ def main(
     state_dir: Path,
     poll_seconds: float,
     backoff_seconds: float,
-    template_file: Path | None,
     region: str,
 ) -> None:
     """Bring the changes of a deployed table to its delivery stream, as EventBridge Pipes would."""
@@ -90,13 +84,10 @@ def main(
     signals = Signals()
     session = boto3.Session(region_name=region)
     try:
-        deployment = Deployment.read(
-            endpoint_url, stack_name, template_file=template_file, session=session
+        cloudformation = session.client(
+            "cloudformation", endpoint_url=endpoint_url, config=NO_RETRIES
         )
-        pipe = deployment.one("AWS::Pipes::Pipe")
-        definition = PipeDefinition.parse(
-            pipe.physical_id, deployment.attribute(pipe.logical_id, "Arn"), pipe.properties
-        )
+        definition = deployed_pipe(Stack.named(stack_name, cloudformation))
         runner = Runner(
             definition,
             Stream(
@@ -116,12 +107,19 @@ def main(
             Pace(poll_seconds=poll_seconds, backoff=exponential_backoff(backoff_seconds)),
         )
         runner.run(lambda: signals.received)
-    except (DeploymentError, OperationError) as error:
+    except OperationError as error:
         raise click.ClickException(str(error)) from None
     except (BotoCoreError, ClientError) as error:
         raise click.ClickException(
             f"The emulator at {endpoint_url} cannot be used: {error}"
         ) from None
+
+
+def deployed_pipe(stack: Stack) -> PipeDefinition:
+    """Return the pipe of a stack deployed with target=local. Raises what its parts raise."""
+    properties = msgspec.json.decode(stack.output("PipeDefinition"), type=dict[str, Any])
+    arn = properties.pop("Arn")
+    return PipeDefinition.parse(arn.rpartition("/")[2], arn, properties)
 
 
 if __name__ == "__main__":

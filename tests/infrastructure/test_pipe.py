@@ -23,6 +23,14 @@ def test_the_pipe_leads_from_the_tables_stream_to_the_delivery_stream(dev: Any):
     assert dev[PIPE]["Target"] == "${Delivery/Stream.Arn}"
 
 
+def test_the_local_pipe_runs_by_the_definition_that_aws_gets(dev: Any, local: Any):
+    definition = json.loads(local.output("PipeDefinition"))
+    deployed = {name: value for name, value in dev[PIPE].items() if name != "Tags"}
+    assert definition.pop("Arn") == "${Pipe/Pipe.Arn}"
+    assert definition == deployed
+    assert "PipeDefinition" not in dev.template["Outputs"]
+
+
 def test_the_template_is_the_one_the_transform_reads(dev: Any):
     assert dev[PIPE]["TargetParameters"] == {"InputTemplate": INPUT_TEMPLATE}
 

@@ -15,13 +15,31 @@ from typing import Any
 import boto3
 import pytest
 
-from local.deployment import Deployment
-from local.pipe.definition import PipeDefinition
+from local.pipe.__main__ import deployed_pipe
 from local.pipe.status import Status, read_status
+from sluice.stack import Stack
 from tests.fakes import FakeFirehose
 
 ROOT = Path(__file__).parents[3]
 WAIT_SECONDS = 30
+
+PIPE: dict[str, Any] = {
+    "Arn": "arn:${AWS::Partition}:pipes:${AWS::Region}:${AWS::AccountId}:pipe/changes",
+    "RoleArn": "${Role.Arn}",
+    "Source": "${Table.StreamArn}",
+    "SourceParameters": {
+        "DynamoDBStreamParameters": {
+            "StartingPosition": "TRIM_HORIZON",
+            "BatchSize": 10,
+            "MaximumRetryAttempts": 1,
+            "OnPartialBatchItemFailure": "AUTOMATIC_BISECT",
+            "DeadLetterConfig": {"Arn": "${Dead.Arn}"},
+        }
+    },
+    "Target": "arn:${AWS::Partition}:firehose:${AWS::Region}:${AWS::AccountId}"
+    ":deliverystream/${Lake}",
+    "TargetParameters": {"InputTemplate": '{"dynamodb": <$.dynamodb>}'},
+}
 
 TEMPLATE: dict[str, Any] = {
     "Resources": {
@@ -50,29 +68,12 @@ TEMPLATE: dict[str, Any] = {
                 },
             },
         },
-        "Pipe": {
-            "Type": "AWS::Pipes::Pipe",
-            "Properties": {
-                "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
-                "Source": {"Fn::GetAtt": ["Table", "StreamArn"]},
-                "SourceParameters": {
-                    "DynamoDBStreamParameters": {
-                        "StartingPosition": "TRIM_HORIZON",
-                        "BatchSize": 10,
-                        "MaximumRetryAttempts": 1,
-                        "OnPartialBatchItemFailure": "AUTOMATIC_BISECT",
-                        "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Dead", "Arn"]}},
-                    }
-                },
-                "Target": {
-                    "Fn::Sub": "arn:${AWS::Partition}:firehose:${AWS::Region}:${AWS::AccountId}"
-                    ":deliverystream/${Lake}"
-                },
-                "TargetParameters": {"InputTemplate": '{"dynamodb": <$.dynamodb>}'},
-            },
-        },
     },
-    "Outputs": {"TableName": {"Value": {"Ref": "Table"}}},
+    "Outputs": {
+        "TableName": {"Value": {"Ref": "Table"}},
+        "StreamName": {"Value": {"Ref": "Lake"}},
+        "PipeDefinition": {"Value": {"Fn::Sub": json.dumps(PIPE)}},
+    },
 }
 
 
@@ -89,19 +90,17 @@ def stack_name(emulator: str, session: boto3.Session) -> Iterator[str]:
 
 
 @pytest.fixture
-def deployment(emulator: str, stack_name: str, session: boto3.Session) -> Deployment:
-    return Deployment.read(emulator, stack_name, session=session)
+def stack(emulator: str, stack_name: str, session: boto3.Session) -> Stack:
+    return Stack.named(stack_name, session.client("cloudformation", endpoint_url=emulator))
 
 
 @pytest.fixture
-def put(
-    deployment: Deployment, session: boto3.Session, emulator: str
-) -> Callable[[list[str]], None]:
+def put(stack: Stack, session: boto3.Session, emulator: str) -> Callable[[list[str]], None]:
     client = session.client("dynamodb", endpoint_url=emulator)
 
     def write(ids: list[str]) -> None:
         for each in ids:
-            client.put_item(TableName=deployment.outputs["TableName"], Item={"id": {"S": each}})
+            client.put_item(TableName=stack.output("TableName"), Item={"id": {"S": each}})
 
     return write
 
@@ -174,20 +173,17 @@ def start(
         yield start
 
 
-def test_the_definition_of_a_deployed_pipe_comes_out_whole(deployment: Deployment) -> None:
-    pipe = deployment.one("AWS::Pipes::Pipe")
-    definition = PipeDefinition.parse(
-        pipe.physical_id, deployment.attribute("Pipe", "Arn"), pipe.properties
-    )
+def test_the_definition_of_a_deployed_pipe_comes_out_whole(stack: Stack) -> None:
+    definition = deployed_pipe(stack)
     account = "us-east-1:000000000000"
-    lake, dead = deployment.resources["Lake"], deployment.resources["Dead"]
-    table = deployment.outputs["TableName"]
-    assert definition.arn == f"arn:aws:pipes:{account}:pipe/{pipe.physical_id}"
+    table, delivery_stream = stack.output("TableName"), stack.output("StreamName")
+    assert definition.name == "changes"
+    assert definition.arn == f"arn:aws:pipes:{account}:pipe/changes"
     assert definition.source_arn.startswith(f"arn:aws:dynamodb:{account}:table/{table}/stream/")
-    assert definition.target_arn == f"arn:aws:firehose:{account}:deliverystream/{lake.physical_id}"
-    assert definition.dead_letter_arn == (
-        f"arn:aws:sqs:{account}:{dead.physical_id.rpartition('/')[2]}"
-    )
+    assert definition.target_arn == f"arn:aws:firehose:{account}:deliverystream/{delivery_stream}"
+    assert definition.delivery_stream == delivery_stream
+    assert definition.dead_letter_arn is not None
+    assert definition.dead_letter_arn.startswith(f"arn:aws:sqs:{account}:{stack.name}-Dead-")
     assert definition.input_template == '{"dynamodb": <$.dynamodb>}'
 
 
@@ -235,7 +231,7 @@ def test_an_unknown_stack_is_named_without_a_traceback(start: Any) -> None:
     pipe = start(stack_name="nowhere")
     errors = pipe.process.communicate(timeout=WAIT_SECONDS)[1]
     assert pipe.process.returncode == 1
-    assert "Stack nowhere cannot be read" in errors
+    assert "stack nowhere cannot be read" in errors
     assert "Traceback" not in errors
 
 
@@ -245,5 +241,5 @@ def test_an_emulator_that_does_not_answer_is_named_without_a_traceback(
     pipe = start(endpoint_url=closed_endpoint)
     errors = pipe.process.communicate(timeout=WAIT_SECONDS)[1]
     assert pipe.process.returncode == 1
-    assert f"The emulator at {closed_endpoint} does not answer" in errors
+    assert f"The emulator at {closed_endpoint} cannot be used" in errors
     assert "Traceback" not in errors
