@@ -1,4 +1,4 @@
-"""The seeding API as a client sees it: every request signed with SigV4."""
+"""A client of the seeding API: every request is signed with SigV4."""
 
 import time
 from typing import Any
@@ -11,7 +11,6 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
 from sluice.errors import OperationError
-from sluice.stack import Stack
 
 ATTEMPTS = 6
 TIMEOUT_SECONDS = 30.0
@@ -19,10 +18,10 @@ _PASSING = {429, 502, 503, 504}
 
 
 class Api:
-    """A client of one stack's API. It may be shared between threads."""
+    """A client of the API at a base URL. It may be shared between threads."""
 
-    def __init__(self, stack: Stack) -> None:
-        self._url = stack.api_url
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
         session = boto3.Session()
         if (credentials := session.get_credentials()) is None:
             raise OperationError("the API wants signed requests, and no AWS credentials are set")
@@ -30,13 +29,13 @@ class Api:
         self._pool = urllib3.PoolManager(maxsize=16, retries=False)
 
     def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """The status and the decoded JSON body of the answer.
+        """Return the status and the decoded JSON body of a response that is no error.
 
-        Throttling and absence are tried again with back-off. Raises OperationError when they last,
-        and for any other answer of an error.
+        Throttling and absence are retried with back-off. Raises OperationError when they last, and
+        for any other error.
         """
         for attempt in range(ATTEMPTS):
-            status, answer = self._once(method, path, body)
+            status, answer = self.send(method, path, body)
             if status not in _PASSING:
                 break
             time.sleep(0.1 * 2**attempt)
@@ -45,7 +44,11 @@ class Api:
             raise OperationError(f"{method} {path} was answered {status}: {detail}")
         return status, answer
 
-    def _once(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+    def send(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Send one request; return the status and the decoded JSON body of whatever is answered.
+
+        Raises OperationError when nothing is answered.
+        """
         data = b"" if body is None else msgspec.json.encode(body)
         url = f"{self._url}{path}"
         request = AWSRequest(method, url, {"Content-Type": "application/json"}, data)

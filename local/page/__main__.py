@@ -6,18 +6,23 @@ import signal
 import socket
 from pathlib import Path
 
+import boto3
+import botocore.session
 import click
+import msgspec
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from local.page.collector import Collector, Sources
-from local.page.commands import Sluice
-from local.page.entrance import Entrance
+from local.page.changes import Changes
+from local.page.collector import Collector
+from local.page.commands import SluiceCommand
 from local.page.feed import Feed
-from local.page.queries import SavedQueries
-from local.page.server import Page, Server
+from local.page.server import PageRoutes, PageServer
 from local.page.views import Views
+from sluice.api import Api
 from sluice.errors import OperationError
 from sluice.stack import Stack
+from sluice.stream import Stream
 
 HOST = "127.0.0.1"
 
@@ -45,9 +50,11 @@ def main(
     """Show what flows through a deployed stack, in the browser, on loopback."""
     os.environ["AWS_ENDPOINT_URL"] = endpoint_url
     os.environ["AWS_ENDPOINT_URL_FIREHOSE"] = firehose_url
+    _fail_fast()
     try:
-        sources = Sources.of(Stack.named(stack_name), firehose_url, pipe_state)
-        entrance = Entrance(api_url, firehose_url, sources.stream_name)
+        stack = Stack.named(stack_name)
+        source_arn = msgspec.json.decode(stack.output("PipeDefinition"))["Source"]
+        api = Api(api_url)
         listener = socket.create_server((HOST, port))
     except (BotoCoreError, OperationError) as error:
         raise click.ClickException(str(error)) from error
@@ -58,20 +65,30 @@ def main(
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal that stopped it once more, after its end.
         signal.signal(number, lambda *_: None)
-    asyncio.run(_run(stack_name, sources, entrance, listener))
+    changes = Changes(Stream(stack.streams, source_arn))
+    asyncio.run(serve(stack, changes, api, pipe_state, listener))
 
 
-async def _run(
-    stack_name: str, sources: Sources, entrance: Entrance, listener: socket.socket
+def _fail_fast() -> None:
+    """Have every client give up after one short attempt: the next gathering asks again."""
+    session = botocore.session.get_session()
+    session.set_default_client_config(
+        Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
+    )
+    boto3.setup_default_session(botocore_session=session)
+
+
+async def serve(
+    stack: Stack, changes: Changes, api: Api, pipe_state: Path, listener: socket.socket
 ) -> None:
+    """Serve the page until a signal ends it."""
     views = Views()
     feed = Feed(views.regions)
-    sluice = Sluice(stack_name)
-    collector = Collector(sources, sluice, feed)
-    page = Page(stack_name, views, feed, collector, entrance, sluice, SavedQueries())
+    collector = Collector(stack, changes, pipe_state, feed)
+    page = PageRoutes(stack, api, SluiceCommand(stack.name), views, feed, collector)
     async with asyncio.TaskGroup() as tasks:
         gathering = tasks.create_task(collector.run())
-        await Server(page, feed).serve(sockets=[listener])
+        await PageServer(page, feed).serve(sockets=[listener])
         gathering.cancel()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.schema import KEY, LAYOUT
-from local.page.snapshot import Change, Table
+from local.page.snapshot import TableChange, TableState
 from sluice.event import as_event
 from sluice.stream import ShardReader, Stream
 
@@ -20,14 +20,14 @@ class Changes:
         self._readers: dict[str, ShardReader] = {}
         self._finished: set[str] = set()
         self._counts: Counter[str] = Counter()
-        self._latest: deque[Change] = deque(maxlen=LATEST_MAX)
+        self._latest: deque[TableChange] = deque(maxlen=LATEST_MAX)
 
-    def read(self) -> tuple[Table, Sequence[Change]]:
-        """The table as of now, and the changes since the last call.
+    def read(self) -> tuple[TableState, Sequence[TableChange]]:
+        """Return the table as of now, and the changes since the last call.
 
         Raises UnavailableError, StreamGoneError.
         """
-        new: list[Change] = []
+        new: list[TableChange] = []
         for shard in self._stream.shards()[0]:
             if shard.id not in self._readers:
                 self._readers[shard.id] = self._stream.reader(shard.id, "TRIM_HORIZON")
@@ -43,7 +43,7 @@ class Changes:
                     break
         self._counts.update(change.kind for change in new)
         self._latest.extendleft(new)
-        table = Table(
+        table = TableState(
             self._counts["INSERT"],
             self._counts["MODIFY"],
             self._counts["REMOVE"],
@@ -52,11 +52,11 @@ class Changes:
         return table, new
 
 
-def change_of(event: Mapping[str, Any]) -> Change:
-    """A stream record, short."""
+def change_of(event: Mapping[str, Any]) -> TableChange:
+    """Return the part of a stream record that the page shows."""
     data = event["dynamodb"]
     image = data.get("NewImage") or data.get("OldImage") or {}
-    return Change(
+    return TableChange(
         event["eventName"],
         _text(data["Keys"].get(KEY)),
         _text(image.get(LAYOUT[0])),

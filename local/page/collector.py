@@ -1,48 +1,44 @@
 """Gathers the snapshot once a second, for all who watch.
 
-What does not answer keeps its last value, and is told.
+A part that does not answer keeps its last value, and is reported.
 """
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import boto3
 import msgspec
 import urllib3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec.structs import replace
 
+from chalicelib.partitions import ERROR_PREFIX
 from chalicelib.schema import KEY
 from local.page.changes import Changes
-from local.page.commands import CommandError, Sluice
 from local.page.feed import Feed
-from local.page.lake import Bucket
+from local.page.lake import LakeReader
 from local.page.snapshot import (
-    Change,
-    Counts,
-    Firehose,
+    FirehoseStatus,
     History,
     Journey,
-    Lake,
-    Pipe,
+    LakeState,
+    PipeState,
     Quarantine,
     Snapshot,
-    Table,
+    StationCounts,
+    TableChange,
+    TableState,
 )
 from local.pipe.status import read_status
-from sluice.errors import StreamGoneError, UnavailableError
+from sluice.errors import OperationError, explain
+from sluice.lake import objects
+from sluice.recovery.dead_letters import DeadLetters
+from sluice.recovery.quarantine import Selection, failures
 from sluice.stack import Stack
-from sluice.stream import Stream
-
-if TYPE_CHECKING:
-    from mypy_boto3_glue import GlueClient
-    from mypy_boto3_sqs import SQSClient
 
 GATHER_SECONDS = 1.0
 LISTING_SECONDS = 5.0
@@ -51,52 +47,29 @@ LISTING_SECONDS = 5.0
 CATALOG_SECONDS = 30.0
 PIPE_SILENCE_SECONDS = 10.0
 JOURNEYS_MAX = 3
+FAILURES_MAX = 12
 
-_UNANSWERED = (BotoCoreError, ClientError, urllib3.exceptions.HTTPError, msgspec.MsgspecError)
+_UNANSWERED = (
+    BotoCoreError,
+    ClientError,
+    OperationError,
+    msgspec.MsgspecError,
+    urllib3.exceptions.HTTPError,
+)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where each part of the snapshot is read."""
-
-    changes: Changes
-    bucket: Bucket
-    queue: "SQSClient"
-    queue_url: str
-    catalog: "GlueClient"
-    database: str
-    firehose_url: str
-    stream_name: str
-    pipe_state: Path
-
-    @classmethod
-    def of(cls, stack: Stack, firehose_url: str, pipe_state: Path) -> "Sources":
-        """The parts of a deployed stack. Raises OperationError."""
-        config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
-        session = boto3.Session()
-        source_arn = msgspec.json.decode(stack.output("PipeDefinition"))["Source"]
-        return cls(
-            Changes(Stream(session.client("dynamodbstreams", config=config), source_arn)),
-            Bucket(session.client("s3", config=config), stack.bucket),
-            session.client("sqs", config=config),
-            stack.output("DeadLetterQueueUrl"),
-            session.client("glue", config=config),
-            stack.output("DatabaseName"),
-            firehose_url,
-            stack.output("StreamName"),
-            pipe_state,
-        )
 
 
 class Collector:
     """Gathers, and publishes to the feed."""
 
-    def __init__(self, sources: Sources, sluice: Sluice, feed: Feed) -> None:
+    def __init__(self, stack: Stack, changes: Changes, pipe_state: Path, feed: Feed) -> None:
+        """`pipe_state` is the state directory of the local pipe."""
         self.history = History()
-        self._sources = sources
-        self._sluice = sluice
+        self._stack = stack
+        self._changes = changes
+        self._lake_reader = LakeReader(stack)
+        self._pipe_state = pipe_state
         self._feed = feed
         self._snapshot = Snapshot()
         self._problems: list[str] = []
@@ -130,17 +103,17 @@ class Collector:
                 self._feed.publish(self._snapshot, self.history)
                 unread = self._error_keys != self._quarantine_keys
                 if unread and (reading is None or reading.done()):
-                    reading = tasks.create_task(self._read_quarantine())
+                    reading = tasks.create_task(asyncio.to_thread(self._read_quarantine))
                 await asyncio.sleep(max(0.0, started + GATHER_SECONDS - time.monotonic()))
 
     def gather(self) -> Snapshot:
-        """The pipeline as of now. One thread at a time may gather."""
+        """Return the pipeline as of now. One thread at a time may gather."""
         last, self._problems = self._snapshot, []
         pipe = self._ask("The pipe's status", self._pipe, last.pipe)
         firehose = self._ask("The local Firehose", self._firehose, last.firehose)
-        same_table: tuple[Table, Sequence[Change]] = (last.table, ())
-        table, changes = self._ask("The table's stream", self._sources.changes.read, same_table)
-        same_lake: tuple[Lake, Sequence[bytes]] = (last.lake, ())
+        same_table: tuple[TableState, Sequence[TableChange]] = (last.table, ())
+        table, changes = self._ask("The table's stream", self._changes.read, same_table)
+        same_lake: tuple[LakeState, Sequence[bytes]] = (last.lake, ())
         lake, lines = self._ask("The bucket", lambda: self._lake(firehose), same_lake)
         dead_letters = self._ask("The dead-letter queue", self._dead_letters, last.dead_letters)
         catalog = self._ask("The catalog", self._catalog, last.catalog)
@@ -149,89 +122,88 @@ class Collector:
         now = time.time()
         self._travel(now, changes, lines)
         self.history.add(
-            Counts(
-                now,
-                table.changes,
-                pipe.delivered,
-                firehose.transformed,
-                firehose.delivered,
-                firehose.quarantined,
-                pipe.dead_lettered,
+            StationCounts(
+                at=now,
+                changed=table.changes,
+                piped=pipe.delivered,
+                transformed=firehose.transformed,
+                delivered=firehose.delivered,
+                quarantined=firehose.quarantined,
+                dead_lettered=pipe.dead_lettered,
             )
         )
         return Snapshot(
-            now,
-            table,
-            pipe,
-            firehose,
-            lake,
-            len(self._error_keys),
-            self._quarantine,
-            dead_letters,
-            catalog,
-            tuple(self._journeys),
-            self.history.rates(),
-            tuple(self._problems),
+            at=now,
+            table=table,
+            pipe=pipe,
+            firehose=firehose,
+            lake=lake,
+            error_objects=len(self._error_keys),
+            quarantine=self._quarantine,
+            dead_letters=dead_letters,
+            catalog=catalog,
+            journeys=tuple(self._journeys),
+            rates=self.history.rates(),
+            problems=tuple(self._problems),
         )
 
     def _ask(self, name: str, read: Callable[[], T], last: T) -> T:
         try:
             return read()
-        except (*_UNANSWERED, StreamGoneError, UnavailableError) as error:
+        except _UNANSWERED as error:
             self._problems.append(f"{name} does not answer ({type(error).__name__}).")
             return last
 
-    def _pipe(self) -> Pipe:
-        status = read_status(self._sources.pipe_state)
+    def _pipe(self) -> PipeState:
+        status = read_status(self._pipe_state)
         if status is None:
             self._problems.append("The local pipe has not started yet.")
-            return Pipe()
+            return PipeState()
         if not status.running or time.time() - status.updated_at > PIPE_SILENCE_SECONDS:
             self._problems.append("The local pipe has stopped; changes wait in the table's stream.")
-        return Pipe(status.delivered, status.dead_lettered, status.in_hand)
+        return PipeState(status.delivered, status.dead_lettered, status.in_hand)
 
-    def _firehose(self) -> Firehose:
-        answer = self._http.request("GET", f"{self._sources.firehose_url}/status")
-        streams = msgspec.json.decode(answer.data, type=dict[str, dict[str, Firehose]])["streams"]
-        return streams[self._sources.stream_name]
+    def _firehose(self) -> FirehoseStatus:
+        answer = self._http.request("GET", f"{self._stack.firehose.meta.endpoint_url}/status")
+        status = msgspec.json.decode(answer.data, type=dict[str, dict[str, FirehoseStatus]])
+        return status["streams"][self._stack.output("StreamName")]
 
-    def _lake(self, firehose: Firehose) -> tuple[Lake, Sequence[bytes]]:
+    def _lake(self, firehose: FirehoseStatus) -> tuple[LakeState, Sequence[bytes]]:
         last = self._snapshot.lake
         written = firehose.objects + firehose.error_objects
         due = time.monotonic() - self._listed_at > LISTING_SECONDS
         if not due and not last.unread and written == self._listed_objects:
             return last, ()
-        lake = self._sources.bucket.lake()
-        self._error_keys = self._sources.bucket.error_keys()
+        lake = self._lake_reader.read()
+        self._error_keys = frozenset(each.key for each in objects(self._stack, ERROR_PREFIX))
         self._listed_at, self._listed_objects = time.monotonic(), written
         return lake
 
     def _dead_letters(self) -> int:
-        answer = self._sources.queue.get_queue_attributes(
-            QueueUrl=self._sources.queue_url, AttributeNames=["ApproximateNumberOfMessages"]
-        )
-        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+        return DeadLetters(self._stack).count()
 
     def _catalog(self) -> tuple[str, ...]:
-        sources = self._sources
         if time.monotonic() - self._catalog_at < CATALOG_SECONDS:
             return self._snapshot.catalog
-        tables = sources.catalog.get_tables(DatabaseName=sources.database)["TableList"]
+        database = self._stack.output("DatabaseName")
+        tables = boto3.client("glue").get_tables(DatabaseName=database)["TableList"]
         self._catalog_at = time.monotonic()
         return tuple(sorted(table["Name"] for table in tables))
 
-    async def _read_quarantine(self) -> None:
+    def _read_quarantine(self) -> None:
         keys = self._quarantine_keys = self._error_keys
         self._quarantine_problem = ""
         try:
-            answer = await self._sluice.run("failed", "--json", "--payload", "--limit", "100")
-            self._quarantine = msgspec.convert(answer.document, Quarantine)
-        except (CommandError, msgspec.ValidationError) as error:
-            self._quarantine_problem = f"The quarantine cannot be read: {error}"
+            waiting = failures(self._stack, Selection(), keep_payloads=True)
+        except (BotoCoreError, ClientError, OperationError) as error:
+            self._quarantine_problem = f"The quarantine cannot be read: {explain(error)}"
             if self._quarantine_keys == keys:
                 self._quarantine_keys = None
+            return
+        by_code = Counter(failure.record.code for failure in waiting)
+        self._quarantine = Quarantine(dict(by_code.most_common()), tuple(waiting[:FAILURES_MAX]))
 
-    def _travel(self, now: float, changes: Iterable[Change], lines: Iterable[bytes]) -> None:
+    def _travel(self, now: float, changes: Iterable[TableChange], lines: Iterable[bytes]) -> None:
         """Note which of the followed records were seen in the stream and in the lake."""
         while self._posted:
             self._journeys.appendleft(self._posted.popleft())
@@ -249,6 +221,7 @@ class Collector:
 
 
 def _id_of(line: bytes) -> Any:
+    """Return the key in a line of the lake, or None."""
     try:
         return msgspec.json.decode(line, type=dict[str, Any]).get(KEY)
     except (msgspec.DecodeError, UnicodeDecodeError):

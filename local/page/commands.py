@@ -1,4 +1,4 @@
-"""The `sluice` command, run as a person would run it: its JSON, or what it said went wrong."""
+"""The `sluice` command, run as a person would run it: its JSON, or its error message."""
 
 import asyncio
 import os
@@ -22,30 +22,30 @@ class CommandError(Exception):
 
 
 class ArgumentError(CommandError):
-    """A value that no command can be given."""
+    """A value that cannot be passed to a command."""
 
 
-class Answer(Struct, frozen=True):
-    """What a command printed: its JSON, and its words on standard error, a line each."""
+class CommandOutput(Struct, frozen=True):
+    """The JSON that a command printed, and the lines of its standard error."""
 
     document: Any
     notes: tuple[str, ...]
 
 
-class Sluice:
+class SluiceCommand:
     """Runs commands against one stack, each in a process of its own."""
 
     def __init__(self, stack_name: str, environment: Mapping[str, str] | None = None) -> None:
         self._command = [sys.executable, "-m", "sluice", "--stack-name", stack_name]
         self._environment = dict(os.environ if environment is None else environment)
 
-    async def run(self, *arguments: str, given: str = "") -> Answer:
-        """What a command prints with `--json`, whatever its exit status.
+    async def run(self, *arguments: str, standard_input: str = "") -> CommandOutput:
+        """Run a command with `--json`; return what it prints, whatever its exit status.
 
-        `given` is its standard input. Raises CommandError when it prints none, and ArgumentError.
+        Raises CommandError when it prints no JSON, and ArgumentError.
         """
         for argument in arguments:
-            _refuse_unfit(argument)
+            _require_passable(argument)
         process = await asyncio.create_subprocess_exec(
             *(*self._command, *arguments),
             cwd=ROOT,
@@ -56,7 +56,7 @@ class Sluice:
         )
         try:
             async with asyncio.timeout(SECONDS_MAX):
-                output, complaint = await process.communicate(given.encode())
+                output, errors = await process.communicate(standard_input.encode())
         except TimeoutError:
             raise CommandError(
                 f"`sluice {arguments[0]}` did not end within {SECONDS_MAX:.0f} s"
@@ -65,20 +65,20 @@ class Sluice:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        words = complaint.decode(errors="replace").strip()
+        message = errors.decode(errors="replace").strip()
         try:
-            return Answer(msgspec.json.decode(output), tuple(words.splitlines()))
+            return CommandOutput(msgspec.json.decode(output), tuple(message.splitlines()))
         except msgspec.DecodeError:
-            words = words.removeprefix("error:").strip()
+            message = message.removeprefix("error:").strip()
             raise CommandError(
-                words or f"`sluice {arguments[0]}` ended with status {process.returncode}"
+                message or f"`sluice {arguments[0]}` ended with status {process.returncode}"
             ) from None
 
 
-def _refuse_unfit(argument: str) -> None:
+def _require_passable(argument: str) -> None:
     if "\0" in argument:
-        raise ArgumentError("A value holds a NUL character, which no command can be given.")
+        raise ArgumentError("A value holds a NUL character, which cannot be passed to a command.")
     if (size := len(argument.encode())) > ARGUMENT_BYTES_MAX:
         raise ArgumentError(
-            f"A value has {size:,} bytes; a command can be given {ARGUMENT_BYTES_MAX:,} at most."
+            f"A value has {size:,} bytes; a command takes at most {ARGUMENT_BYTES_MAX:,}."
         )

@@ -1,11 +1,11 @@
-"""The pipeline as it is drawn: where its stations stand, lying down for wide screens, upright for
-narrow ones. The same order as in docs/architecture.svg."""
+"""The drawing of the pipeline: the positions of its stations, horizontal for wide screens, vertical
+for narrow ones. The same order as in docs/architecture.svg."""
 
 from msgspec import Struct
 
 
 class Box(Struct, frozen=True):
-    """Where a station stands, in units of the drawing."""
+    """The position and size of a station, in units of the drawing."""
 
     x: int
     y: int
@@ -14,9 +14,9 @@ class Box(Struct, frozen=True):
 
 
 class Edge(Struct, frozen=True):
-    """A way from station to station: an SVG path, and which rate flows on it.
+    """A line from station to station: an SVG path, and the name of the rate that it carries.
 
-    `label` is where the rate is written, or None.
+    `label` is the position of the rate's text, or None.
     """
 
     rate: str

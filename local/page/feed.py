@@ -1,4 +1,4 @@
-"""The newest snapshot as HTML, and those who wait for the next one."""
+"""The newest snapshot as HTML, and the listeners that wait for the next one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -8,7 +8,7 @@ import msgspec
 from local.page.snapshot import History, Snapshot
 
 HEARTBEAT_SECONDS = 10.0
-"""A silent stream sends a comment this often, so that a dead connection is found out."""
+"""A silent stream sends a comment this often, so that a dead connection is noticed."""
 
 Regions = Mapping[str, str]
 """HTML by the id of the element that it fills."""
@@ -31,7 +31,7 @@ class Feed:
         return self._regions
 
     def publish(self, snapshot: Snapshot, history: History) -> None:
-        """Let everybody have a new snapshot."""
+        """Render a new snapshot and send it to every listener."""
         self.snapshot = snapshot
         self._regions = self._render(snapshot)
         self._series = msgspec.json.encode(history.series()).decode()
@@ -43,7 +43,7 @@ class Feed:
         self._wake()
 
     async def messages(self) -> AsyncIterator[str]:
-        """Server-sent events for one listener: the regions that changed, and the chart's numbers.
+        """Yield server-sent events for one listener: the changed regions, and the chart's numbers.
 
         The regions are htmx partials; `rates` is an event with JSON.
         """

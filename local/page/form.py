@@ -1,4 +1,4 @@
-"""The form that posts a record: its fields come from the schema, its values go out as typed."""
+"""The form that posts a record: its fields come from the schema, its values go out as typed in."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from chalicelib.schema import Record
 
 
 class Field(Struct, frozen=True):
-    """One field of the record, for the form. `text`: its value is taken as it is typed."""
+    """One field of the record, for the form. `text`: its value is taken as it is typed in."""
 
     name: str
     help: str
@@ -22,18 +22,18 @@ class Field(Struct, frozen=True):
 
 
 def fields(record_type: type[Struct] = Record) -> tuple[Field, ...]:
-    """The fields of a record type, in its order."""
+    """Return the fields of a record type, in its order."""
     return tuple(_field(field) for field in struct_fields(record_type))
 
 
-def record(form: Mapping[str, str], shown: tuple[Field, ...]) -> dict[str, Any]:
-    """The record that a filled-in form means; empty fields are left out.
+def record(form: Mapping[str, str], record_fields: tuple[Field, ...]) -> dict[str, Any]:
+    """Return the record of a filled-in form; empty fields are left out.
 
-    What is no JSON where no text is wanted goes out as text: the API tells what is wrong.
+    A value that is not JSON where no text is wanted goes out as text: the API names the mistake.
     """
     return {
         field.name: value if field.text else _json_or_text(value)
-        for field in shown
+        for field in record_fields
         if (value := form.get(field.name, ""))
     }
 

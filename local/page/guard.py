@@ -44,17 +44,17 @@ class Guard:
 
 
 def _refusal(method: str, headers: Headers) -> str | None:
-    """Why a request is refused, or None."""
+    """Return the reason for refusing a request, or None."""
     host = headers.get("Host", "")
     if not LOOPBACK_HOST.fullmatch(host):
         return OTHER_HOST
     site = headers.get("Sec-Fetch-Site", "none")
     opened = method == "GET" and headers.get("Sec-Fetch-Mode") == "navigate"
     if site not in ("same-origin", "none") and not opened:
-        return "This server answers its own pages alone."
+        return "This server answers only its own pages."
     if method in ("GET", "HEAD"):
         return None
     origin = headers.get("Origin")
-    # A browser tells one of them with every post; what tells neither is none of our pages.
-    told = origin == f"http://{host}" if origin else "Sec-Fetch-Site" in headers
-    return None if told else "This server takes requests from its own pages alone."
+    # A browser sends one of the two with every post; a client that sends neither is refused.
+    own = origin == f"http://{host}" if origin else "Sec-Fetch-Site" in headers
+    return None if own else "This server takes requests only from its own pages."

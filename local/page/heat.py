@@ -1,7 +1,7 @@
 """The lake's partitions as a grid: a row a site, a column a span of time, a number a cell."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import groupby
 from urllib.parse import unquote
 
@@ -14,6 +14,9 @@ ROWS_MAX = 24
 STEPS = 5
 """Shades of a cell that holds anything."""
 
+Times = tuple[str, ...]
+"""The values of a folder's time levels, coarsest first."""
+
 
 class Cell(Struct, frozen=True):
     """Records of one site and time. `step`: 0 for none, up to STEPS for the fullest."""
@@ -23,15 +26,15 @@ class Cell(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """One site's cells, in the order of the columns, and what it holds in all."""
+    """One site's cells, in the order of the columns, and the records of all its partitions."""
 
     site: str
     cells: tuple[Cell, ...]
     records: int
 
 
-class Column(Struct, frozen=True):
-    """One span of time: the day (or month, or year) it is in, and the time of that day, if any."""
+class TimeSpan(Struct, frozen=True):
+    """The time of a column: its day (or month, or year), and the time of that day, if any."""
 
     day: str
     time: str
@@ -45,7 +48,7 @@ class Heat(Struct, frozen=True):
     """
 
     level: str
-    columns: tuple[Column, ...]
+    columns: tuple[TimeSpan, ...]
     rows: tuple[Row, ...]
     earlier: int
     further_rows: int
@@ -60,54 +63,53 @@ class Heat(Struct, frozen=True):
 
 
 def grid(partitions: Mapping[str, int]) -> Heat:
-    """The grid of partitions (records by folder), by the finest time level that fits."""
-    cells = [(split(folder), records) for folder, records in partitions.items()]
-    levels = max((len(times) for (_, times), _ in cells), default=0)
-    depth = next(
-        (
-            depth
-            for depth in range(levels, 1, -1)
-            if len({times[:depth] for (_, times), _ in cells}) <= COLUMNS_MAX
-        ),
-        min(levels, 1),
-    )
-    counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
-    for (site, times), records in cells:
-        counts[site, times[:depth]] += records
-    columns = sorted({times for _, times in counts})
-    shown = columns[-COLUMNS_MAX:]
-    sites = Counter[str]()
-    newest: dict[str, tuple[str, ...]] = {}
-    for (site, times), records in cells:
-        sites[site] += records
+    """Return the grid of partitions (records by folder), by the finest time level that fits."""
+    folders = [(*split(folder), records) for folder, records in partitions.items()]
+    depth = _depth({times for _, times, _ in folders})
+    cells: Counter[tuple[str, Times]] = Counter()
+    totals: Counter[str] = Counter()
+    newest: dict[str, Times] = {}
+    for site, times, records in folders:
+        cells[site, times[:depth]] += records
+        totals[site] += records
         newest[site] = max(newest.get(site, times), times)
-    freshest = sorted(sites, key=lambda site: (newest[site], sites[site]), reverse=True)[:ROWS_MAX]
-    peak = max((counts[site, times] for site in freshest for times in shown), default=0)
-    rows = tuple(
-        Row(site, tuple(_cell(counts[site, times], peak) for times in shown), sites[site])
-        for site in sorted(freshest, key=lambda site: (len(site), site))
-    )
+    columns = sorted({times for _, times in cells})
+    kept_columns = columns[-COLUMNS_MAX:]
+    by_freshness = sorted(totals, key=lambda site: (newest[site], totals[site]), reverse=True)
+    kept_sites = sorted(by_freshness[:ROWS_MAX], key=lambda site: (len(site), site))
+    records_of = {site: [cells[site, times] for times in kept_columns] for site in kept_sites}
+    peak = max((max(records) for records in records_of.values()), default=0)
     return Heat(
-        list(TIME_FORMATS)[depth - 1] if depth else "",
-        tuple(_column(times) for times in shown),
-        rows,
-        len(columns) - len(shown),
-        len(sites) - len(rows),
+        level=list(TIME_FORMATS)[depth - 1] if depth else "",
+        columns=tuple(TimeSpan("-".join(times[:3]), ":".join(times[3:])) for times in kept_columns),
+        rows=tuple(
+            Row(site, tuple(_cell(each, peak) for each in records), totals[site])
+            for site, records in records_of.items()
+        ),
+        earlier=len(columns) - len(kept_columns),
+        further_rows=len(totals) - len(kept_sites),
     )
 
 
-def split(folder: str) -> tuple[str, tuple[str, ...]]:
-    """A folder's site, whatever its levels are named, and its time values, coarsest first."""
-    pairs = [level.split("=", 1) for level in folder.removeprefix(DATA_PREFIX).split("/") if level]
-    values = {name: value for name, *rest in pairs for value in rest}
-    times = tuple(values[level] for level in TIME_FORMATS if level in values)
-    site = " / ".join(unquote(value) for name, value in values.items() if name not in TIME_FORMATS)
+def split(folder: str) -> tuple[str, Times]:
+    """Return a folder's site, whatever its levels are named, and its time values."""
+    levels = dict(
+        level.split("=", 1) for level in folder.removeprefix(DATA_PREFIX).split("/") if "=" in level
+    )
+    times = tuple(levels[level] for level in TIME_FORMATS if level in levels)
+    site = " / ".join(unquote(value) for name, value in levels.items() if name not in TIME_FORMATS)
     return site, times
 
 
+def _depth(times: Collection[Times]) -> int:
+    """Return how many time levels tell columns apart: as many as COLUMNS_MAX allows."""
+    levels = max(map(len, times), default=0)
+    for depth in range(levels, 1, -1):
+        if len({values[:depth] for values in times}) <= COLUMNS_MAX:
+            return depth
+    return min(levels, 1)
+
+
 def _cell(records: int, peak: int) -> Cell:
+    """Return a cell with its shade: its part of the peak, rounded up to a whole step."""
     return Cell(records, -(-records * STEPS // peak) if records else 0)
-
-
-def _column(times: tuple[str, ...]) -> Column:
-    return Column("-".join(times[:3]), ":".join(times[3:]))

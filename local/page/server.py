@@ -1,4 +1,4 @@
-"""The page's server: one collector, its feed for all listeners, and what a person can do."""
+"""The page's server: one collector, its feed for all listeners, and the actions of a person."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-import urllib3
 import uvicorn
 from botocore.exceptions import BotoCoreError, ClientError
 from starlette.applications import Starlette
@@ -23,17 +22,22 @@ from chalicelib.partitions import partitioner, path
 from chalicelib.schema import KEY, Record
 from local.page import form
 from local.page.collector import Collector
-from local.page.commands import ArgumentError, CommandError, Sluice
-from local.page.entrance import Entrance
+from local.page.commands import ArgumentError, CommandError, SluiceCommand
 from local.page.feed import Feed
 from local.page.guard import Guard
-from local.page.queries import Result, SavedQueries
 from local.page.views import Views
+from sluice.api import Api
+from sluice.errors import OperationError, explain
+from sluice.query.saved import SavedQuery, saved_queries
+from sluice.stack import Stack
 
 BODY_BYTES_MAX = 1024 * 1024
-"""Of a posted form: above three times what Athena takes of SQL, for each byte may be an escape."""
+"""Of a posted form: above three times Athena's limit for SQL, for each byte may be an escape."""
 SEED_RECORDS = 200
 STOP_SECONDS = 5
+
+BROKEN = b'{"this": "is no change of the table"}'
+"""A record that the transform cannot read, and so answers with ProcessingFailed."""
 
 FIRST_QUERY = """SELECT siteid, count(*) AS changes
 FROM all_changes
@@ -43,32 +47,32 @@ ORDER BY 1"""
 Action = Callable[[Mapping[str, str]], Awaitable[Response]]
 
 
-class Page:
-    """What the routes do."""
+class PageRoutes:
+    """The page's routes and what they do."""
 
     def __init__(
         self,
-        stack_name: str,
+        stack: Stack,
+        api: Api,
+        sluice: SluiceCommand,
         views: Views,
         feed: Feed,
         collector: Collector,
-        entrance: Entrance,
-        sluice: Sluice,
-        queries: SavedQueries,
+        queries: Callable[[], Mapping[str, SavedQuery]] = saved_queries,
     ) -> None:
-        self._stack_name = stack_name
+        self._stack = stack
+        self._api = api
+        self._sluice = sluice
         self._views = views
         self._feed = feed
         self._collector = collector
-        self._entrance = entrance
-        self._sluice = sluice
         self._queries = queries
         self._fields = form.fields()
         self._partition = partitioner()
         self._replaying = asyncio.Lock()
 
     def application(self) -> Starlette:
-        """The ASGI application."""
+        """Return the ASGI application."""
         return Starlette(
             routes=[
                 Route("/", self._home),
@@ -87,10 +91,10 @@ class Page:
     async def _home(self, _: Request) -> Response:
         return self._html(
             "page",
-            stack_name=self._stack_name,
+            stack_name=self._stack.name,
             fields=self._fields,
             regions=self._feed.regions,
-            queries=self._queries.all(),
+            queries=self._queries().values(),
             sql=FIRST_QUERY,
         )
 
@@ -100,9 +104,9 @@ class Page:
     async def _post(self, values: Mapping[str, str]) -> Response:
         record = form.record(values, self._fields)
         try:
-            status, answer = await asyncio.to_thread(self._entrance.post, record)
-        except urllib3.exceptions.HTTPError as error:
-            return self._refused(HTTPStatus.BAD_GATEWAY, f"The API does not answer: {error}")
+            status, answer = await asyncio.to_thread(self._api.send, "POST", "/records", record)
+        except OperationError as error:
+            return self._refused(HTTPStatus.BAD_GATEWAY, str(error))
         if status >= HTTPStatus.BAD_REQUEST:
             errors = [
                 (str(each.get("pointer", "")).removeprefix("#/"), str(each.get("detail", "")))
@@ -118,9 +122,14 @@ class Page:
 
     async def _break(self, _: Mapping[str, str]) -> Response:
         try:
-            await asyncio.to_thread(self._entrance.put_broken)
+            await asyncio.to_thread(
+                self._stack.firehose.put_record,
+                DeliveryStreamName=self._stack.output("StreamName"),
+                Record={"Data": BROKEN},
+            )
         except (BotoCoreError, ClientError) as error:
-            return self._refused(HTTPStatus.BAD_GATEWAY, f"Firehose does not take it: {error}")
+            reason = f"Firehose did not accept it: {explain(error)}"
+            return self._refused(HTTPStatus.BAD_GATEWAY, reason)
         return self._done("A broken record is on its way. It will turn up in the quarantine.")
 
     async def _seed(self, _: Mapping[str, str]) -> Response:
@@ -134,10 +143,10 @@ class Page:
 
     async def _replay(self, values: Mapping[str, str]) -> Response:
         code = values.get("error_code", "")
-        chosen = ("--error-code", code) if code else ()
+        selection = ("--error-code", code) if code else ()
         async with self._replaying:
             try:
-                answer = await self._sluice.run("replay", *chosen, "--json")
+                answer = await self._sluice.run("replay", *selection, "--json")
             except ArgumentError as error:
                 return self._refused(HTTPStatus.BAD_REQUEST, str(error))
             except CommandError as error:
@@ -150,24 +159,24 @@ class Page:
         sql = values.get("sql", "").strip()
         if not sql:
             return self._refused(HTTPStatus.BAD_REQUEST, "There is no SQL to run.")
-        saved = self._queries.named(values.get("name", ""))
-        if saved and saved.sql == sql.replace("\r\n", "\n"):
-            question, given = saved.name, ""
-        else:
-            question, given = "-", sql
-        chosen = [f"--{name}={values[name]}" for name in ("site", "key") if values.get(name)]
+        saved = self._queries().get(values.get("name", ""))
+        is_saved = saved is not None and saved.sql.strip() == sql.replace("\r\n", "\n")
+        question = saved.name if saved and is_saved else "-"
+        options = [f"--{name}={values[name]}" for name in ("site", "key") if values.get(name)]
         try:
-            answer = await self._sluice.run("query", "--json", *chosen, question, given=given)
+            answer = await self._sluice.run(
+                "query", "--json", *options, question, standard_input="" if is_saved else sql
+            )
         except CommandError as error:
             return self._refused(HTTPStatus.BAD_REQUEST, str(error))
-        return self._html("result", result=Result.of(answer.document), notes=answer.notes)
+        return HTMLResponse(self._views.result(answer.document, answer.notes))
 
     async def _saved_query(self, request: Request) -> Response:
-        saved = self._queries.named(request.query_params.get("name", ""))
-        return self._html("sql", sql=saved.sql if saved else "")
+        saved = self._queries().get(request.query_params.get("name", ""))
+        return self._html("sql", sql=saved.sql.strip() if saved else "")
 
     def _action(self, act: Action) -> Callable[[Request], Awaitable[Response]]:
-        """An endpoint that hands the fields of a posted form to an action."""
+        """Return an endpoint that passes the fields of a posted form to an action."""
 
         async def endpoint(request: Request) -> Response:
             body = bytearray()
@@ -194,10 +203,10 @@ class Page:
         return HTMLResponse(self._views.render(name, **values), status)
 
 
-class Server(uvicorn.Server):
-    """Serves a page. It ends the open event streams when it is told to stop: it waits for them."""
+class PageServer(uvicorn.Server):
+    """Serves the page. Asked to stop, it ends the open event streams, which it would wait for."""
 
-    def __init__(self, page: Page, feed: Feed) -> None:
+    def __init__(self, page: PageRoutes, feed: Feed) -> None:
         super().__init__(
             uvicorn.Config(
                 page.application(),
@@ -211,6 +220,6 @@ class Server(uvicorn.Server):
         self._feed = feed
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop, as SIGINT and SIGTERM ask for."""
+        """Stop on SIGINT and SIGTERM."""
         super().handle_exit(sig, frame)
         self._feed.close()

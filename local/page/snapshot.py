@@ -1,10 +1,11 @@
-"""What the page knows of the pipeline at one moment: plain values, gathered once for everybody."""
+"""The state of the pipeline at one moment: plain values, gathered once for everybody."""
 
 from collections import deque
-from collections.abc import Iterable
-from itertools import islice
+from itertools import pairwise
 
-from msgspec import Struct
+from msgspec import Struct, field
+
+from sluice.recovery.quarantine import Failure
 
 RATE_SECONDS = 3.0
 """A rate is the mean of this long."""
@@ -12,7 +13,7 @@ RATE_SECONDS = 3.0
 HISTORY_SAMPLES = 180
 
 
-class Change(Struct, frozen=True):
+class TableChange(Struct, frozen=True):
     """One change as the table's stream reports it. `at`: epoch seconds."""
 
     kind: str
@@ -21,13 +22,13 @@ class Change(Struct, frozen=True):
     at: float
 
 
-class Table(Struct, frozen=True):
-    """The changes of the table since its stream began, the latest first."""
+class TableState(Struct, frozen=True):
+    """The number of changes by kind since the table's stream began, and the latest ones first."""
 
     inserts: int = 0
     modifications: int = 0
     removals: int = 0
-    latest: tuple[Change, ...] = ()
+    latest: tuple[TableChange, ...] = ()
 
     @property
     def changes(self) -> int:
@@ -35,7 +36,7 @@ class Table(Struct, frozen=True):
         return self.inserts + self.modifications + self.removals
 
 
-class Pipe(Struct, frozen=True):
+class PipeState(Struct, frozen=True):
     """The local pipe since its start, in records."""
 
     delivered: int = 0
@@ -52,8 +53,8 @@ class Buffer(Struct, frozen=True, rename="camel"):
     due_in_ms: int
 
 
-class Firehose(Struct, frozen=True, rename="camel"):
-    """The local Firehose since its start, as its status page tells it."""
+class FirehoseStatus(Struct, frozen=True, rename="camel"):
+    """The local Firehose since its start, as its status page reports it."""
 
     delivered: int = 0
     quarantined: int = 0
@@ -72,18 +73,17 @@ class Firehose(Struct, frozen=True, rename="camel"):
         return self.buffer_interval_in_seconds.get("local", 0) * 1000
 
 
-class Stored(Struct, frozen=True):
-    """One object of the lake. `modified`: epoch seconds. `line`: its last one, where it is text."""
+class LakeObject(Struct, frozen=True):
+    """One object of the lake that was read. `modified`: epoch seconds. `line`: its last one."""
 
     key: str
-    bytes: int
     modified: float
-    records: int = 0
-    line: str = ""
+    records: int
+    line: str
 
 
-class Lake(Struct, frozen=True):
-    """What lies below `data/`. `partitions`: records by folder; `latest`: newest objects first.
+class LakeState(Struct, frozen=True):
+    """The objects below `data/`. `partitions`: records by folder; `latest`: newest objects first.
 
     Objects that are `unread` count, but not their records.
     """
@@ -92,7 +92,7 @@ class Lake(Struct, frozen=True):
     unread: int = 0
     bytes: int = 0
     partitions: dict[str, int] = {}
-    latest: tuple[Stored, ...] = ()
+    latest: tuple[LakeObject, ...] = ()
 
     @property
     def records(self) -> int:
@@ -100,23 +100,11 @@ class Lake(Struct, frozen=True):
         return sum(self.partitions.values())
 
 
-class Failed(Struct, frozen=True, rename="camel"):
-    """One quarantined record, as `sluice failed --json` tells it. `failed_at`: epoch ms."""
-
-    failed_at: int
-    error_code: str
-    error_message: str
-    key: str
-    line: int
-    obstacle: str | None = None
-    raw_data: str | None = None
-
-
-class Quarantine(Struct, frozen=True, rename="camel"):
-    """What `sluice failed --json` tells: all records by error code, and the latest ones."""
+class Quarantine(Struct, frozen=True):
+    """All quarantined records by error code, the most frequent first, and the latest records."""
 
     by_error_code: dict[str, int] = {}
-    records: tuple[Failed, ...] = ()
+    latest: tuple[Failure, ...] = ()
 
     @property
     def total(self) -> int:
@@ -134,7 +122,7 @@ class Journey(Struct, frozen=True):
     landed: float | None = None
 
 
-class Counts(Struct, frozen=True):
+class StationCounts(Struct, frozen=True):
     """How many records came past each station so far."""
 
     at: float = 0.0
@@ -146,49 +134,38 @@ class Counts(Struct, frozen=True):
     dead_lettered: int = 0
 
 
-STATIONS = tuple(name for name in Counts.__struct_fields__ if name != "at")
-
-
-class Rates(Struct, frozen=True):
-    """Records a second past each station."""
-
-    changed: float = 0.0
-    piped: float = 0.0
-    transformed: float = 0.0
-    delivered: float = 0.0
-    quarantined: float = 0.0
-    dead_lettered: float = 0.0
+STATIONS = tuple(name for name in StationCounts.__struct_fields__ if name != "at")
 
 
 class History:
     """The counts of the last minutes, one sample a gathering."""
 
     def __init__(self) -> None:
-        self._samples: deque[Counts] = deque(maxlen=HISTORY_SAMPLES)
+        self._samples: deque[StationCounts] = deque(maxlen=HISTORY_SAMPLES)
 
-    def add(self, counts: Counts) -> None:
+    def add(self, counts: StationCounts) -> None:
         """Take the newest counts."""
         self._samples.append(counts)
 
-    def rates(self) -> Rates:
-        """The rates of now."""
+    def rates(self) -> dict[str, float]:
+        """Return the records a second past each station now."""
         if not self._samples:
-            return Rates()
+            return _per_second(StationCounts(), StationCounts())
         last = self._samples[-1]
         first = next(each for each in self._samples if each.at >= last.at - RATE_SECONDS)
-        return Rates(**_per_second(first, last))
+        return _per_second(first, last)
 
     def series(self) -> dict[str, list[float]]:
-        """For a chart: `at` and the rate between one sample and the next, by station."""
-        pairs = list(zip(self._samples, islice(self._samples, 1, None), strict=False))
+        """Return, for a chart, `at` and each station's rate between one sample and the next."""
+        rates = [_per_second(*pair) for pair in pairwise(self._samples)]
         return {
-            "at": [later.at for _, later in pairs],
-            **_columns(_per_second(*pair) for pair in pairs),
+            "at": [later.at for _, later in pairwise(self._samples)],
+            **{name: [round(rate[name], 2) for rate in rates] for name in STATIONS},
         }
 
 
-def _per_second(first: Counts, last: Counts) -> dict[str, float]:
-    """What was counted between two samples, a second; a restarted station counts from 0 again."""
+def _per_second(first: StationCounts, last: StationCounts) -> dict[str, float]:
+    """Return the counts between two samples, a second; a restarted station counts from 0 again."""
     seconds = last.at - first.at
     return {
         name: max(0, getattr(last, name) - getattr(first, name)) / seconds if seconds else 0.0
@@ -196,26 +173,18 @@ def _per_second(first: Counts, last: Counts) -> dict[str, float]:
     }
 
 
-def _columns(rows: Iterable[dict[str, float]]) -> dict[str, list[float]]:
-    columns: dict[str, list[float]] = {name: [] for name in STATIONS}
-    for row in rows:
-        for name, value in row.items():
-            columns[name].append(round(value, 2))
-    return columns
-
-
 class Snapshot(Struct, frozen=True):
-    """The whole pipeline. `problems`: what could not be asked, a sentence each."""
+    """The whole pipeline. `problems`: a sentence for each part that did not answer."""
 
     at: float = 0.0
-    table: Table = Table()
-    pipe: Pipe = Pipe()
-    firehose: Firehose = Firehose()
-    lake: Lake = Lake()
+    table: TableState = TableState()
+    pipe: PipeState = PipeState()
+    firehose: FirehoseStatus = FirehoseStatus()
+    lake: LakeState = LakeState()
     error_objects: int = 0
     quarantine: Quarantine = Quarantine()
     dead_letters: int = 0
     catalog: tuple[str, ...] = ()
     journeys: tuple[Journey, ...] = ()
-    rates: Rates = Rates()
+    rates: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STATIONS, 0.0))
     problems: tuple[str, ...] = ()

@@ -1,11 +1,12 @@
 """Snapshots and answers as HTML. Every value is escaped by the templates."""
 
-from base64 import b64decode
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from rich.filesize import decimal
 
 from chalicelib.partitions import DATA_PREFIX
 from local.page import heat
@@ -28,50 +29,51 @@ class Views:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            clock=clock, count=count, rate=rate, size=size, folder=folder, payload=payload
+            clock=clock, count=count, rate=rate, size=decimal, folder=folder, payload=payload
         )
 
     def regions(self, snapshot: Snapshot) -> dict[str, str]:
-        """The HTML of every region."""
+        """Return the HTML of every region."""
         grid = heat.grid(snapshot.lake.partitions)
         return {
-            name: self.render(
-                name, snapshot=snapshot, heat=grid, drawings=(WIDE, TALL), rates=snapshot.rates
-            )
+            name: self.render(name, snapshot=snapshot, heat=grid, drawings=(WIDE, TALL))
             for name in REGIONS
         }
 
+    def result(self, rows: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> str:
+        """Return the HTML of a query's rows and of the notes on them."""
+        columns = list(rows[0]) if rows else []
+        numeric = {column: _is_numeric([row[column] for row in rows]) for column in columns}
+        return self.render("result", rows=rows, columns=columns, numeric=numeric, notes=notes)
+
     def render(self, name: str, **values: Any) -> str:
-        """The HTML of a template."""
+        """Return the HTML of a template."""
         return self._environment.get_template(f"{name}.html").render(values)
 
 
+def _is_numeric(values: Sequence[Any]) -> bool:
+    """Whether a column holds nothing but numbers, and at least one."""
+    present = [value for value in values if value is not None]
+    return bool(present) and all(type(value) in (int, float) for value in present)
+
+
 def clock(epoch_seconds: float) -> str:
-    """A time of day, UTC."""
+    """Return a time of day, UTC."""
     return f"{datetime.fromtimestamp(epoch_seconds, UTC):%H:%M:%S}"
 
 
 def count(number: int) -> str:
-    """A whole number with its thousands apart."""
+    """Return a whole number with its thousands apart."""
     return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def rate(per_second: float) -> str:
-    """Records a second, in few characters."""
+    """Return records a second, in few characters."""
     return f"{per_second:.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
 
 
-def size(number: float) -> str:
-    """Bytes, in a unit that fits."""
-    for unit in ("bytes", "KB", "MB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} GB"
-
-
 def folder(key: str) -> str:
-    """The partition of a key or a prefix for people: its site and its time, or its error type."""
+    """Return the site and the time of a key's or a prefix's partition, or its error type."""
     prefix = key.rpartition("/")[0]
     if not prefix.startswith(DATA_PREFIX.rstrip("/")):
         return " \N{MIDDLE DOT} ".join(prefix.split("/")[:2])
@@ -80,6 +82,6 @@ def folder(key: str) -> str:
     return " \N{MIDDLE DOT} ".join(filter(None, (site, moment)))
 
 
-def payload(raw_data: str | None) -> str:
-    """What was put, as text; what is no UTF-8 shows as replacement characters."""
-    return b64decode(raw_data).decode(errors="replace")[:2000] if raw_data else ""
+def payload(content: bytes | None) -> str:
+    """Return the start of a record as text; bytes that are not UTF-8 are replaced."""
+    return content.decode(errors="replace")[:2000] if content else ""

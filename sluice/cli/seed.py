@@ -46,7 +46,7 @@ def seed_command(
     """Write synthetic records through the API."""
     if changes + deletes > count:
         raise OperationError("--changes and --deletes together must not exceed --count")
-    api = Api(Stack.named(stack_name))
+    api = Api(Stack.named(stack_name).api_url)
     total = count + changes + deletes + (2 if samples else 0)
     with progress_bar("seeding") as bar:
         task = bar.add_task("", total=total)

@@ -17,7 +17,7 @@ def stack_under_test(
 ) -> Iterator[Deployed]:
     if request.config.getoption("--target") == "aws":
         stack = Stack.named(request.config.getoption("--stack-name"))
-        yield Deployed(stack, Api(stack), boto3.client("firehose"), 300, None)
+        yield Deployed(stack, Api(stack.api_url), boto3.client("firehose"), 300, None)
         return
     folder = tmp_path_factory.mktemp("local-run")
     emulator: str = request.getfixturevalue("emulator")
@@ -26,7 +26,7 @@ def stack_under_test(
             for name, value in session.environment.items():
                 environment.setenv(name, value)
             stack = Stack.named(STACK_NAME)
-            under_test = Deployed(stack, Api(stack), boto3.client("firehose"), 30, session)
+            under_test = Deployed(stack, Api(stack.api_url), boto3.client("firehose"), 30, session)
             under_test.objects("data/")
         yield under_test
 

@@ -38,7 +38,7 @@ REFUSED: tuple[bytes, ...] = (
 
 
 def through_the_deployed_api(stack: Deployed) -> None:
-    api = Api(stack.stack)
+    api = Api(stack.stack.api_url)
     api.request("POST", "/records", good("a"))
     api.request("POST", "/records/batch", [good("b"), good("c")])
     api.request("GET", f"/records/{MARK}-a")

@@ -127,7 +127,7 @@ def test_a_table_the_stack_does_not_own_is_followed_and_outlives_the_stack(
 
     dynamodb.put_item(TableName=table_name, Item={**item, "id": {"S": "b"}})
     through_api = {"id": "c", "siteId": "2", "createdAtTime": 1700076551926}
-    assert Api(stack).request("POST", "/records", through_api) == (201, through_api)
+    assert Api(stack.api_url).request("POST", "/records", through_api) == (201, through_api)
     assert [(line["id"], line["changeType"]) for line in lines(stack, 3)] == [
         ("a", "INSERT"),
         ("b", "INSERT"),

@@ -6,23 +6,23 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
-import boto3
 import pytest
 import urllib3
 
 from local.page.changes import Changes
-from local.page.collector import Collector, Sources
-from local.page.commands import Sluice
-from local.page.entrance import Entrance
+from local.page.collector import Collector
+from local.page.commands import SluiceCommand
 from local.page.feed import Feed
-from local.page.lake import Bucket
-from local.page.queries import SavedQueries
-from local.page.server import Page, Server
+from local.page.server import PageRoutes, PageServer
 from local.page.snapshot import History, Snapshot
 from local.page.views import Views
+from sluice.api import Api
+from sluice.query.saved import saved_queries
+from sluice.stack import Stack
 from sluice.stream import Stream
 
 SECONDS = 10.0
@@ -35,7 +35,7 @@ class Site:
     port: int
     loop: asyncio.AbstractEventLoop
     feed: Feed
-    server: Server
+    server: PageServer
     thread: threading.Thread
 
     @property
@@ -59,26 +59,28 @@ class Site:
 
 
 @pytest.fixture
-def sources(aws_environment: pytest.MonkeyPatch, closed_endpoint: str, tmp_path: Path) -> Sources:
-    """Sources of which none answers."""
-    aws_environment.setenv("AWS_ENDPOINT_URL", closed_endpoint)
+def absent(aws_environment: pytest.MonkeyPatch, closed_endpoint: str) -> Stack:
+    """A stack of which no part answers."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_FIREHOSE"):
+        aws_environment.setenv(name, closed_endpoint)
     aws_environment.setenv("AWS_MAX_ATTEMPTS", "1")
-    stream = Stream(boto3.client("dynamodbstreams"), "arn:aws:dynamodb:::table/absent/stream/1")
-    return Sources(
-        Changes(stream),
-        Bucket(boto3.client("s3"), "absent"),
-        boto3.client("sqs"),
-        f"{closed_endpoint}/queue",
-        boto3.client("glue"),
-        "absent",
-        closed_endpoint,
-        "absent",
-        tmp_path,
-    )
+    queue_url = f"{closed_endpoint}/queue"
+    names = dict.fromkeys(("BucketName", "DatabaseName", "StreamName"), "absent")
+    return Stack("absent", {**names, "DeadLetterQueueUrl": queue_url})
 
 
 @pytest.fixture
-def site(sources: Sources, tmp_path: Path) -> Iterator[Site]:
+def changes(absent: Stack) -> Changes:
+    return Changes(Stream(absent.streams, "arn:aws:dynamodb:::table/absent/stream/1"))
+
+
+@pytest.fixture
+def collector(absent: Stack, changes: Changes, tmp_path: Path) -> Collector:
+    return Collector(absent, changes, tmp_path, Feed(lambda _: {}))
+
+
+@pytest.fixture
+def site(absent: Stack, changes: Changes, closed_endpoint: str, tmp_path: Path) -> Iterator[Site]:
     queries = tmp_path / "queries"
     queries.mkdir()
     (queries / "all.sql").write_text("-- All <of> it.\nSELECT 1\n")
@@ -89,11 +91,16 @@ def site(sources: Sources, tmp_path: Path) -> Iterator[Site]:
     async def serve() -> None:
         views = Views()
         feed = Feed(views.regions)
-        sluice = Sluice("absent")
-        collector = Collector(sources, sluice, feed)
-        entrance = Entrance(sources.firehose_url, sources.firehose_url, "absent")
-        page = Page("Sluice-test", views, feed, collector, entrance, sluice, SavedQueries(queries))
-        server = Server(page, feed)
+        page = PageRoutes(
+            absent,
+            Api(closed_endpoint),
+            SluiceCommand(absent.name),
+            views,
+            feed,
+            Collector(absent, changes, tmp_path, feed),
+            partial(saved_queries, queries),
+        )
+        server = PageServer(page, feed)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
             started.append(Site(port, asyncio.get_running_loop(), feed, server, thread))

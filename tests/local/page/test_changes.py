@@ -30,7 +30,7 @@ def changes(dynamodb, table, emulator, aws_environment):
     return Changes(Stream(boto3.client("dynamodbstreams"), arn))
 
 
-def test_changes_are_counted_by_kind_and_told_once(dynamodb, table, changes):
+def test_changes_are_counted_by_kind_and_returned_once(dynamodb, table, changes):
     item = {"id": {"S": "a"}, "siteId": {"S": "2"}}
     dynamodb.put_item(TableName=table, Item=item)
     dynamodb.put_item(TableName=table, Item={**item, "valueOne": {"N": "1"}})

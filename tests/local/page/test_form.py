@@ -14,21 +14,21 @@ class Reading(Struct):
     note: Annotated[str, Meta(description="Free.")] | UnsetType = UNSET
 
 
-SHOWN = fields(Reading)
+FIELDS = fields(Reading)
 
 
 def filled(**form: str) -> dict[str, Any]:
-    return record(form, SHOWN)
+    return record(form, FIELDS)
 
 
 def test_the_fields_are_those_of_the_schema_in_its_order():
-    assert [(field.name, field.required, field.help) for field in SHOWN] == [
+    assert [(field.name, field.required, field.help) for field in FIELDS] == [
         ("id", True, ""),
         ("level", True, "How high."),
         ("tags", False, ""),
         ("note", False, "Free."),
     ]
-    assert [field.name for field in SHOWN if field.whole_number] == ["level"]
+    assert [field.name for field in FIELDS if field.whole_number] == ["level"]
     assert {"siteId", "createdAtTime"} < {field.name for field in fields()}
 
 

@@ -1,6 +1,6 @@
 """The grid of partitions."""
 
-from local.page.heat import COLUMNS_MAX, ROWS_MAX, STEPS, Column, grid
+from local.page.heat import COLUMNS_MAX, ROWS_MAX, STEPS, TimeSpan, grid
 
 
 def folder(site, minute, hour=0, day=1, year=2026):
@@ -12,7 +12,7 @@ def folder(site, minute, hour=0, day=1, year=2026):
 def test_a_cell_counts_the_records_of_its_site_and_minute():
     heat = grid({folder("a", 1): 2, folder("a", 3): 8, folder("b", 3): 1})
     assert heat.level == "minute"
-    assert heat.columns == (Column("2026-01-01", "00:01"), Column("2026-01-01", "00:03"))
+    assert heat.columns == (TimeSpan("2026-01-01", "00:01"), TimeSpan("2026-01-01", "00:03"))
     assert [(row.site, [cell.records for cell in row.cells]) for row in heat.rows] == [
         ("a", [2, 8]),
         ("b", [0, 1]),
@@ -25,7 +25,7 @@ def test_too_many_minutes_are_shown_by_hour_and_too_many_hours_by_day():
     minutes = {folder("a", n % 60, n // 60): 1 for n in range(COLUMNS_MAX + 1)}
     by_hour = grid(minutes)
     assert (by_hour.level, by_hour.rows[0].records) == ("hour", len(minutes))
-    assert by_hour.columns[0] == Column("2026-01-01", "00")
+    assert by_hour.columns[0] == TimeSpan("2026-01-01", "00")
     by_day = grid({folder("a", 0, n % 24, 1 + n // 24): 1 for n in range(COLUMNS_MAX + 24)})
     assert by_day.level == "day"
     assert by_day.days == [(f"2026-01-0{day}", 1) for day in (1, 2, 3)]
@@ -38,7 +38,7 @@ def test_what_is_left_out_is_counted():
     assert (sites.further_rows, len(sites.rows)) == (3, ROWS_MAX)
 
 
-def test_the_sites_with_the_newest_records_are_the_ones_shown():
+def test_the_sites_with_the_newest_records_are_the_rows_of_the_grid():
     old = {folder(f"site-{n:02}", 0): 9 for n in range(ROWS_MAX)}
     heat = grid({**old, folder("site-99", 1): 1})
     assert [row.site for row in heat.rows][-1] == "site-99"

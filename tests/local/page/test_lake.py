@@ -1,59 +1,57 @@
-"""The bucket, listed and read."""
+"""The lake, listed and read."""
 
 import gzip
 import io
 import uuid
 
-import boto3
 import pyarrow
 import pytest
 from pyarrow import parquet
 
-from local.page.lake import Bucket, lines_of
+from local.page.lake import LakeReader
+from sluice.stack import Stack
 
 
 @pytest.fixture
-def s3(emulator, aws_environment):
+def stack(emulator: str, aws_environment: pytest.MonkeyPatch) -> Stack:
+    """A stack of which there is nothing but an empty bucket."""
     aws_environment.setenv("AWS_ENDPOINT_URL", emulator)
-    return boto3.client("s3")
+    stack = Stack("lake", {"BucketName": f"lake-{uuid.uuid4().hex}"})
+    stack.s3.create_bucket(Bucket=stack.bucket)
+    return stack
 
 
-@pytest.fixture
-def name(s3):
-    name = f"lake-{uuid.uuid4().hex}"
-    s3.create_bucket(Bucket=name)
-    return name
+def put(stack: Stack, key: str, body: bytes) -> None:
+    stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=body)
 
 
-def test_each_object_is_read_once_and_counted_by_its_folder(s3, name):
-    bucket = Bucket(s3, name)
-    s3.put_object(Bucket=name, Key="data/siteId=1/a.gz", Body=gzip.compress(b"{}\n{}\n"))
-    lake, lines = bucket.lake()
+def test_each_object_is_read_once_and_counted_by_its_folder(stack: Stack) -> None:
+    reader = LakeReader(stack)
+    put(stack, "data/siteId=1/a.gz", gzip.compress(b"{}\n{}\n"))
+    lake, lines = reader.read()
     assert (lake.objects, lake.unread, lake.partitions) == (1, 0, {"data/siteId=1/": 2})
     assert lines == [b"{}", b"{}"]
-    s3.put_object(Bucket=name, Key="data/siteId=1/b.gz", Body=gzip.compress(b'{"id": 1}\n'))
-    lake, lines = bucket.lake()
+    put(stack, "data/siteId=1/b.gz", gzip.compress(b'{"id": 1}\n'))
+    lake, lines = reader.read()
     assert (lake.records, lines) == (3, [b'{"id": 1}'])
-    assert bucket.lake()[1] == []
+    assert reader.read()[1] == []
     assert {each.key: each.line for each in lake.latest}["data/siteId=1/b.gz"] == '{"id": 1}'
 
 
-def test_an_object_that_is_gone_counts_no_more(s3, name):
-    bucket = Bucket(s3, name)
-    s3.put_object(Bucket=name, Key="data/siteId=1/a.gz", Body=gzip.compress(b"{}\n"))
-    bucket.lake()
-    s3.delete_object(Bucket=name, Key="data/siteId=1/a.gz")
-    lake, _ = bucket.lake()
+def test_a_deleted_object_is_no_longer_counted(stack: Stack) -> None:
+    reader = LakeReader(stack)
+    put(stack, "data/siteId=1/a.gz", gzip.compress(b"{}\n"))
+    reader.read()
+    stack.s3.delete_object(Bucket=stack.bucket, Key="data/siteId=1/a.gz")
+    lake, _ = reader.read()
     assert (lake.objects, lake.records, lake.latest) == (0, 0, ())
 
 
-def test_error_objects_are_told_apart_from_replayed_ones(s3, name):
-    for key in ("errors/a/x", "errors-replayed/a/y", "data/z"):
-        s3.put_object(Bucket=name, Key=key, Body=b"")
-    assert Bucket(s3, name).error_keys() == {"errors/a/x"}
-
-
-def test_a_parquet_object_is_read_by_its_rows():
+def test_a_parquet_object_is_read_as_the_lines_it_was_made_of(stack: Stack) -> None:
     file = io.BytesIO()
-    parquet.write_table(pyarrow.table({"id": ["a", "b"]}), file)
-    assert lines_of(file.getvalue()) == [b'{"id":"a"}', b'{"id":"b"}']
+    rows = {"id": ["a"], "siteid": ["Ö/1"], "createdattime": [5], "name": [None]}
+    parquet.write_table(pyarrow.table(rows), file)
+    put(stack, "data/siteId=1/a.parquet", file.getvalue())
+    lake, lines = LakeReader(stack).read()
+    assert lines == ['{"id":"a","siteId":"Ö/1","createdAtTime":5}'.encode()]
+    assert lake.records == 1

@@ -1,6 +1,5 @@
 """What the page shows, streams and does, over HTTP."""
 
-import base64
 import re
 import time
 from collections.abc import Iterator
@@ -12,16 +11,17 @@ import pytest
 from local.page.server import BODY_BYTES_MAX
 from local.page.snapshot import (
     Buffer,
-    Change,
-    Failed,
-    Firehose,
+    FirehoseStatus,
     Journey,
-    Lake,
+    LakeObject,
+    LakeState,
     Quarantine,
     Snapshot,
-    Stored,
-    Table,
+    TableChange,
+    TableState,
 )
+from sluice.recovery.error_lines import Quarantined
+from sluice.recovery.quarantine import Failure
 
 HOSTILE = "\"'><img src=x onerror=alert(1)>"
 STATIC = Path(__file__).parents[3] / "local" / "page"
@@ -29,25 +29,13 @@ STATIC = Path(__file__).parents[3] / "local" / "page"
 
 def hostile_snapshot() -> Snapshot:
     folder = f"data/siteId={HOSTILE}/year=2026/month=01/day=02/hour=03/minute=04/"
+    record = Quarantined(1, HOSTILE, HOSTILE, 0, HOSTILE.encode(), HOSTILE)
     return Snapshot(
-        table=Table(1, 0, 0, (Change("INSERT", HOSTILE, HOSTILE, 0.0),)),
-        firehose=Firehose(buffers=(Buffer(folder, 1, 2, 3),)),
-        lake=Lake(1, 0, 9, {folder: 1}, (Stored(f"{folder}x.gz", 9, 0.0, 1, HOSTILE),)),
+        table=TableState(1, 0, 0, (TableChange("INSERT", HOSTILE, HOSTILE, 0.0),)),
+        firehose=FirehoseStatus(buffers=(Buffer(folder, 1, 2, 3),)),
+        lake=LakeState(1, 0, 9, {folder: 1}, (LakeObject(f"{folder}x.gz", 0.0, 1, HOSTILE),)),
         error_objects=1,
-        quarantine=Quarantine(
-            {HOSTILE: 1},
-            (
-                Failed(
-                    0,
-                    HOSTILE,
-                    HOSTILE,
-                    HOSTILE,
-                    1,
-                    HOSTILE,
-                    base64.b64encode(HOSTILE.encode()).decode(),
-                ),
-            ),
-        ),
+        quarantine=Quarantine({HOSTILE: 1}, (Failure(record, HOSTILE, 0),)),
         catalog=(HOSTILE,),
         journeys=(Journey(HOSTILE, HOSTILE, 0.0),),
         problems=(HOSTILE,),
@@ -64,7 +52,7 @@ def messages(stream: Iterator[bytes]) -> Iterator[str]:
             yield message
 
 
-def test_hostile_text_is_escaped_wherever_it_is_shown(site, http):
+def test_hostile_text_is_escaped_wherever_it_appears(site, http):
     site.publish(hostile_snapshot())
     page = http.request("GET", site.origin).data.decode()
     assert "<img src=x" not in page
@@ -81,7 +69,7 @@ def test_the_page_asks_no_other_host_and_has_no_inline_code(site, http):
 
 
 def test_a_listener_gets_a_snapshot_at_once_and_then_only_what_changed(site, http):
-    site.publish(Snapshot(table=Table(inserts=5)))
+    site.publish(Snapshot(table=TableState(inserts=5)))
     answer = http.request("GET", f"{site.origin}/events", preload_content=False)
     assert answer.headers["Content-Type"].startswith("text/event-stream")
     stream = messages(answer.stream(64))
@@ -89,7 +77,7 @@ def test_a_listener_gets_a_snapshot_at_once_and_then_only_what_changed(site, htt
     assert 'hx-target="#flow"' in first
     assert 'hx-target="#quarantine"' in first
     assert next(stream).startswith("event: rates\ndata: {")
-    site.publish(Snapshot(table=Table(inserts=6)))
+    site.publish(Snapshot(table=TableState(inserts=6)))
     second = next(stream)
     assert 'hx-target="#flow"' in second
     assert ">6<" in second
@@ -109,24 +97,24 @@ def test_a_stop_ends_open_streams_at_once(site, http):
 
 
 @pytest.mark.parametrize(
-    ("path", "form", "told"),
+    ("path", "form", "message"),
     [
-        ("/records", {"siteId": "2"}, "The API does not answer"),
-        ("/broken", {}, "Firehose does not take it"),
+        ("/records", {"siteId": "2"}, "cannot be reached"),
+        ("/broken", {}, "Firehose did not accept it"),
         ("/replay", {}, "AWS cannot be reached"),
         ("/query", {"sql": "SELECT '<b>'"}, "AWS cannot be reached"),
     ],
 )
-def test_what_cannot_be_reached_is_told_without_a_traceback(post, path, form, told):
+def test_a_part_that_cannot_be_reached_is_named_without_a_traceback(post, path, form, message):
     answer = post(path, form)
     text = answer.data.decode()
     assert answer.status in (400, 502)
-    assert told in text
+    assert message in text
     assert "Traceback" not in text
 
 
 @pytest.mark.parametrize(
-    ("path", "form", "told"),
+    ("path", "form", "message"),
     [
         ("/query", {"sql": "SELECT '\0'"}, "holds a NUL character"),
         ("/query", {"sql": "SELECT 1", "site": "a\0b"}, "holds a NUL character"),
@@ -138,10 +126,10 @@ def test_what_cannot_be_reached_is_told_without_a_traceback(post, path, form, to
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 99 else "",
 )
-def test_what_no_command_can_be_given_is_refused_by_its_rule(post, path, form, told):
+def test_a_value_that_no_command_takes_is_refused_by_its_rule(post, path, form, message):
     answer = post(path, form)
     assert answer.status == 400
-    assert told in answer.data.decode()
+    assert message in answer.data.decode()
 
 
 @pytest.mark.parametrize("sql", [f"SELECT '{'x' * 200_000}'", "-- a comment\nSELECT 1"])

@@ -133,11 +133,11 @@ class Pipe:
 def start(
     emulator: str,
     stack_name: str,
-    deployment: Deployment,
+    stack: Stack,
     firehose_server: FakeFirehose,
     tmp_path: Path,
 ) -> Iterator[Callable[..., Pipe]]:
-    firehose_server.stream = deployment.one("AWS::KinesisFirehose::DeliveryStream").physical_id
+    firehose_server.stream = stack.output("StreamName")
     with ExitStack() as started:
 
         def start(**options: str) -> Pipe:

@@ -1,0 +1,35 @@
+"""The HTML of a query's rows."""
+
+import re
+from typing import Any
+
+import pytest
+
+from local.page.views import Views
+
+
+def heads(rows: list[dict[str, Any]]) -> list[tuple[str, bool]]:
+    """The columns of the table, and whether each is one of numbers."""
+    html = Views().result(rows, [])
+    return [
+        (name, "number" in attributes)
+        for attributes, name in re.findall(r'<th scope="col"([^>]*)>(\w+)', html)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "numeric"),
+    [([1, 2.5, None], True), ([1, "2"], False), ([True], False), ([None, None], False)],
+)
+def test_a_column_is_numeric_when_it_holds_nothing_but_numbers(
+    values: list[Any], numeric: bool
+) -> None:
+    rows = [{"name": "a", "value": value} for value in values]
+    assert heads(rows) == [("name", False), ("value", numeric)]
+
+
+def test_an_empty_answer_has_no_table() -> None:
+    html = Views().result([], ["the columns are a, b"])
+    assert "<table" not in html
+    assert "0 rows" in html
+    assert "the columns are a, b" in html
