@@ -31,7 +31,7 @@ WATCH_SECONDS = 1.0
 
 
 def port_option(name: str, default: int, help: str) -> Callable[[_Command], _Command]:
-    """An option that names a port."""
+    """Return an option that names a port."""
     ports = click.IntRange(1, 65_535)
     return click.option(name, type=ports, default=default, show_default=True, help=help)
 
@@ -49,19 +49,19 @@ format_option = click.option(
     type=click.Choice(["json", "parquet"]),
     default="json",
     show_default=True,
-    help="What the lake's objects are.",
+    help="Format of the lake's objects.",
 )
 
 
 @contextmanager
 def _session(options: Options) -> Iterator[tuple[Session, Callable[[str], None]]]:
-    """A running session with its steps shown.
+    """Run a session, and print its steps.
 
     Its folder lies outside the checkout, where `chalice local` would take each change of a file
-    for a change of the code. After a failure it stays, for its logs.
+    for a change of the code. After a failure the folder stays, for its logs.
     """
     folder = Path(tempfile.mkdtemp(prefix="sluice-"))
-    with endings_told(), console.status("") as status:
+    with exit_on_failure(), console.status("") as status:
 
         def report(step: str) -> None:
             if step:
@@ -82,8 +82,8 @@ def _session(options: Options) -> Iterator[tuple[Session, Callable[[str], None]]
 
 
 @contextmanager
-def endings_told() -> Iterator[None]:
-    """Turns a failure and an interrupt into one message and an exit status."""
+def exit_on_failure() -> Iterator[None]:
+    """Turn a failure or an interrupt into one message and an exit status."""
     try:
         yield
     except LocalRunError as failure:
@@ -134,7 +134,7 @@ def dev(
         "--api-port": api_port,
         "--page-port": page_port,
     }
-    with endings_told():
+    with exit_on_failure():
         require_free(ports)
     options = Options(port, firehose_port, buffer_seconds, (f"format={format}",))
     with _session(options) as (session, report):
@@ -154,7 +154,7 @@ def dev(
 def destroy(port: int) -> None:
     """Destroy the stack that `dev` keeps running: empty its bucket, then `cdk destroy`."""
     environment = client_environment(f"http://{LOOPBACK}:{port}")
-    with endings_told(), tempfile.TemporaryDirectory() as folder:
+    with exit_on_failure(), tempfile.TemporaryDirectory() as folder:
         destroy_stack(environment, Path(folder), lambda step: console.print(f"· {step}"))
 
 

@@ -15,7 +15,7 @@ TOOLS = Path(sys.executable).parent
 """Where the virtual environment has the Python of cdk.json, and Node, which the CDK runs on."""
 
 OFFLINE = {"CDK_DISABLE_VERSION_CHECK": "1", "CDK_DISABLE_CLI_TELEMETRY": "true"}
-"""Keeps the command line from asking servers that have nothing to do with the deployment."""
+"""Keeps the command line from contacting servers that the deployment does not need."""
 
 
 def require_tools(path: str) -> None:
@@ -24,9 +24,9 @@ def require_tools(path: str) -> None:
         "Node": shutil.which("node", path=path) is not None,
         "the CDK command line": CDK.exists(),
     }
-    if missing := [name for name, found in present.items() if not found]:
+    if missing := [name for name, is_present in present.items() if not is_present]:
         raise LocalRunError(
-            f"missing: {', '.join(missing)}; `make clean setup` installs all that is needed"
+            f"missing: {', '.join(missing)}; `make clean setup` installs everything"
         )
 
 
@@ -55,5 +55,5 @@ def cdk(
 
 
 def tools_path(environment: Mapping[str, str]) -> str:
-    """The PATH on which the virtual environment's tools come first."""
+    """Return the PATH with the virtual environment's tools first."""
     return f"{TOOLS}{os.pathsep}{environment['PATH']}"

@@ -17,7 +17,7 @@ POLL_SECONDS = 0.5
 
 
 def sluice(session: Session, *arguments: str) -> str:
-    """What a `sluice` command prints for the session. Raises LocalRunError when it fails."""
+    """Run a `sluice` command; return what it prints. Raises LocalRunError when it fails."""
     command = [sys.executable, "-m", "sluice", *arguments]
     status, output, errors = captured(command, session.environment, ROOT)
     if status != 0:
@@ -26,7 +26,7 @@ def sluice(session: Session, *arguments: str) -> str:
 
 
 def demonstrate(session: Session, console: Console, report: Callable[[str], None]) -> bool:
-    """Seed, wait for delivery, show the lake. True when as many changes came out as went in."""
+    """Seed, wait for delivery, print the lake. True when as many changes came out as went in."""
     console.print(f"  Firehose's buffering, here and as deployed:\n{session.buffering()}")
     report("seeding records through the API")
     amounts = ("--count", "300", "--changes", "60", "--deletes", "30")
@@ -41,13 +41,13 @@ def demonstrate(session: Session, console: Console, report: Callable[[str], None
     console.print(sluice(session, "tree"), markup=False, end="")
     console.print("\nOne line of the lake:")
     console.print(sluice(session, "sample"), markup=False)
-    words, complete = verdict(seeded, lake)
-    console.print(f"{words}, {seconds:.1f} s after the last one went in.")
+    sentence, complete = verdict(seeded, lake)
+    console.print(f"{sentence}, {seconds:.1f} s after the last one went in.")
     return complete
 
 
 def verdict(seeded: dict[str, Any], lake: dict[str, Any]) -> tuple[str, bool]:
-    """What went in and what came out in words, and whether the two are the same."""
+    """Return the changes in and out as a sentence, and whether they are the same."""
     records = sum(each["records"] for each in lake["partitions"])
     words = (
         f"{seeded['total']} changes went in: {seeded['inserts']} inserts, "
@@ -59,7 +59,7 @@ def verdict(seeded: dict[str, Any], lake: dict[str, Any]) -> tuple[str, bool]:
 
 
 def delivered(session: Session, expected: int) -> dict[str, Any]:
-    """The lake, once it holds the expected number of records or time has run out."""
+    """Return the lake once it holds the expected number of records, or time has run out."""
     deadline = time.monotonic() + DELIVERY_SECONDS
     while True:
         lake: dict[str, Any] = json.loads(sluice(session, "tree", "--json"))

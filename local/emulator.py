@@ -20,13 +20,13 @@ CREDENTIALS = {
     "AWS_DEFAULT_REGION": REGION,
     "AWS_REGION": REGION,
 }
-"""What every client of the emulator uses; the emulator accepts any."""
+"""The credentials of every client of the emulator, which accepts any."""
 
 _FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN")
 
 
 def _inherited() -> dict[str, str]:
-    """The environment without what would lead to a person's own account, or another emulator."""
+    """Return the environment without variables that name a person's account or another emulator."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -35,7 +35,7 @@ def _inherited() -> dict[str, str]:
 
 
 def client_environment(endpoint_url: str, **more: str) -> dict[str, str]:
-    """The environment in which any AWS client talks to the emulator instead of AWS.
+    """Return the environment in which any AWS client talks to the emulator instead of AWS.
 
     A profile or session of the person's own is left out: it must not reach the emulator.
     """

@@ -1,7 +1,7 @@
 """Child processes of the local run: started on a free port, watched while they get ready, stopped.
 
-Each child leads a process group of its own, so that Ctrl-C reaches the parent alone, which then
-stops the children in order, and so that a child's own children go with it.
+Each child leads a process group of its own, so that Ctrl-C reaches only the parent, which then
+stops the children in order, and so that a child's own children end with it.
 """
 
 import os
@@ -19,11 +19,11 @@ POLL_SECONDS = 0.05
 
 
 class LocalRunError(Exception):
-    """Why the local run cannot go on, and what to do about it, in words for a person."""
+    """The reason why the local run cannot go on, and the remedy, in words for a person."""
 
 
 def free_port() -> int:
-    """A port on loopback that nothing listens on now."""
+    """Return a port on loopback that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -55,7 +55,7 @@ def require_free(ports: Mapping[str, int]) -> None:
 
 @contextmanager
 def interrupts_held() -> Iterator[list[int]]:
-    """Only notes the signals that end a run, lest one strikes while a child is half started."""
+    """Note the signals that end a run, and do no more, so that none interrupts a child's start."""
     held: list[int] = []
     before = {
         number: signal.signal(number, lambda number, _frame: held.append(number))
@@ -71,7 +71,7 @@ def interrupts_held() -> Iterator[list[int]]:
 def captured(
     command: Sequence[str], environment: Mapping[str, str], folder: Path
 ) -> tuple[int, str, str]:
-    """A command's exit status, output and errors. An interrupt ends the command first."""
+    """Run a command; return its exit status, output and errors. An interrupt ends it first."""
     with interrupts_held() as interrupts:
         child = subprocess.Popen(  # noqa: S603
             command,
@@ -144,14 +144,14 @@ class Process:
             raise LocalRunError(f"{self.name} ended with status {code}:\n{self.last_words()}")
 
     def wait(self, seconds: float) -> int | None:
-        """The child's exit status; None when it has not ended after `seconds`."""
+        """Return the child's exit status; None when it has not ended after `seconds`."""
         try:
             return self._child.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
 
     def last_words(self, lines: int = 15) -> str:
-        """The end of the log, with its path."""
+        """Return the end of the log, with its path."""
         text = self.log.read_text(errors="replace").splitlines()[-lines:]
         return "\n".join([*text, f"(whole log: {self.log})"])
 
@@ -162,7 +162,7 @@ class Process:
         self._child.wait()
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Ask the child to finish, and kill what is left of it after `seconds`."""
+        """Ask the child to finish; after `seconds`, kill it and its children."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):

@@ -26,7 +26,7 @@ PIPE_STATE = "pipe"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a person may choose about a local run."""
+    """The options of a local run."""
 
     port: int | None = None
     """The emulator's; None for any free one."""
@@ -34,12 +34,12 @@ class Options:
     buffer_seconds: float = 2.0
     """How long Firehose buffers locally; the deployed stream keeps its own value."""
     settings: tuple[str, ...] = ()
-    """What the deployment is told beside its stage and target, such as `format=parquet`."""
+    """The deployment's settings beside its stage and target, such as `format=parquet`."""
 
 
 @dataclass(slots=True)
 class Session:
-    """A local stack: its endpoints, and the processes that stand in for what the emulator lacks."""
+    """A local stack: its endpoints, and the processes that supply what the emulator lacks."""
 
     endpoint_url: str
     firehose_port: int
@@ -47,7 +47,7 @@ class Session:
     folder: Path
     """Logs and state of this run."""
     pipe_backoff_seconds: float = BACKOFF_SECONDS_MAX
-    """The longest pause before the local pipe puts a refused batch again."""
+    """The longest pause before the local pipe retries a refused batch."""
     processes: dict[str, Process] = field(default_factory=dict)
 
     @property
@@ -152,7 +152,7 @@ class Session:
 
 
 Report = Callable[[str], None]
-"""Told of each step as it begins."""
+"""Called with each step as it begins."""
 
 
 @contextmanager
@@ -174,7 +174,7 @@ def running(options: Options, folder: Path, report: Report) -> Iterator[Session]
 def deployed(
     endpoint_url: str, options: Options, folder: Path, report: Report
 ) -> Iterator[Session]:
-    """Deploy into a running emulator and run beside it what it lacks."""
+    """Deploy into a running emulator, and run the local Firehose and the local pipe beside it."""
     session = Session(
         endpoint_url, options.firehose_port or free_port(), options.buffer_seconds, folder
     )
@@ -189,7 +189,7 @@ def deployed(
 
 
 def chalice_local(port: int, log: Path, environment: Mapping[str, str]) -> Process:
-    """Start `chalice local`. Its server logs each request's path, an id in it included."""
+    """Start `chalice local`. Its server logs the path of each request, with the id in it."""
     return Process(
         "chalice local",
         [
@@ -213,7 +213,7 @@ def deployed_stack(endpoint_url: str) -> Stack:
 
 
 def emulator_session() -> boto3.Session:
-    """A session with the emulator's credentials, never a person's own."""
+    """Return a session with the emulator's credentials, never a person's own."""
     return boto3.Session(
         CREDENTIALS["AWS_ACCESS_KEY_ID"],
         CREDENTIALS["AWS_SECRET_ACCESS_KEY"],

@@ -35,7 +35,7 @@ _NAMES = ("boiler", "fan", "gate", "lamp", "meter", "pump", "valve")
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """How many changes were made to the table, by kind."""
+    """The number of changes to the table, by kind."""
 
     inserts: int
     changes: int
@@ -48,7 +48,7 @@ class Seeded:
 
 
 def synthetic(count: int, sites: int, minutes: int, chance: random.Random) -> list[dict[str, Any]]:
-    """Records of the last minutes, spread over the sites."""
+    """Return records of the last minutes, spread over the sites."""
     now = time.time_ns() // 1_000_000
     run = f"{chance.getrandbits(48):012x}"
     return [
@@ -74,30 +74,30 @@ def seed(
     samples: bool = False,
     rate: float | None = None,
     chance: random.Random | None = None,
-    progress: Callable[[int], None] = lambda _done: None,
+    progress: Callable[[int], None] = lambda _changes: None,
 ) -> Seeded:
     """Write `count` new records, then change some and delete others of them.
 
-    `rate` bounds the changes a second. `progress` is called with the changes made since its last
-    call. Raises OperationError when the API refuses.
+    `rate` bounds the changes a second. `progress` is called with the number of changes since its
+    last call. Raises OperationError when the API refuses.
     """
     chance = chance or random.Random()  # noqa: S311
     records = synthetic(count, sites, minutes, chance)
     pace = _Pace(rate, progress)
     for sample in SAMPLES if samples else ():
         api.request("POST", "/records", sample)
-        pace.made(1)
+        pace.count(1)
     for batch in _batches(records):
         api.request("POST", "/records/batch", batch)
-        pace.made(len(batch))
+        pace.count(len(batch))
     chosen = chance.sample(records, changes + deletes)
     changed = [{**record, "valueOne": record["valueOne"] + 1000} for record in chosen[:changes]]
     for batch in _batches(changed):
         api.request("POST", "/records/batch", batch)
-        pace.made(len(batch))
+        pace.count(len(batch))
     for record in chosen[changes:]:
         api.request("DELETE", f"/records/{quote(record['id'], safe='')}")
-        pace.made(1)
+        pace.count(1)
     return Seeded(count + (len(SAMPLES) if samples else 0), changes, deletes)
 
 
@@ -106,7 +106,7 @@ def _batches(records: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 
 
 class _Pace:
-    """Holds the rate, and reports what was made."""
+    """Holds the rate, and reports the changes."""
 
     def __init__(self, rate: float | None, progress: Callable[[int], None]) -> None:
         self._rate = rate
@@ -114,7 +114,7 @@ class _Pace:
         self._start = time.monotonic()
         self._made = 0
 
-    def made(self, count: int) -> None:
+    def count(self, count: int) -> None:
         self._made += count
         self._progress(count)
         if self._rate:

@@ -15,7 +15,7 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
-from local.__main__ import endings_told
+from local.__main__ import exit_on_failure
 from local.cdk import ROOT, cdk, require_tools
 from local.emulator import CREDENTIALS, client_environment
 from local.emulator import emulator as run_emulator
@@ -157,7 +157,7 @@ def test_a_missing_node_is_named_with_the_remedy(tmp_path: Path) -> None:
 def test_a_failure_is_printed_whole_whatever_brackets_it_has(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.raises(SystemExit) as end, endings_told():
+    with pytest.raises(SystemExit) as end, exit_on_failure():
         raise LocalRunError("see [/tmp/foo] and pkg[extra]")
     assert end.value.code == 1
     assert capsys.readouterr().out == "error: see [/tmp/foo] and pkg[extra]\n"
