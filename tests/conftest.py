@@ -98,17 +98,22 @@ def dynamodb(emulator: str) -> "DynamoDBClient":
 
 
 @pytest.fixture
-def make_table(dynamodb: "DynamoDBClient") -> Iterator[Callable[[str], str]]:
-    """Makes a table with a string key of the given name; answers the table's name."""
+def make_table(dynamodb: "DynamoDBClient") -> Iterator[Callable[..., str]]:
+    """Makes a table with a string key, and a stream if wanted; returns the table's name."""
     with ExitStack() as tables:
 
-        def make(key: str) -> str:
+        def make(key: str, stream: bool = False) -> str:
             name = f"records-{uuid.uuid4()}"
             dynamodb.create_table(
                 TableName=name,
                 KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
                 AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
                 BillingMode="PAY_PER_REQUEST",
+                StreamSpecification=(
+                    {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+                    if stream
+                    else {"StreamEnabled": False}
+                ),
             )
             tables.callback(dynamodb.delete_table, TableName=name)
             return name

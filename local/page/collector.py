@@ -26,14 +26,13 @@ from local.page.snapshot import (
     History,
     Journey,
     LakeState,
-    PipeState,
     Quarantine,
     Snapshot,
     StationCounts,
     TableChange,
     TableState,
 )
-from local.pipe.status import read_status
+from local.pipe.status import Status, read_status
 from sluice.errors import OperationError, explain
 from sluice.lake import objects
 from sluice.recovery.dead_letters import DeadLetters
@@ -154,14 +153,14 @@ class Collector:
             self._problems.append(f"{name} does not answer ({type(error).__name__}).")
             return last
 
-    def _pipe(self) -> PipeState:
+    def _pipe(self) -> Status:
         status = read_status(self._pipe_state)
         if status is None:
             self._problems.append("The local pipe has not started yet.")
-            return PipeState()
+            return Snapshot().pipe
         if not status.running or time.time() - status.updated_at > PIPE_SILENCE_SECONDS:
             self._problems.append("The local pipe has stopped; changes wait in the table's stream.")
-        return PipeState(status.delivered, status.dead_lettered, status.in_hand)
+        return status
 
     def _firehose(self) -> FirehoseStatus:
         answer = self._http.request("GET", f"{self._stack.firehose.meta.endpoint_url}/status")

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from msgspec import Struct, field
 
+from local.pipe.status import Status
 from sluice.recovery.quarantine import Failure
 
 RATE_SECONDS = 3.0
@@ -34,14 +35,6 @@ class TableState(Struct, frozen=True):
     def changes(self) -> int:
         """All changes."""
         return self.inserts + self.modifications + self.removals
-
-
-class PipeState(Struct, frozen=True):
-    """The local pipe since its start, in records."""
-
-    delivered: int = 0
-    dead_lettered: int = 0
-    in_hand: int = 0
 
 
 class Buffer(Struct, frozen=True, rename="camel"):
@@ -178,7 +171,7 @@ class Snapshot(Struct, frozen=True):
 
     at: float = 0.0
     table: TableState = TableState()
-    pipe: PipeState = PipeState()
+    pipe: Status = field(default_factory=lambda: Status(pipe="", stream_arn="", started_at=0))
     firehose: FirehoseStatus = FirehoseStatus()
     lake: LakeState = LakeState()
     error_objects: int = 0

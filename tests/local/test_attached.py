@@ -1,10 +1,8 @@
 """A stack that follows a table it does not own, deployed and run on this machine."""
 
-import gzip
 import json
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from chalicelib.partitions import DATA_PREFIX
 from local.cdk import ROOT, cdk
 from local.emulator import client_environment
 from local.processes import LOOPBACK, Process, free_port, listening
 from sluice.api import Api
+from sluice.lake import lines, objects
 from sluice.stack import Stack
 
 if TYPE_CHECKING:
@@ -27,17 +27,11 @@ DELIVERY_SECONDS = 30
 
 
 @pytest.fixture
-def existing_table(dynamodb: "DynamoDBClient") -> Iterator["TableDescriptionTypeDef"]:
+def existing_table(
+    dynamodb: "DynamoDBClient", make_table: Callable[..., str]
+) -> "TableDescriptionTypeDef":
     """Somebody's table with a stream, from before the stack."""
-    table = dynamodb.create_table(
-        TableName=f"existing-{uuid.uuid4()}",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-    )["TableDescription"]
-    yield table
-    dynamodb.delete_table(TableName=table["TableName"])
+    return dynamodb.describe_table(TableName=make_table("id", stream=True))["Table"]
 
 
 @pytest.fixture
@@ -81,16 +75,15 @@ def start(emulator: str, tmp_path: Path) -> Iterator[Callable[..., Process]]:
         process.stop()
 
 
-def lines(stack: Stack, count: int) -> list[dict[str, Any]]:
+def delivered(stack: Stack, count: int) -> list[dict[str, Any]]:
     """The lines of the lake by id, once there are this many."""
     deadline = time.monotonic() + DELIVERY_SECONDS
     while True:
-        listed = stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix="data/")
-        bodies = [
-            stack.s3.get_object(Bucket=stack.bucket, Key=each["Key"])["Body"].read()
-            for each in listed.get("Contents", [])
+        found = [
+            json.loads(line)
+            for stored in objects(stack, DATA_PREFIX)
+            for line in lines(stack, stored.key)
         ]
-        found = [json.loads(line) for body in bodies for line in gzip.decompress(body).splitlines()]
         if len(found) >= count:
             return sorted(found, key=lambda line: str(line["id"]))
         assert time.monotonic() < deadline, f"{len(found)} of {count} changes delivered"
@@ -128,7 +121,7 @@ def test_a_table_the_stack_does_not_own_is_followed_and_outlives_the_stack(
     dynamodb.put_item(TableName=table_name, Item={**item, "id": {"S": "b"}})
     through_api = {"id": "c", "siteId": "2", "createdAtTime": 1700076551926}
     assert Api(stack.api_url).request("POST", "/records", through_api) == (201, through_api)
-    assert [(line["id"], line["changeType"]) for line in lines(stack, 3)] == [
+    assert [(line["id"], line["changeType"]) for line in delivered(stack, 3)] == [
         ("a", "INSERT"),
         ("b", "INSERT"),
         ("c", "INSERT"),

@@ -1,7 +1,5 @@
 """Following the table's stream beside the pipe."""
 
-import uuid
-
 import boto3
 import pytest
 
@@ -10,17 +8,8 @@ from sluice.stream import Stream
 
 
 @pytest.fixture
-def table(dynamodb):
-    name = f"records-{uuid.uuid4()}"
-    dynamodb.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-    )
-    yield name
-    dynamodb.delete_table(TableName=name)
+def table(make_table):
+    return make_table("id", stream=True)
 
 
 @pytest.fixture
