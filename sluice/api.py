@@ -10,6 +10,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
+from chalicelib.retry import backoff
 from sluice.errors import OperationError
 
 ATTEMPTS = 6
@@ -34,11 +35,11 @@ class Api:
         Throttling and absence are retried with back-off. Raises OperationError when they last, and
         for any other error.
         """
-        for attempt in range(ATTEMPTS):
+        for attempt in range(1, ATTEMPTS + 1):
             status, answer = self.send(method, path, body)
             if status not in _PASSING:
                 break
-            time.sleep(0.1 * 2**attempt)
+            time.sleep(backoff(attempt, first=0.1, longest=3.2))
         if status >= 400:
             detail = answer.get("detail") or answer.get("message") or answer.get("Message")
             raise OperationError(f"{method} {path} was answered {status}: {detail}")
