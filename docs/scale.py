@@ -15,6 +15,17 @@ SMALL = Workload(changes_per_second=10, sites=20)
 MIDDLE = Workload(changes_per_second=10_000, sites=2_000)
 LARGE = Workload(changes_per_second=1_000_000, sites=100_000)
 
+
+def _verdict(plan: Plan) -> str:
+    findings = check_plan(plan)
+    refused = [each.topic for each in findings if each.severity == "refuse"]
+    if refused:
+        return f"refused: {', '.join(refused)}"
+    if findings:
+        return f"passes, with a warning: {', '.join(each.topic for each in findings)}"
+    return "passes"
+
+
 ROWS: tuple[tuple[str, Callable[[Plan], str]], ...] = (
     ("active partitions at the peak", lambda each: amount(each.delivery.active_peak)),
     ("objects a day", lambda each: amount(each.objects_per_day)),
@@ -35,23 +46,23 @@ ROWS: tuple[tuple[str, Callable[[Plan], str]], ...] = (
     ("a query of a day reads", lambda each: size_of(each.query.scanned_bytes)),
     ("the table's writes, a month", lambda each: f"${bill(each)[0].dollars:,.0f}"),
     (
-        "all beside, a month",
+        "everything else, a month",
         lambda each: f"${total(bill(each)) - bill(each)[0].dollars:,.0f}",
     ),
-    ("verdict", lambda each: _verdict(each)),
+    ("verdict", _verdict),
 )
 
 
 def small_case() -> str:
-    """Ten changes a second: as deployed, by the hour, and by the day with a long interval."""
+    """Return ten changes a second: by default, by the hour, and by the day with a long interval."""
     settings = PlanSettings()
     coarser = replace(settings, layout=layout_named("hour"))
     largest = replace(settings, layout=layout_named("day"), buffer_seconds=900)
-    return _table(SMALL, [settings, coarser, largest])
+    return _columns([make_plan(SMALL, each) for each in (settings, coarser, largest)])
 
 
 def middle_case() -> str:
-    """Ten thousand: what is refused, and each thing that passes."""
+    """Return ten thousand: the refused plan, and each proposal that passes."""
     settings = PlanSettings()
     refused = make_plan(MIDDLE, settings)
     proposals = propose(refused, check_plan(refused))
@@ -62,7 +73,7 @@ def middle_case() -> str:
 
 
 def large_case() -> str:
-    """A million: what is wrong with it."""
+    """Return a million: the refused plan and its findings."""
     refused = make_plan(LARGE, PlanSettings())
     findings = check_plan(refused)
     return f"{_columns([refused])}\n\n" + "\n".join(
@@ -70,24 +81,9 @@ def large_case() -> str:
     )
 
 
-def _table(workload: Workload, chosen: Sequence[PlanSettings]) -> str:
-    return _columns([make_plan(workload, settings) for settings in chosen])
-
-
 def _columns(plans: Sequence[Plan]) -> str:
-    """A Markdown table with a column for each plan, headed by the command that makes it."""
+    """Return a Markdown table with a column for each plan, headed by its command."""
     heads = [f"`{command(each.workload, each.settings)}`" for each in plans]
     rows = [["", *heads], ["---"] * (len(plans) + 1)]
     rows += [[name, *(value(each) for each in plans)] for name, value in ROWS]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _verdict(plan: Plan) -> str:
-    findings = check_plan(plan)
-    if not findings:
-        return "passes"
-    refused = [each.topic for each in findings if each.severity == "refuse"]
-    warned = [each.topic for each in findings if each.severity == "warn"]
-    if refused:
-        return f"refused: {', '.join(refused)}"
-    return f"passes, with a warning: {', '.join(warned)}"

@@ -1,9 +1,11 @@
-"""How a plan is proposals: figures, a chart, the bill, what is wrong and what passes."""
+"""A plan as `sluice plan` prints it: figures, a chart, the bill, findings and proposals."""
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Group
+from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
@@ -15,68 +17,59 @@ from sluice.planning.findings import PlanFinding, check_plan
 from sluice.planning.plan import Plan
 from sluice.planning.proposals import Proposal, propose
 
+_TABLE_STYLE: Any = {"box": None, "header_style": "dim", "padding": (0, 2, 0, 0)}
+
 
 def print_plan(plan: Plan, as_json: bool) -> None:
     """Print a plan, and exit 1 when it is refused."""
     findings = check_plan(plan)
     proposals = propose(plan, findings)
-    lines = bill(plan)
     if as_json:
-        print_json(
-            {
-                "plan": plan,
-                "findings": findings,
-                "bill": [_as_json(line) for line in lines],
-                "dollarsPerMonth": total(lines),
-                "pricesOf": prices.DATE,
-                "proposals": [
-                    {
-                        "what": each.what,
-                        "command": each.command,
-                        "deployment": each.deployment,
-                        "stacks": each.stacks,
-                        "plan": each.plan,
-                    }
-                    for each in proposals
-                ],
-            }
-        )
+        print_json(_document(plan, findings, proposals))
     else:
-        out.print(Group(*_shown(plan, findings, proposals, lines)))
+        out.print(Group(*_page(plan, findings, proposals)))
     if any(each.severity == "refuse" for each in findings):
         sys.exit(1)
 
 
-def _as_json(line: BillLine) -> dict[str, object]:
+def _document(
+    plan: Plan, findings: Sequence[PlanFinding], proposals: Sequence[Proposal]
+) -> dict[str, object]:
+    lines = bill(plan)
     return {
-        "what": line.what,
-        "quantity": line.quantity,
-        "unit": line.price.unit,
-        "dollars": line.dollars,
-        "note": line.note,
-        "source": line.price.source,
+        "plan": plan,
+        "findings": findings,
+        "bill": [
+            {
+                "what": line.what,
+                "quantity": line.quantity,
+                "unit": line.price.unit,
+                "dollars": line.dollars,
+                "note": line.note,
+                "source": line.price.source,
+            }
+            for line in lines
+        ],
+        "dollarsPerMonth": total(lines),
+        "pricesOf": prices.DATE,
+        "proposals": [
+            {
+                name: getattr(each, name)
+                for name in ("what", "command", "deployment", "stacks", "plan")
+            }
+            for each in proposals
+        ],
     }
 
 
-def _shown(
-    plan: Plan,
-    findings: Sequence[PlanFinding],
-    proposals: Sequence[Proposal],
-    lines: Sequence[BillLine],
+def _page(
+    plan: Plan, findings: Sequence[PlanFinding], proposals: Sequence[Proposal]
 ) -> list[Text | Table]:
-    workload = plan.workload
-    delivery = plan.delivery
+    workload, delivery = plan.workload, plan.delivery
     limit = limits.ACTIVE_PARTITIONS.value
-    how = (
-        f"{delivery.simulated:,} changes simulated"
-        if delivery.simulated
-        else "expected values, as the changes are many"
-    )
-    course = Text(
-        f"Active partitions in the first {delivery.course_seconds:,.0f} s of a period, and the "
-        f"limit of {limit:,.0f}",
-        style="bold",
-    )
+    method = "expected values, as the changes are many"
+    if delivery.simulated:
+        method = f"{delivery.simulated:,} changes simulated"
     return [
         Text(
             f"{amount(workload.changes_per_second)} changes a second of "
@@ -84,13 +77,16 @@ def _shown(
             f"{'/'.join(plan.settings.layout)}",
             style="bold",
         ),
-        Text(f"{how}\n", style="dim"),
+        Text(f"{method}\n", style="dim"),
         _figures(plan),
-        Text(""),
-        course,
+        Text(
+            f"\nActive partitions in the first {delivery.course_seconds:,.0f} s of a period, and "
+            f"the limit of {limit:,.0f}",
+            style="bold",
+        ),
         *columns(delivery.active, limit),
         Text(""),
-        _bill(lines),
+        _bill(bill(plan)),
         *_findings(findings),
         *_proposals(findings, proposals),
     ]
@@ -99,9 +95,7 @@ def _shown(
 def _figures(plan: Plan) -> Table:
     delivery, settings, query = plan.delivery, plan.settings, plan.query
     quotas = limits.direct_put(settings.region)
-    table = Table(box=None, show_header=True, header_style="dim", padding=(0, 2, 0, 0))
-    for name in ("", "planned", "limit"):
-        table.add_column(name)
+    table = Table("", "planned", "limit", **_TABLE_STYLE)
     rows = (
         (
             "active partitions",
@@ -168,9 +162,7 @@ def _figures(plan: Plan) -> Table:
 
 def _bill(lines: Sequence[BillLine]) -> Table:
     table = Table(
-        box=None,
-        header_style="dim",
-        padding=(0, 2, 0, 0),
+        **_TABLE_STYLE,
         title=f"A month, by prices of {prices.REGION} in {prices.DATE} (check them yourself)",
         title_justify="left",
         title_style="bold",
@@ -209,15 +201,15 @@ def _findings(findings: Sequence[PlanFinding]) -> list[Text]:
 def _proposals(findings: Sequence[PlanFinding], proposals: Sequence[Proposal]) -> list[Text]:
     refused = any(each.severity == "refuse" for each in findings)
     if not proposals:
-        text = "\nNo settings of this design carry it; docs/scale.md tells what does."
+        text = "\nNo settings of this design carry it; docs/scale.md names what does."
         return [Text(text, style="bold")] if refused else []
-    shown = [Text("\nWhat passes:", style="bold")]
+    lines = [Text("\nWhat passes:", style="bold")]
     region = proposals[0].plan.settings.region
     where = "" if region == limits.REGION else f" (in {region})"
     for each in proposals:
         delivery = each.plan.delivery
         apiece = " for the fullest" if each.stacks > 1 else ""
-        shown.append(
+        lines.append(
             Text.assemble(
                 f"  {each.what}\n",
                 f"    {delivery.active_peak:,.0f} active partitions, "
@@ -229,17 +221,14 @@ def _proposals(findings: Sequence[PlanFinding], proposals: Sequence[Proposal]) -
                 where,
             )
         )
-    return shown
+    return lines
 
 
 def amount(value: float) -> str:
-    """A number for a person: three digits of a small one, all of a large one."""
+    """Return a number for a person: three digits of a small one, all of a large one."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def size_of(count: float) -> str:
-    """Bytes for a person: `1.4 MB`."""
-    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
-        if count >= factor:
-            return f"{count / factor:,.1f} {unit}"
-    return f"{count:,.0f} B"
+    """Return bytes for a person: `1.4 MB`."""
+    return decimal(round(count))

@@ -13,52 +13,133 @@ from sluice.planning.settings import PlanSettings, layout_named
 from sluice.planning.workload import Workload
 
 
-def found(settings: PlanSettings | None = None, **workload: Any) -> dict[str, PlanFinding]:
+def findings_of(settings: PlanSettings | None = None, **workload: Any) -> dict[str, PlanFinding]:
     plan = make_plan(Workload(**workload), settings or PlanSettings())
     return {each.topic: each for each in check_plan(plan)}
 
 
 @pytest.mark.parametrize(
-    ("topic", "severity", "workload", "settings"),
+    ("topic", "severity", "workload", "settings", "figures"),
     [
-        ("active partitions", "refuse", {"changes_per_second": 2_000, "sites": 1_000}, {}),
-        ("active partitions", "warn", {"changes_per_second": 4_000, "sites": 400}, {}),
+        (
+            "active partitions",
+            "refuse",
+            {"changes_per_second": 2_000, "sites": 1_000},
+            {},
+            "1,000 partitions are active at the peak, 1,000 on average; a stream holds 500",
+        ),
+        (
+            "active partitions",
+            "warn",
+            {"changes_per_second": 4_000, "sites": 400},
+            {},
+            "a stream holds 500; that is 80% of it",
+        ),
         (
             "record size",
             "warn",
             {"changes_per_second": 1, "item_bytes": 400_000, "updates": 0.001},
             {},
+            "Firehose takes 1,024,000; that is 78% of it",
         ),
         (
             "response size",
             "refuse",
             {"changes_per_second": 10, "item_bytes": 100},
             {"transform_megabytes": 6},
+            "a full batch of 6 MB is 7.9 MB; Lambda lets 6 MB through",
         ),
-        ("throughput", "refuse", {"changes_per_second": 200_000}, {"layout": ("year",)}),
-        ("throughput", "warn", {"changes_per_second": 10_000}, {}),
-        ("throughput", "warn", {"changes_per_second": 1_500}, {"region": "eu-central-1"}),
-        ("put requests", "warn", {"changes_per_second": 9_000}, {"batch_size": 1}),
-        ("pipe", "refuse", {"changes_per_second": 9_000}, {"shards": 2}),
-        ("pipe concurrency", "warn", {"changes_per_second": 100}, {"shards": 4_000}),
-        ("table writes", "warn", {"changes_per_second": 50_000}, {}),
-        ("concurrency", "warn", {"changes_per_second": 1e6}, {"transform_megabytes": 0.001}),
-        ("object writes", "warn", {"changes_per_second": 1e6, "sites": 1_000_000}, {}),
-        ("small objects", "warn", {"changes_per_second": 30, "sites": 10_000}, {}),
-        ("scans", "warn", {"changes_per_second": 100, "sites": 1}, {"queries_per_day": 9_000}),
+        (
+            "throughput",
+            "refuse",
+            {"changes_per_second": 200_000},
+            {"layout": ("year",)},
+            "181 MB a second go into Firehose; a stream by Direct PUT can be created for 100 MB",
+        ),
+        (
+            "throughput",
+            "warn",
+            {"changes_per_second": 10_000},
+            {},
+            "9.0 MB a second go into Firehose; a stream in us-east-1 starts with 5.2",
+        ),
+        (
+            "throughput",
+            "warn",
+            {"changes_per_second": 1_500},
+            {"region": "eu-central-1"},
+            "1.4 MB a second go into Firehose; a stream in eu-central-1 starts with 1.0",
+        ),
+        (
+            "put requests",
+            "warn",
+            {"changes_per_second": 9_000},
+            {"batch_size": 1},
+            "9,000 requests a second go to Firehose; a stream in us-east-1 starts with 2,000",
+        ),
+        (
+            "pipe",
+            "refuse",
+            {"changes_per_second": 9_000},
+            {"shards": 2},
+            "9,000 changes a second pass the pipe; with 2 shards and 1 batch of each at once it "
+            "brings about 4,000",
+        ),
+        (
+            "pipe concurrency",
+            "warn",
+            {"changes_per_second": 100},
+            {"shards": 4_000},
+            "all pipes of an account in us-east-1 may run 3,000 times",
+        ),
+        (
+            "table writes",
+            "warn",
+            {"changes_per_second": 50_000},
+            {},
+            "50,000 write units a second; one on demand starts with 40,000",
+        ),
+        (
+            "concurrency",
+            "warn",
+            {"changes_per_second": 1e6},
+            {"transform_megabytes": 0.001},
+            "all functions of an account may run 1,000 times",
+        ),
+        (
+            "object writes",
+            "warn",
+            {"changes_per_second": 1e6, "sites": 1_000_000},
+            {},
+            "16,667 objects are written a second; S3 takes 3,500 below one prefix",
+        ),
+        (
+            "small objects",
+            "warn",
+            {"changes_per_second": 30, "sites": 10_000},
+            {},
+            "a month go for single objects: 2,369,760 a day",
+        ),
+        (
+            "scans",
+            "warn",
+            {"changes_per_second": 100, "sites": 1},
+            {"queries_per_day": 9_000},
+            "a month go for queries, which read 2.0 GB each",
+        ),
     ],
 )
-def test_a_broken_rule_is_told(
-    topic: str, severity: str, workload: dict[str, Any], settings: dict[str, Any]
+def test_a_broken_rule_is_reported_with_its_figures(
+    topic: str, severity: str, workload: dict[str, Any], settings: dict[str, Any], figures: str
 ) -> None:
-    finding = found(PlanSettings(**settings), **workload)[topic]
+    finding = findings_of(PlanSettings(**settings), **workload)[topic]
     assert finding.severity == severity
-    assert any(character.isdigit() for character in finding.message)
+    assert figures in finding.message
     assert finding.source.startswith("https://")
 
 
 def test_a_small_workload_breaks_none() -> None:
-    assert found(changes_per_second=10) == {}
+    assert findings_of(changes_per_second=10) == {}
 
 
 def test_refusals_come_first() -> None:
@@ -154,7 +235,7 @@ def test_a_warning_is_not_traded_for_another() -> None:
         assert topics <= {each.topic for each in findings}
 
 
-def test_a_new_warning_is_told_where_the_plan_was_refused() -> None:
+def test_a_new_warning_is_named_where_the_plan_was_refused() -> None:
     plan = make_plan(Workload(changes_per_second=10_000, sites=2_000), PlanSettings())
     by_time = propose(plan, check_plan(plan))[0]
     assert "it brings a warning: scans" in by_time.what

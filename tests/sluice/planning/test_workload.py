@@ -10,29 +10,32 @@ from sluice.planning.workload import Workload
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("field", "value", "rule"),
     [
-        ("changes_per_second", 0),
-        ("changes_per_second", math.inf),
-        ("item_bytes", 0),
-        ("item_bytes", 1.5),
-        ("item_bytes", 400 * 1024 + 1),
-        ("sites", 0),
-        ("skew", -0.1),
-        ("updates", 1.1),
-        ("late_hours", 0),
-        ("late", math.nan),
+        ("changes_per_second", 0, "above 0 and at most 100,000,000"),
+        ("changes_per_second", math.inf, "above 0 and at most 100,000,000"),
+        ("item_bytes", 0, "a whole number from 1 to 409,600, DynamoDB's largest item"),
+        ("item_bytes", 1.5, "a whole number from 1 to 409,600, DynamoDB's largest item"),
+        ("item_bytes", 400 * 1024 + 1, "a whole number from 1 to 409,600, DynamoDB's largest item"),
+        ("sites", 0, "a whole number from 1 to 100,000,000"),
+        ("skew", -0.1, "from 0 to 5"),
+        ("updates", 1.1, "from 0 to 1"),
+        ("late_hours", 0, "above 0 and at most 87,600"),
+        ("late", math.nan, "from 0 to 1"),
     ],
 )
-def test_a_value_outside_its_rule_is_named_with_the_rule(field: str, value: float) -> None:
-    with pytest.raises(PlanError, match=rf"^{field} is .* but must be "):
+def test_a_value_outside_its_rule_is_named_with_the_rule(
+    field: str, value: float, rule: str
+) -> None:
+    with pytest.raises(PlanError) as refusal:
         Workload(**{"changes_per_second": 1, field: value})
+    assert refusal.value.errors == (f"{field} is {value!r}, but must be {rule}",)
 
 
-def test_all_wrong_values_are_told_together() -> None:
+def test_all_wrong_values_are_reported_together() -> None:
     with pytest.raises(PlanError) as refusal:
         Workload(changes_per_second=-1, sites=0)
-    assert len(refusal.value.errors) == 2
+    assert [error.split()[0] for error in refusal.value.errors] == ["changes_per_second", "sites"]
 
 
 def test_shares_of_the_same_changes_make_at_most_one() -> None:
