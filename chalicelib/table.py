@@ -19,6 +19,7 @@ from msgspec import Struct
 from chalicelib.attributes import item
 from chalicelib.limits import BATCH_WRITES_MAX
 from chalicelib.problems import FieldError, TooLarge, Unavailable
+from chalicelib.retry import backoff, is_throttled
 from chalicelib.schema import KEY
 
 if TYPE_CHECKING:
@@ -36,17 +37,8 @@ CLIENT_CONFIG = Config(
 BATCH_SECONDS = 15.0
 """How long a batch keeps trying: with a last slow call it ends within the function's 29 seconds."""
 
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.1
 PAUSE_SECONDS_MAX = 2.0
-
-THROTTLED = frozenset(
-    {
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ThrottlingException",
-    }
-)
 
 
 class Throttled(Unavailable):
@@ -162,7 +154,7 @@ class Table:
     def _refusal(self, error: exceptions.ClientError) -> Unavailable | TooLarge | None:
         code = error.response.get("Error", {}).get("Code", "")
         message = error.response.get("Error", {}).get("Message", "")
-        if code in THROTTLED:
+        if is_throttled(error):
             return Throttled(f"DynamoDB is throttling the table {self._name}.", retry_after=1)
         if code == "ResourceNotFoundException":
             return Unavailable(
@@ -195,4 +187,4 @@ def _pause(failures: int) -> float:
     """Seconds to wait before the next try: exponential, with full jitter; none after a success."""
     if not failures:
         return 0
-    return random.uniform(0, min(PAUSE_SECONDS_MAX, PAUSE_SECONDS * 2**failures))  # noqa: S311
+    return random.uniform(0, backoff(failures, PAUSE_SECONDS, PAUSE_SECONDS_MAX))  # noqa: S311

@@ -21,8 +21,8 @@ from starlette.types import ASGIApp
 from checks.attacks.choices import Choices, is_rare
 from checks.attacks.promise import expect
 from checks.attacks.samples import MARK
+from local.clock import Clock
 from local.firehose import config
-from local.firehose.clock import SystemClock
 from local.firehose.delivery import Objects
 from local.firehose.ledger import Ledger
 from local.firehose.processor import Processor
@@ -311,7 +311,7 @@ def _composed(choices: Choices, serve: Serve, *, large: bool) -> None:
 
 async def _send(request: Request, serve: Serve) -> Response:
     """Send a request to a server of its own, and see its records to the function."""
-    function, clock, at_once = Function(), SystemClock(), AtOnce()
+    function, clock, at_once = Function(), Clock(), AtOnce()
     configured = config.read(_DESCRIPTION, lambda _database, _table: {})
     stream = DeliveryStream(
         configured,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from local.firehose.clock import Clock
+from local.clock import Clock
 
 
 class Record(Struct, frozen=True, gc=False):

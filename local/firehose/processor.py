@@ -6,6 +6,7 @@ id returned twice fails that record alone, and every failed record keeps its ori
 """
 
 import logging
+import math
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,8 +17,9 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
+from chalicelib.retry import backoff
+from local.clock import Clock
 from local.firehose import errors
-from local.firehose.clock import Clock
 from local.firehose.config import StreamConfig
 from local.firehose.errors import Failure
 from local.firehose.ledger import Record
@@ -158,7 +160,7 @@ class Processor:
                     error.failure.code,
                 )
                 if error.retryable and attempts <= self._config.processor.retries:
-                    self._pause(BACKOFF_SECONDS * 2 ** (attempts - 1))
+                    self._pause(backoff(attempts, BACKOFF_SECONDS, math.inf))
                     continue
                 return self._all_failed(records, attempts, error.failure)
             answer = Answer(attempts, self._clock.now_ms())

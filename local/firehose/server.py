@@ -12,7 +12,7 @@ import boto3
 import uvicorn
 from botocore.config import Config
 
-from local.firehose.clock import Clock, SystemClock
+from local.clock import Clock
 from local.firehose.config import StreamConfig
 from local.firehose.delivery import Objects
 from local.firehose.ledger import Journal, Ledger
@@ -100,7 +100,7 @@ class Server:
         self._configs = configs
         self._intervals = intervals
         self._journal = journal
-        self._clock = clock or SystemClock()
+        self._clock = clock or Clock()
         self._grace_seconds = grace_seconds
         self._stopping = threading.Event()
         self._http: uvicorn.Server | None = None

@@ -6,17 +6,18 @@ objects run elsewhere.
 
 import asyncio
 import heapq
+import itertools
 import logging
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, TypeGuard
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.retry import backoff
+from local.clock import Clock
 from local.firehose import errors
-from local.firehose.clock import Clock
 from local.firehose.config import StreamConfig
 from local.firehose.delivery import ErrorType, Objects, Partition, PartitionBuffers, Values
 from local.firehose.errors import ConversionFailure, Failure, conversion_error_line, error_line
@@ -160,7 +161,7 @@ class DeliveryStream:
         now, interval = self._clock.now_ms(), round(self.intervals.buffer_seconds * 1000)
         buffers = heapq.nsmallest(
             BUFFERS_SHOWN_MAX,
-            chain(self._partitions, self._failures),
+            itertools.chain(self._partitions, self._failures),
             key=lambda partition: partition.opened_ms,
         )
         return [
@@ -266,8 +267,7 @@ class DeliveryStream:
     async def _deliver(self, partition: Partition) -> None:
         key = self._objects.name(partition)
         loop = asyncio.get_running_loop()
-        pause = S3_BACKOFF_SECONDS
-        while True:
+        for tries in itertools.count(1):
             try:
                 await loop.run_in_executor(self._uploads, self._objects.write, partition, key)
                 break
@@ -279,8 +279,7 @@ class DeliveryStream:
                     key,
                     error,
                 )
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, S3_BACKOFF_SECONDS_MAX)
+            await asyncio.sleep(backoff(tries, S3_BACKOFF_SECONDS, S3_BACKOFF_SECONDS_MAX))
         self._ledger.settle(partition.sequences)
         if isinstance(partition.values, ErrorType):
             self.counters.quarantined += len(partition.sequences)

@@ -11,8 +11,8 @@ import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.pipe.checkpoint import Checkpoint
-from local.pipe.clock import SystemClock
+from local.clock import Clock
+from local.pipe.checkpoint import StreamCheckpoint
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
 from local.pipe.delivery import BACKOFF_SECONDS_MAX, exponential_backoff
@@ -101,9 +101,9 @@ def main(
             DeadLetterQueue.of(
                 definition, session.client("sqs", endpoint_url=endpoint_url, config=NO_RETRIES)
             ),
-            Checkpoint(state_dir, definition.source_arn),
+            StreamCheckpoint(state_dir, definition.source_arn),
             StatusFile(state_dir),
-            SystemClock(),
+            Clock(),
             Pace(poll_seconds=poll_seconds, backoff=exponential_backoff(backoff_seconds)),
         )
         runner.run(lambda: signals.received)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator, Sequence
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from chalicelib.retry import backoff
+from local.clock import Clock
 from local.pipe.change import Change
-from local.pipe.clock import Clock
 from local.pipe.dead_letter import Condition, DeadLetterQueue
 from local.pipe.definition import PipeDefinition
 from local.pipe.status import Status

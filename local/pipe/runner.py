@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.limits import batch_length
+from local.clock import Clock
 from local.pipe.change import Change
-from local.pipe.checkpoint import Checkpoint, Position
-from local.pipe.clock import Clock
+from local.pipe.checkpoint import ShardPosition, StreamCheckpoint
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
 from local.pipe.delivery import Backoff, Delivery, Steps, exponential_backoff
@@ -47,7 +47,7 @@ class Runner:
         stream: Stream,
         target: DeliveryStream,
         dead_letters: DeadLetterQueue | None,
-        checkpoint: Checkpoint,
+        checkpoint: StreamCheckpoint,
         status_file: StatusFile,
         clock: Clock,
         pace: Pace,
@@ -126,7 +126,7 @@ class Runner:
         log.info("Pipe %s follows %s", self._definition.name, self._stream.arn)
         if self._definition.starting_position == "LATEST" and not self._checkpoint.positions:
             for shard in shards:
-                self._checkpoint.save(shard.id, Position())
+                self._checkpoint.save(shard.id, ShardPosition())
 
     def _finished(self, shard_id: str) -> bool:
         position = self._checkpoint.positions.get(shard_id)
@@ -145,7 +145,7 @@ class Runner:
                 else:
                     status.finished = True
 
-    def _reader(self, shard_id: str, position: Position | None) -> ShardReader:
+    def _reader(self, shard_id: str, position: ShardPosition | None) -> ShardReader:
         """Return a reader from a position; the one that LATEST began with names no change yet."""
         if position is None:
             return self._stream.reader(shard_id, "TRIM_HORIZON")
@@ -212,10 +212,10 @@ class Runner:
 
     def _advance(self, shard_id: str, status: ShardStatus, sequence_number: str) -> None:
         if sequence_number != status.sequence_number:
-            self._checkpoint.save(shard_id, Position(sequence_number))
+            self._checkpoint.save(shard_id, ShardPosition(sequence_number))
             status.sequence_number = sequence_number
 
     def _finish(self, shard_id: str, status: ShardStatus) -> None:
-        self._checkpoint.save(shard_id, Position(status.sequence_number, finished=True))
+        self._checkpoint.save(shard_id, ShardPosition(status.sequence_number, finished=True))
         status.finished = status.caught_up = True
         self._start_ready()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from local.pipe.checkpoint import replace_file
+from sluice.state import StateFile
 
 STATUS_FILE = "status.json"
 
@@ -54,7 +54,7 @@ class StatusFile:
     """Writes the status, no more often than it must."""
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / STATUS_FILE
+        self._file = _state_file(directory)
         self._written_at = float("-inf")
 
     def write(self, status: Status, now: float, *, force: bool = False) -> None:
@@ -62,13 +62,14 @@ class StatusFile:
         if not force and now - self._written_at < WRITE_SECONDS:
             return
         status.updated_at = now
-        replace_file(self._path, msgspec.json.encode(status))
+        self._file.write(status)
         self._written_at = now
 
 
 def read_status(directory: Path) -> Status | None:
-    """The status last written to a state directory; None when there is none."""
-    try:
-        return msgspec.json.decode((directory / STATUS_FILE).read_bytes(), type=Status)
-    except FileNotFoundError:
-        return None
+    """Return the status last written to a state directory; None when there is none."""
+    return _state_file(directory).read()
+
+
+def _state_file(directory: Path) -> StateFile[Status]:
+    return StateFile(directory / STATUS_FILE, Status, "a status of the pipe", "delete it")

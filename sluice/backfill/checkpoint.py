@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 
-import msgspec
 from msgspec import Struct
 
 from sluice.errors import OperationError
+from sluice.state import StateFile
 
 
 class Position(Struct, omit_defaults=True):
@@ -20,90 +20,80 @@ class Position(Struct, omit_defaults=True):
     done: bool = False
 
 
-class _File(Struct):
+class _Content(Struct):
     source: str
     parts: dict[str, Position]
     too_large: list[str] = []
 
 
+_REMEDY = "name another file with --checkpoint, or begin anew with --restart"
+
+
+def _state_file(path: Path) -> StateFile[_Content]:
+    return StateFile(path, _Content, "a checkpoint of a backfill", _REMEDY)
+
+
 class Checkpoint:
     """The positions of one backfill. It may be shared between threads."""
 
-    def __init__(self, path: Path, file: _File) -> None:
-        self._path = path
+    def __init__(self, file: StateFile[_Content], content: _Content) -> None:
         self._file = file
+        self._content = content
         self._lock = Lock()
 
     @classmethod
     def begin(cls, path: Path, source: str, parts: Iterable[str]) -> "Checkpoint":
-        """A new checkpoint, which replaces the file. Raises OperationError."""
-        checkpoint = cls(path, _File(source, {part: Position() for part in parts}))
-        checkpoint._write()
-        return checkpoint
+        """Return a new checkpoint, which replaces the file. Raises OperationError."""
+        content = _Content(source, {part: Position() for part in parts})
+        file = _state_file(path)
+        file.write(content)
+        return cls(file, content)
 
     @classmethod
     def load(cls, path: Path, source: str) -> "Checkpoint | None":
-        """The checkpoint of an earlier run of this source, if any. Raises OperationError."""
-        remedy = "name another file with --checkpoint, or begin anew with --restart"
-        try:
-            file = msgspec.json.decode(path.read_bytes(), type=_File)
-        except FileNotFoundError:
+        """Return the checkpoint of an earlier run of this source, if any. Raises OperationError."""
+        file = _state_file(path)
+        content = file.read()
+        if content is None:
             return None
-        except OSError as error:
-            raise OperationError(f"{path} cannot be read: {error.strerror}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise OperationError(f"{path} is no checkpoint of a backfill; {remedy}") from None
-        if file.source != source:
+        if content.source != source:
             raise OperationError(
-                f"{path} belongs to the backfill of {file.source}, not of {source}; {remedy}"
+                f"{path} belongs to the backfill of {content.source}, not of {source}; {_REMEDY}"
             )
-        return cls(path, file)
+        return cls(file, content)
 
     @property
     def path(self) -> Path:
         """The file."""
-        return self._path
+        return self._file.path
 
     @property
     def parts(self) -> dict[str, Position]:
         """The position of each part of the source."""
-        return dict(self._file.parts)
+        return dict(self._content.parts)
 
     @property
     def items(self) -> int:
         """Items delivered so far, in all runs."""
-        return sum(position.items for position in self._file.parts.values())
+        return sum(position.items for position in self._content.parts.values())
 
     @property
     def too_large(self) -> list[str]:
         """Keys, as DynamoDB JSON, of items that no Firehose record can hold."""
-        return list(self._file.too_large)
+        return list(self._content.too_large)
 
     @property
     def done(self) -> bool:
         """Whether every part is delivered."""
-        return all(position.done for position in self._file.parts.values())
+        return all(position.done for position in self._content.parts.values())
 
     def advance(
         self, part: str, after: str | None, items: int, too_large: Iterable[str] = ()
     ) -> None:
         """Note a page as delivered; `after` is None for the last one. Raises OperationError."""
         with self._lock:
-            position = self._file.parts[part]
+            position = self._content.parts[part]
             position.after, position.done = after, after is None
             position.items += items
-            self._file.too_large += too_large
-            self._write()
-
-    def _write(self) -> None:
-        """Replace the file whole, so that a kill at any moment leaves the old one or the new."""
-        draft = self._path.with_name(self._path.name + ".new")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_bytes(msgspec.json.encode(self._file))
-            draft.replace(self._path)
-        except OSError as error:
-            raise OperationError(
-                f"the checkpoint {self._path} cannot be written: {error.strerror}; "
-                "name another file with --checkpoint"
-            ) from None
+            self._content.too_large += too_large
+            self._file.write(self._content)

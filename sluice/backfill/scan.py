@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
+from chalicelib.retry import backoff, error_code, is_passing, is_throttled
 from sluice.backfill.capacity import ReadCapacity
 from sluice.backfill.source import Found, Page
 from sluice.backfill.stop import Stop
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
 ATTEMPTS = 12
 BACKOFF_SECONDS = 0.1
 BACKOFF_SECONDS_MAX = 10.0
-
-THROTTLED = frozenset(
-    {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
-)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -93,7 +90,7 @@ class TableScan:
 
     def _read(self, request: "ScanInputTypeDef") -> tuple[int, "ScanOutputTypeDef"]:
         """One page, and the epoch milliseconds at which its reading began."""
-        for attempt in range(ATTEMPTS):
+        for attempt in range(1, ATTEMPTS + 1):
             while (delay := self._capacity.delay()) > 0:
                 self._stop.pause(delay)
             request["Limit"] = self._capacity.page_items
@@ -101,11 +98,11 @@ class TableScan:
             try:
                 answer = self._client.scan(**request)
             except ClientError as error:
-                reason = error.response["Error"].get("Code", "")
-                if reason in THROTTLED:
-                    self._capacity.throttled()
-                elif error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+                if not is_passing(error):
                     raise
+                if is_throttled(error):
+                    self._capacity.throttled()
+                reason = error_code(error)
             except (HTTPClientError, ConnectionError) as error:
                 reason = type(error).__name__
             else:
@@ -113,7 +110,7 @@ class TableScan:
                 self._capacity.spent(units, answer["ScannedCount"])
                 return moment, answer
             self._stop.pause(
-                random.uniform(0, min(BACKOFF_SECONDS * 2**attempt, BACKOFF_SECONDS_MAX))  # noqa: S311
+                random.uniform(0, backoff(attempt, BACKOFF_SECONDS, BACKOFF_SECONDS_MAX))  # noqa: S311
             )
         raise OperationError(
             f"the table {self._name} could not be read {ATTEMPTS} times in a row: {reason}; "

@@ -14,6 +14,8 @@ from urllib.request import urlopen
 import boto3
 from botocore.config import Config
 
+from local.clock import Clock
+
 DEADLINE_SECONDS = 30
 START_MS = 1_700_076_551_926
 ROLE = "arn:aws:iam::000000000000:role/any"
@@ -170,7 +172,7 @@ class Deployed:
         ]
 
 
-class SetClock:
+class SetClock(Clock):
     """A clock that stands still until it is moved."""
 
     def __init__(self, epoch_ms: int = START_MS) -> None:

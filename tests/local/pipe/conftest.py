@@ -12,7 +12,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from local.pipe.checkpoint import Checkpoint
+from local.clock import Clock
+from local.pipe.checkpoint import StreamCheckpoint
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
 from local.pipe.runner import Pace, Runner
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 DEADLINE_SECONDS = 30
 
 
-class VirtualClock:
+class VirtualClock(Clock):
     """Starts now; sleeping takes no time, it passes."""
 
     def __init__(self) -> None:
@@ -136,7 +137,7 @@ def make_runner(
             Stream(client, stream_arn),
             target,
             DeadLetterQueue.of(definition, sqs),
-            Checkpoint(tmp_path, stream_arn),
+            StreamCheckpoint(tmp_path, stream_arn),
             StatusFile(tmp_path),
             clock,
             Pace(poll_seconds=0.25, discovery_seconds=1, backoff=float),

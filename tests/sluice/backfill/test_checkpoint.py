@@ -37,7 +37,7 @@ def test_that_of_another_table_is_refused_with_the_remedy(tmp_path: Path) -> Non
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file.json"
     path.write_bytes(content)
-    with pytest.raises(OperationError, match="no checkpoint of a backfill"):
+    with pytest.raises(OperationError, match="not a checkpoint of a backfill"):
         Checkpoint.load(path, "table")
 
 

@@ -1,0 +1,26 @@
+"""The time that the local parts go by; tests bring their own."""
+
+import time
+
+SIGNAL_SECONDS = 0.2
+"""A sleep is cut at this length, so that a signal to stop is seen soon."""
+
+
+class Clock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        """Return the seconds since the epoch."""
+        return time.time()
+
+    def now_ms(self) -> int:
+        """Return the milliseconds since the epoch."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        """Return the seconds since some moment; never goes back."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, at most `SIGNAL_SECONDS`."""
+        time.sleep(min(seconds, SIGNAL_SECONDS))
