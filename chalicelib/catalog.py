@@ -11,8 +11,8 @@ from msgspec import Struct, inspect
 
 from chalicelib.change import CHANGE_FIELDS
 from chalicelib.partitions import TIME_FORMATS, encode_value, path
-from chalicelib.readers import struct_fields
 from chalicelib.schema import LAYOUT, SITE, Record
+from chalicelib.types import struct_fields
 
 CHANGES = "changes"
 ALL_CHANGES = "all_changes"

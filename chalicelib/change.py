@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from chalicelib.readers import image_reader, image_type, nullable, struct_readers
 from chalicelib.schema import EPOCH_MS_MAX, Record
+from chalicelib.types import image_reader, image_type, nullable, struct_readers
 
 INPUT_TEMPLATE = (
     '{"eventID": <$.eventID>, "eventName": <$.eventName>, '

@@ -15,8 +15,8 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.inspect import Metadata, StrType
 
 from chalicelib.limits import PREFIX_LENGTH_MAX
-from chalicelib.readers import struct_fields
 from chalicelib.schema import EPOCH_MS_MAX, EVENT_TIME, LAYOUT, Record
+from chalicelib.types import struct_fields
 
 DATA_PREFIX = "data/"
 ERROR_PREFIX = "errors/"

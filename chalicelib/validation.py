@@ -16,8 +16,8 @@ from chalicelib.attributes import number
 from chalicelib.limits import ITEM_BYTES_MAX
 from chalicelib.partitions import PartitionError, encode_value
 from chalicelib.problems import ERRORS_MAX, FieldError, Invalid, TooLarge
-from chalicelib.readers import struct_fields
 from chalicelib.schema import KEY, LAYOUT, Record
+from chalicelib.types import struct_fields
 
 RECORD_BYTES_MAX = ITEM_BYTES_MAX
 """Bytes of a record as compact JSON, which its DynamoDB item never exceeds."""

@@ -13,8 +13,8 @@ from msgspec import NODEFAULT, Struct
 
 from chalicelib.change import CHANGE_FIELDS
 from chalicelib.partitions import VALUE_LENGTH_MAX, firehose_error_prefix, firehose_prefix, path
-from chalicelib.readers import struct_fields
 from chalicelib.schema import EVENT_TIME, LAYOUT, Record
+from chalicelib.types import struct_fields
 from docs.licences import licences_page
 from docs.rights import rights_tables
 from docs.scale import large_case, middle_case, small_case

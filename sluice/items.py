@@ -1,7 +1,7 @@
 """Lines of the lake back into DynamoDB items, exact to the digit.
 
 The way back of `chalicelib.change`: what a declared field's JSON stands for is told by the schema
-alone, so the writers mirror `chalicelib.readers`.
+alone, so the writers mirror `chalicelib.types`.
 """
 
 from base64 import b64decode
@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, inspect
 
-from chalicelib.readers import struct_fields
 from chalicelib.schema import Record
+from chalicelib.types import struct_fields
 
 Item = dict[str, dict[str, Any]]
 """A DynamoDB item as boto3's low-level client gives and takes it: binary values are bytes."""

@@ -7,8 +7,8 @@ import msgspec
 import msgspec.inspect as types
 from msgspec import Struct
 
-from chalicelib.readers import struct_fields
 from chalicelib.schema import Record
+from chalicelib.types import struct_fields
 
 
 class Field(Struct, frozen=True):

@@ -18,9 +18,9 @@ from typing import Any
 
 from msgspec import inspect
 
-from chalicelib.readers import struct_fields
 from chalicelib.schema import EVENT_TIME, KEY, SITE, Record
 from chalicelib.transform import transformer
+from chalicelib.types import struct_fields
 from sluice.event import render
 from sluice.planning.workload import Workload
 

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct, inspect
 
 from chalicelib.catalog import columns
-from chalicelib.readers import struct_fields
 from chalicelib.schema import Record
+from chalicelib.types import struct_fields
 from sluice.items import Item, item_writer
 from sluice.query.athena import Row
 

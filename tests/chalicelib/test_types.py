@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct, UnsetType
 
 from chalicelib.attributes import attribute, item, number, plain
-from chalicelib.readers import image_reader, image_type, nullable, reader
+from chalicelib.types import image_reader, image_type, nullable, reader
 
 
 class Address(Struct):
