@@ -1,23 +1,21 @@
-"""The lake as tables: the columns of a line, and the folders that queries are pruned by.
+"""The lake as tables: the columns of a line, and the partitions that prune a query.
 
-Pure names and texts. `infrastructure.catalog` makes Glue tables of them.
+Only names and texts. `infrastructure.catalog` builds the Glue tables from them.
 """
 
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-from msgspec import Struct, inspect
+from msgspec import Struct
 
-from chalicelib.change import CHANGE_FIELDS
+from chalicelib.change import line_types
 from chalicelib.partitions import TIME_FORMATS, encode_value, path
 from chalicelib.schema import LAYOUT, SITE, Record
-from chalicelib.types import struct_fields
+from chalicelib.types import field_types
 
 CHANGES = "changes"
 ALL_CHANGES = "all_changes"
-
-_CHANGE_TYPES = {"changedAt": "bigint", "expired": "boolean"}
 
 _WITHIN_A_DAY = ("hour", "minute")
 
@@ -28,88 +26,81 @@ class Column(NamedTuple):
     """A column of the tables."""
 
     name: str
-    """Lower-case: Athena knows no other."""
+    """Lower-case: Athena has no other names."""
     type: str
     key: str
-    """The field of the line, as the line spells it."""
+    """The name of the field in the line."""
     comment: str
 
 
 def columns(record_type: type[Struct] = Record) -> tuple[Column, ...]:
-    """The columns of a line, in its order.
+    """Return the columns of a line, in its order.
 
-    Whole numbers of 64 bits are `bigint`. All that no type of Athena's holds exactly is `string`
+    Integers of 64 bits are `bigint`. A value that no type of Athena's holds exactly is `string`
     with its JSON text: decimals, whose 38 digits may stand anywhere around the point, lists, maps
-    and sets. Raises TypeError for two fields that differ in case alone.
+    and sets. Raises TypeError for two fields that differ only in case.
     """
-    record = [
-        Column(field.name.lower(), _type(field.type), field.name, _description(field.type))
-        for field in struct_fields(record_type)
-    ]
-    change = [
-        Column(name.lower(), _CHANGE_TYPES.get(name, "string"), name, description)
-        for name, description in CHANGE_FIELDS.items()
-    ]
-    found: dict[str, Column] = {}
-    for column in record + change:
-        if column.name in found:
+    keys: dict[str, str] = {}
+    for key in line_types(record_type):
+        other = keys.setdefault(key.lower(), key)
+        if other != key:
             raise TypeError(
-                f"{found[column.name].key} and {column.key} would be one column; "
-                "Athena knows lower-case names alone, so rename one of them"
+                f"{other} and {key} would be one column, since Athena has only lower-case names; "
+                "rename one of them"
             )
-        found[column.name] = column
-    return tuple(found.values())
+    return tuple(
+        Column(key.lower(), declared.column, key, declared.description)
+        for key, declared in line_types(record_type).items()
+    )
 
 
 def partition_levels(layout: Sequence[str] = LAYOUT) -> tuple[str, ...]:
-    """The levels that are partitions of `changes`: those before the hour.
+    """Return the levels that are partitions of `changes`: those before the hour.
 
-    What lies deeper is read within them, so that planning a query stays small.
+    Deeper levels are read within them, so that planning a query stays small.
     """
     return tuple(takewhile(lambda level: level not in _WITHIN_A_DAY, layout))
 
 
 def partition_column(level: str) -> str:
-    """The column of a level: its own name for a time; a field's is a data column already."""
+    """Return the column of a level. A time level gives it its name; a field is a column already."""
     return level if level in TIME_FORMATS else f"{level.lower()}_partition"
 
 
 def partition_columns(
     layout: Sequence[str] = LAYOUT, record_type: type[Struct] = Record
 ) -> tuple[Column, ...]:
-    """The partition columns of `changes`, outermost first.
+    """Return the partition columns of `changes`, outermost first.
 
     Raises TypeError when the record has a field of such a name.
     """
-    found = tuple(
-        Column(partition_column(level), "int", level, f"The {level} of the event time, UTC.")
-        if level in TIME_FORMATS
-        else Column(
-            partition_column(level), "string", level, f"{level}, percent-encoded as in the path."
-        )
-        for level in partition_levels(layout)
-    )
-    taken = {each.name for each in columns(record_type)} & {each.name for each in found}
+    partitions = []
+    for level in partition_levels(layout):
+        kind, comment = "string", f"{level}, percent-encoded as in the path."
+        if level in TIME_FORMATS:
+            kind, comment = "int", f"The {level} of the event time, UTC."
+        partitions.append(Column(partition_column(level), kind, level, comment))
+    names = {column.name for column in columns(record_type)}
+    taken = sorted(names & {partition.name for partition in partitions})
     if taken:
         raise TypeError(
-            f"{', '.join(sorted(taken))} is a field of the record and a partition of the lake; "
+            f"{', '.join(taken)} is a field of the record and a partition of the lake; "
             "rename the field or take the level out of the layout"
         )
-    return found
+    return tuple(partitions)
 
 
 def location(layout: Sequence[str] = LAYOUT) -> str:
-    """The folder of one projected partition, with `${column}` for each value."""
+    """Return the folder of one projected partition, with `${column}` for each value."""
     return path({level: f"${{{partition_column(level)}}}" for level in partition_levels(layout)})
 
 
 def projection(
     layout: Sequence[str], sites: Sequence[str], years: tuple[int, int]
 ) -> dict[str, str]:
-    """How Athena tells the partitions of `changes`: table parameters, the template aside.
+    """Return the table parameters with which Athena projects the partitions of `changes`.
 
-    The site's values are the given ones; without any, and for other fields, each query must name
-    them (https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html).
+    `sites` are the site's values; without any, and for other fields, every query must name them (https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html).
     """
     properties = {"projection.enabled": "true"}
     for level in partition_levels(layout):
@@ -131,7 +122,7 @@ def projection(
 
 
 def serde_mapping(record_type: type[Struct] = Record) -> dict[str, str]:
-    """How the OpenX SerDe finds the key of each column
+    """Return the parameters with which the OpenX SerDe maps columns to keys
     (https://docs.aws.amazon.com/athena/latest/ug/openx-json-serde.html)."""
     return {"case.insensitive": "FALSE"} | {
         f"mapping.{name}": key for name, key in renamed_keys(record_type).items()
@@ -139,43 +130,10 @@ def serde_mapping(record_type: type[Struct] = Record) -> dict[str, str]:
 
 
 def renamed_keys(record_type: type[Struct] = Record) -> dict[str, str]:
-    """The key of each column that is not named as its key."""
+    """Return the keys of the columns whose name differs from the key, by column."""
     return {column.name: column.key for column in columns(record_type) if column.name != column.key}
 
 
 def json_text_keys(record_type: type[Struct] = Record) -> tuple[str, ...]:
-    """The keys of the `string` columns that hold JSON text: those whose values are no text."""
-    return tuple(
-        field.name
-        for field in struct_fields(record_type)
-        if _type(field.type) == "string" and not _is_text(field.type)
-    )
-
-
-def _is_text(info: inspect.Type) -> bool:
-    match info:
-        case inspect.Metadata(type=inner):
-            return _is_text(inner)
-        case inspect.UnionType(types=types):
-            return any(map(_is_text, types))
-    return isinstance(info, inspect.StrType | inspect.BytesType)
-
-
-def _type(info: inspect.Type) -> str:
-    match info:
-        case inspect.Metadata(type=inner):
-            return _type(inner)
-        case inspect.UnionType(types=types):
-            (inner,) = (each for each in types if not isinstance(each, inspect.NoneType))
-            return _type(inner)
-        case inspect.BoolType():
-            return "boolean"
-        # msgspec has no bounds beyond 64 bits.
-        case inspect.IntType(ge=int(), le=int()):
-            return "bigint"
-    return "string"
-
-
-def _description(info: inspect.Type) -> str:
-    found = info.extra_json_schema if isinstance(info, inspect.Metadata) else None
-    return str((found or {}).get("description", ""))
+    """Return the record's keys whose columns hold the text of their JSON."""
+    return tuple(key for key, declared in field_types(record_type).items() if declared.as_json)

@@ -1,4 +1,4 @@
-"""A change of the table: how the pipe spells it, how it is read, and its line in the lake.
+"""A change of the table: the form in which the pipe passes it, and its line in the lake.
 
 The template passes whole sub-objects and no single attribute: Pipes inserts values unescaped and
 turns a missing path into ""
@@ -6,14 +6,14 @@ turns a missing path into ""
 attribute named by the template could break the JSON, inject a field, or be missing unseen.
 """
 
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from chalicelib.schema import EPOCH_MS_MAX, Record
-from chalicelib.types import image_reader, image_type, nullable, struct_readers
+from chalicelib.schema import EPOCH_MS_MAX, Int64, Record
+from chalicelib.types import FieldType, field_types, image_reader, image_type, nullable
 
 INPUT_TEMPLATE = (
     '{"eventID": <$.eventID>, "eventName": <$.eventName>, '
@@ -23,10 +23,10 @@ INPUT_TEMPLATE = (
 as "" unless a service made the change."""
 
 CHANGE_TYPES = ("INSERT", "MODIFY", "REMOVE")
-"""The kinds of change a stream reports. All of them belong into the lake: deletes are data."""
+"""The kinds of change a stream reports. All of them belong in the lake: deletes are data."""
 
 SNAPSHOT = "SNAPSHOT"
-"""The change type of an item as a backfill found it in the table. Its sequence is the time of
+"""The change type of an item that a backfill read from the table. Its sequence is the time of
 reading in epoch milliseconds: below every sequence of a stream, which has 21 digits or more."""
 
 SEQUENCE_DIGITS = 40
@@ -34,18 +34,49 @@ SEQUENCE_DIGITS = 40
 (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html)."""
 
 TTL_PRINCIPAL = "dynamodb.amazonaws.com"
-"""Who deletes expired items
+"""The service that deletes expired items
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html)."""
 
-CHANGE_FIELDS = {
-    "changeType": "INSERT, MODIFY, REMOVE with the item's last image, or SNAPSHOT by a backfill.",
-    "changeSequence": "Orders a key's versions; zero-padded, so that text order is numeric order.",
-    "changedAt": "When the table changed, epoch milliseconds, to the second.",
-    "eventId": "Unique for each change; two lines with the same one are duplicates.",
-    "expired": "true on a REMOVE made by time to live; absent otherwise.",
-    "extra": "Attributes the schema does not declare, as DynamoDB JSON text; absent without any.",
-}
-"""What a line holds beside the record's own fields."""
+
+class ChangeFields(Struct):
+    """What a line holds beside the record's own fields."""
+
+    changeType: Annotated[
+        str,
+        Meta(
+            description="INSERT, MODIFY, REMOVE with the item's last image, or SNAPSHOT by a "
+            "backfill."
+        ),
+    ]
+    changeSequence: Annotated[
+        str,
+        Meta(
+            description="Orders a key's versions; zero-padded, so that text order is numeric order."
+        ),
+    ]
+    changedAt: Annotated[
+        Int64, Meta(description="When the table changed, epoch milliseconds, to the second.")
+    ]
+    eventId: Annotated[
+        str,
+        Meta(description="Unique for each change; two lines with the same one are duplicates."),
+    ]
+    expired: (
+        Annotated[
+            bool, Meta(description="true on a REMOVE made by time to live; absent otherwise.")
+        ]
+        | UnsetType
+    ) = UNSET
+    extra: (
+        Annotated[
+            str,
+            Meta(
+                description="Attributes the schema does not declare, as DynamoDB JSON text; absent "
+                "without any."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class ChangeError(ValueError):
@@ -53,7 +84,7 @@ class ChangeError(ValueError):
 
 
 class Identity(Struct):
-    """Who made the change, when a service did."""
+    """The service that made the change."""
 
     principalId: str = ""
 
@@ -68,7 +99,7 @@ class StreamData(Struct):
 
 
 class StreamRecord(Struct):
-    """A change as `INPUT_TEMPLATE` spells it."""
+    """A change in the form of `INPUT_TEMPLATE`."""
 
     eventID: str
     eventName: str
@@ -79,30 +110,35 @@ class StreamRecord(Struct):
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def line_type(record_type: type[Struct]) -> type[Struct]:
-    """The type of a line: the record's fields, then the change's. Absent ones are UNSET.
+def line_types(record_type: type[Struct] = Record) -> Mapping[str, FieldType]:
+    """Return the types of a line's fields: the record's, then the change's.
 
     Raises TypeError when the two have a name in common.
     """
-    names = record_type.__struct_fields__
-    if taken := sorted(CHANGE_FIELDS.keys() & set(names)):
+    record, change = field_types(record_type), field_types(ChangeFields)
+    if common := sorted(record.keys() & change.keys()):
         raise TypeError(
-            f"a record's field must not be named {', '.join(taken)}: a line has it already"
+            f"a record's field must not be named {', '.join(common)}: a line has it already"
         )
-    fields = [(name, Any, UNSET) for name in (*names, *CHANGE_FIELDS)]
+    return {**record, **change}
+
+
+def line_type(record_type: type[Struct]) -> type[Struct]:
+    """Return the type of a line, whose fields are UNSET where absent. Raises as `line_types`."""
+    fields = [(name, Any, UNSET) for name in line_types(record_type)]
     return msgspec.defstruct("Line", fields, gc=False)
 
 
 def encode_line(line: Struct) -> bytes:
-    """A line as it stands in the lake: one JSON object, ended by a newline."""
+    """Return a line of the lake: one JSON object, ended by a newline."""
     return _encode(line) + b"\n"
 
 
 def line_encoder(as_text: Collection[str]) -> Callable[[Struct], bytes]:
-    """`encode_line`, with the values of these fields as the text of their JSON.
+    """Return `encode_line`, with the values of these fields as the text of their JSON.
 
-    What Firehose's conversion to Parquet makes of a number that is no 64-bit integer is not
-    documented, and may be a double; text stays exact.
+    How Firehose converts a number that is not a 64-bit integer to Parquet is not documented: it may
+    become a double. Text stays exact.
     """
     if not as_text:
         return encode_line
@@ -120,31 +156,75 @@ def line_encoder(as_text: Collection[str]) -> Callable[[Struct], bytes]:
 def change_reader(
     record_type: type[Struct] = Record, keep_undeclared: bool = True
 ) -> Callable[[bytes], Any]:
-    """A function that reads a pipe's record (JSON) into a `line_type`. It raises ChangeError alone.
+    """Return a function that reads a pipe's record (JSON) into a `line_type`.
 
-    Attributes the record type does not declare go into `extra`, unless `keep_undeclared` is false.
-    Building it raises TypeError when the record type cannot stand in the lake.
+    The function raises only ChangeError. Attributes the record type does not declare go into
+    `extra`, unless `keep_undeclared` is false. Building it raises TypeError when the record type
+    cannot be stored in the lake.
     """
-    line = line_type(record_type)
-    read_image = image_reader(record_type)
+    new_line: Callable[..., Any] = line_type(record_type)
     decode_record = msgspec.json.Decoder(StreamRecord).decode
     decode_image = msgspec.json.Decoder(image_type(record_type)).decode
-    decode_attributes = msgspec.json.Decoder(dict[str, Raw]).decode
-    nullable_fields = {
-        name: (msgspec.json.Decoder(each.wire), each.value)
-        for name, each in (
-            (name, nullable(strict)) for name, strict in struct_readers(record_type).items()
-        )
-    }
+    read_image = image_reader(record_type)
+    read_mixed_image = mixed_image_reader(record_type, keep_undeclared)
 
-    def read_mixed_image(image: Raw) -> tuple[list[Any], str | UnsetType]:
-        """An image with undeclared attributes, or with declared ones that are NULL."""
+    def read(data: bytes) -> Any:
+        try:
+            record = decode_record(data)
+            image, expired = chosen_image(record)
+            try:
+                declared = decode_image(image)
+            except msgspec.ValidationError:
+                values, extra = read_mixed_image(image)
+            else:
+                values, extra = read_image(declared), UNSET
+        except ChangeError:
+            raise
+        except UnicodeDecodeError:
+            raise ChangeError("is not UTF-8") from None
+        except (msgspec.MsgspecError, ValueError, RecursionError) as broken:
+            raise ChangeError(f"is not a change of the table: {broken}") from None
+        sequence = record.dynamodb.SequenceNumber
+        if len(sequence) > SEQUENCE_DIGITS or not (sequence.isascii() and sequence.isdecimal()):
+            raise ChangeError(f"SequenceNumber is not a number of at most {SEQUENCE_DIGITS} digits")
+        changed_at = record.dynamodb.ApproximateCreationDateTime * 1000
+        if not 0 <= changed_at <= EPOCH_MS_MAX:
+            raise ChangeError("ApproximateCreationDateTime is not in the years 1970-9999")
+        # Assigned one by one, since msgspec takes keywords at twice the cost.
+        line = new_line(*values)
+        line.changeType = record.eventName
+        line.changeSequence = sequence.zfill(SEQUENCE_DIGITS)
+        line.changedAt = round(changed_at)
+        line.eventId = record.eventID
+        line.expired = expired
+        line.extra = extra
+        return line
+
+    return read
+
+
+def mixed_image_reader(
+    record_type: type[Struct], keep_undeclared: bool
+) -> Callable[[Raw], tuple[list[Any], str | UnsetType]]:
+    """Return a function that reads an image with undeclared attributes, or with NULL for a value.
+
+    It returns the declared fields' values in order, UNSET where absent, and the undeclared
+    attributes as JSON, UNSET without any. It raises ChangeError.
+    """
+    decode_attributes = msgspec.json.Decoder(dict[str, Raw]).decode
+    fields = []
+    for name, declared in field_types(record_type).items():
+        value_or_null = nullable(declared)
+        decode = msgspec.json.Decoder(value_or_null.wire).decode
+        fields.append((name, decode, value_or_null.read))
+
+    def read(image: Raw) -> tuple[list[Any], str | UnsetType]:
         attributes = decode_attributes(image)
         values: list[Any] = []
-        for name, (wire, value) in nullable_fields.items():
+        for name, decode, value in fields:
             raw = attributes.pop(name, UNSET)
             try:
-                values.append(raw if raw is UNSET else value(wire.decode(raw)))
+                values.append(raw if raw is UNSET else value(decode(raw)))
             except msgspec.ValidationError:
                 # Its own words may quote the names within a map, which are data.
                 raise ChangeError(f"{name} is not of the type that the schema declares") from None
@@ -153,46 +233,11 @@ def change_reader(
         extra = _encode(attributes).decode() if attributes and keep_undeclared else UNSET
         return values, extra
 
-    def read_any_image(image: Raw) -> tuple[list[Any], str | UnsetType]:
-        try:
-            declared = decode_image(image)
-        except msgspec.ValidationError:
-            return read_mixed_image(image)
-        return read_image(declared), UNSET
-
-    def read(data: bytes) -> Struct:
-        try:
-            record = decode_record(data)
-            stream = record.dynamodb
-            image, expired = chosen_image(record)
-            values, extra = read_any_image(image)
-        except ChangeError:
-            raise
-        except UnicodeDecodeError:
-            raise ChangeError("is not UTF-8") from None
-        except (msgspec.MsgspecError, ValueError, RecursionError) as broken:
-            raise ChangeError(f"is no change of the table: {broken}") from None
-        sequence = stream.SequenceNumber
-        if len(sequence) > SEQUENCE_DIGITS or not (sequence.isascii() and sequence.isdecimal()):
-            raise ChangeError(f"SequenceNumber is not a number of at most {SEQUENCE_DIGITS} digits")
-        changed_at = stream.ApproximateCreationDateTime * 1000
-        if not 0 <= changed_at <= EPOCH_MS_MAX:
-            raise ChangeError("ApproximateCreationDateTime is not in the years 1970-9999")
-        return line(
-            *values,
-            record.eventName,
-            sequence.zfill(SEQUENCE_DIGITS),
-            round(changed_at),
-            record.eventID,
-            expired,
-            extra,
-        )
-
     return read
 
 
 def chosen_image(record: StreamRecord) -> tuple[Raw, bool | UnsetType]:
-    """The image that a change's line shows, and True beside it when time to live deleted the item.
+    """Return the image for a change's line, and True if time to live deleted the item.
 
     Raises ChangeError for an unknown kind of change, and for one without its image.
     """
@@ -207,7 +252,7 @@ def chosen_image(record: StreamRecord) -> tuple[Raw, bool | UnsetType]:
             if isinstance(identity, Identity) and identity.principalId == TTL_PRINCIPAL:
                 expired = True
         case _:
-            raise ChangeError(f"eventName is none of {', '.join((*CHANGE_TYPES, SNAPSHOT))}")
+            raise ChangeError(f"eventName is not one of {', '.join((*CHANGE_TYPES, SNAPSHOT))}")
     if image is UNSET:
         raise ChangeError(f"a {record.eventName} has no image; the stream must carry both")
     return image, expired

@@ -12,11 +12,10 @@ from typing import Any
 from urllib.parse import quote
 
 from msgspec import UNSET, Struct, UnsetType
-from msgspec.inspect import Metadata, StrType
 
 from chalicelib.limits import PREFIX_LENGTH_MAX
 from chalicelib.schema import EPOCH_MS_MAX, EVENT_TIME, LAYOUT, Record
-from chalicelib.types import struct_fields
+from chalicelib.types import field_types
 
 DATA_PREFIX = "data/"
 ERROR_PREFIX = "errors/"
@@ -114,10 +113,7 @@ def partitioner(layout: Sequence[str] = LAYOUT) -> Callable[[Any], dict[str, str
 def layout_errors(layout: Sequence[str], record_type: type[Struct] = Record) -> list[str]:
     """What is wrong with a layout, a sentence each; nothing when it can be used."""
     texts = {
-        field.name
-        for field in struct_fields(record_type)
-        if isinstance(field.type, StrType)
-        or (isinstance(field.type, Metadata) and isinstance(field.type.type, StrType))
+        name for name, declared in field_types(record_type).items() if declared.kinds == ("S",)
     }
     errors = [
         f"level {level!r} is neither a text field of the record ({', '.join(sorted(texts))}) "

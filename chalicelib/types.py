@@ -1,12 +1,14 @@
-"""Reading DynamoDB JSON by a schema: the wire types msgspec decodes, and the way to the values.
+"""The types of the schema: how each is read from DynamoDB JSON, written back, and stored.
 
-The map from schema types is total and raises on any other when a schema is read, never when a
-record arrives.
+The map from the schema's types is total: any other type raises when the schema is read, never when
+a record arrives.
 """
 
 import math
-from collections.abc import Callable
+from base64 import b64decode
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -15,17 +17,35 @@ from msgspec import UNSET, Struct, UnsetType, inspect
 
 from chalicelib.attributes import number
 
-DIGITS_OF_MOST = 19
-"""Below it a whole number is read the short way: it has neither sign nor exponent."""
+SHORT_DIGITS_MAX = 18
+"""Digits up to which a whole number without sign or exponent is read directly."""
 
 
-class Reader(NamedTuple):
-    """How a value is read from its attribute value."""
+class FieldType(NamedTuple):
+    """How a type of the schema is read from an attribute, written back, and stored in a column."""
 
+    info: inspect.Type
+    """The type as msgspec describes it, without its metadata and None."""
     wire: type[Struct]
-    """What msgspec decodes: one member, named by DynamoDB's attribute type."""
-    value: Callable[[Any], Any]
+    """What msgspec decodes: its members are named by DynamoDB's attribute types."""
+    read: Callable[[Any], Any]
     """From the decoded wire to the value. Raises ValueError with the rule that is broken."""
+    write: Callable[[Any], Any]
+    """From the value in a line's JSON to the content of its attribute, as boto3 takes it."""
+    column: str = "string"
+    """The type of the column in Athena."""
+    as_json: bool = True
+    """Whether the column holds the value as the text of its JSON, since no other is exact."""
+    description: str = ""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """DynamoDB's attribute types that hold it: one, and NULL where it may be None."""
+        return self.wire.__struct_fields__
+
+    def attribute(self, value: Any) -> dict[str, Any]:
+        """Return the attribute of a value in a line's JSON, as boto3 takes it."""
+        return {"NULL": True} if value is None else {self.kinds[0]: self.write(value)}
 
 
 class NumberWire(Struct, forbid_unknown_fields=True, gc=False):
@@ -34,54 +54,48 @@ class NumberWire(Struct, forbid_unknown_fields=True, gc=False):
     N: str
 
 
-def reader(info: inspect.Type) -> Reader:
-    """The reader of a schema type. Raises TypeError for a type that no attribute holds exactly.
+def field_type(info: inspect.Type) -> FieldType:
+    """Return how a schema's type is handled. Raises TypeError if no attribute holds it exactly.
 
-    Of the schema's rules only the type and an integer's bounds are asked: what the table holds
-    belongs into the lake, whoever wrote it.
+    Only the type and an integer's bounds are checked when a value is read, none of the schema's
+    other rules: what the table holds belongs in the lake, whoever wrote it.
     """
     match info:
         case inspect.Metadata(type=inner):
-            return reader(inner)
+            description = (info.extra_json_schema or {}).get("description", "")
+            return field_type(inner)._replace(description=description)
         case inspect.UnionType(types=types):
-            return _union(types)
+            others = [each for each in types if not isinstance(each, inspect.NoneType)]
+            if len(others) != 1:
+                raise TypeError("a field has one type, or one type and None")
+            return nullable(field_type(others[0]))
         case inspect.StrType():
-            return _reader("S", str)
-        case inspect.BoolType():
-            return _reader("BOOL", bool)
+            return _field_type(info, "S", str, as_json=False)
         case inspect.BytesType():
-            return _reader("B", bytes)
-        case inspect.IntType() | inspect.DecimalType():
-            return Reader(NumberWire, _number_reader(info))
+            return _field_type(info, "B", bytes, write=b64decode, as_json=False)
+        case inspect.BoolType():
+            return _field_type(info, "BOOL", bool, column="boolean", as_json=False)
+        # msgspec has no bounds beyond 64 bits.
+        case inspect.IntType(ge=int(), le=int()):
+            return FieldType(info, NumberWire, _integer_reader(info), str, "bigint", as_json=False)
+        case inspect.IntType():
+            return FieldType(info, NumberWire, _integer_reader(info), str)
+        case inspect.DecimalType():
+            return FieldType(info, NumberWire, lambda wire: Decimal(number(wire.N)), str)
         case inspect.SetType(item_type=element) | inspect.FrozenSetType(item_type=element):
-            return _set(element)
+            return _set(info, field_type(element))
         case inspect.ListType(item_type=element):
-            wire, value = reader(element)
-            return _reader("L", list[wire], lambda each: [value(one) for one in each])  # type: ignore[valid-type]
+            return _list(info, field_type(element))
         case inspect.DictType(key_type=inspect.StrType(), value_type=element):
-            wire, value = reader(element)
-            return _reader(
-                "M",
-                dict[str, wire],  # type: ignore[valid-type]
-                lambda each: {name: value(one) for name, one in each.items()},
-            )
+            return _map(info, field_type(element))
         case inspect.StructType(cls=cls):
-            names, read = cls.__struct_fields__, image_reader(cls)
-            return _reader(
-                "M",
-                image_type(cls),
-                lambda image: {
-                    name: value
-                    for name, value in zip(names, read(image), strict=True)
-                    if value is not UNSET
-                },
-            )
+            return _struct(info, cls)
     raise TypeError(f"no DynamoDB attribute holds a field of the type {info}")
 
 
-def nullable(inner: Reader) -> Reader:
-    """The reader of a value that may also be NULL, read as None."""
-    if "NULL" in inner.wire.__struct_fields__:
+def nullable(inner: FieldType) -> FieldType:
+    """Return the type of a value that may also be NULL, read as None."""
+    if "NULL" in inner.kinds:
         return inner
     (field,) = msgspec.structs.fields(inner.wire)
     kind = field.name
@@ -91,48 +105,58 @@ def nullable(inner: Reader) -> Reader:
         forbid_unknown_fields=True,
     )
 
-    def value(each: Any) -> Any:
-        if (each.NULL is UNSET) == (getattr(each, kind) is UNSET):
+    def read(attribute: Any) -> Any:
+        if (attribute.NULL is UNSET) == (getattr(attribute, kind) is UNSET):
             raise ValueError("is not one attribute value")
-        return inner.value(each) if each.NULL is UNSET else None
+        return inner.read(attribute) if attribute.NULL is UNSET else None
 
-    return Reader(wire, value)
+    return inner._replace(wire=wire, read=read)
 
 
 def struct_fields(record_type: type[Struct]) -> tuple[inspect.Field, ...]:
-    """The fields of a record type as msgspec describes them, in order."""
+    """Return the fields of a record type as msgspec describes them, in order."""
     info = inspect.type_info(record_type)
     assert isinstance(info, inspect.StructType)  # noqa: S101
     return info.fields
 
 
-def struct_readers(record_type: type[Struct]) -> dict[str, Reader]:
-    """A reader for every field of a record type, in its order."""
-    return {field.name: reader(field.type) for field in struct_fields(record_type)}
+@cache
+def field_types(record_type: type[Struct]) -> Mapping[str, FieldType]:
+    """Return the types of a record type's fields, by name, in order."""
+    return {field.name: field_type(field.type) for field in struct_fields(record_type)}
+
+
+def write_fields(
+    types: Mapping[str, FieldType], values: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return the attributes of the fields, of these types, that a line's JSON has."""
+    return {
+        name: declared.attribute(values[name]) for name, declared in types.items() if name in values
+    }
 
 
 def image_type(record_type: type[Struct]) -> type[Struct]:
-    """The wire type of an image that holds declared fields alone, any of which may be absent.
+    """Return the wire type of an image with only declared fields, any of which may be absent.
 
     Absent even where the API demands a field: items may be older than the schema.
     """
     return msgspec.defstruct(
         f"{record_type.__name__}Image",
         [
-            (name, each.wire | UnsetType, UNSET)
-            for name, each in struct_readers(record_type).items()
+            (name, declared.wire | UnsetType, UNSET)
+            for name, declared in field_types(record_type).items()
         ],
         forbid_unknown_fields=True,
     )
 
 
 def image_reader(record_type: type[Struct]) -> Callable[[Struct], list[Any]]:
-    """A function from a decoded `image_type` to the fields' values in order, UNSET where absent.
+    """Return a function from a decoded `image_type` to its values in order, UNSET where absent.
 
     It raises ValueError naming the field and the rule.
     """
-    fields = struct_readers(record_type)
-    names, readers = list(fields), [value for _, value in fields.values()]
+    types = field_types(record_type)
+    names, readers = list(types), [declared.read for declared in types.values()]
     wires = msgspec.structs.astuple
 
     def read(image: Struct) -> list[Any]:
@@ -147,30 +171,34 @@ def image_reader(record_type: type[Struct]) -> Callable[[Struct], list[Any]]:
     return read
 
 
-def _reader(kind: str, content: Any, convert: Callable[[Any], Any] | None = None) -> Reader:
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _field_type(
+    info: inspect.Type,
+    kind: str,
+    content: Any,
+    read: Callable[[Any], Any] | None = None,
+    write: Callable[[Any], Any] = _as_it_is,
+    column: str = "string",
+    as_json: bool = True,
+) -> FieldType:
+    """Return the type whose attribute is of one kind; `read` takes the attribute's content."""
     wire = msgspec.defstruct(kind, [(kind, content)], forbid_unknown_fields=True, gc=False)
-    inner = attrgetter(kind)
-    return Reader(wire, inner if convert is None else lambda each: convert(inner(each)))
+    content_of = attrgetter(kind)
+    if read is None:
+        return FieldType(info, wire, content_of, write, column, as_json)
+    return FieldType(info, wire, lambda each: read(content_of(each)), write, column, as_json)
 
 
-def _union(types: tuple[inspect.Type, ...]) -> Reader:
-    others = [each for each in types if not isinstance(each, inspect.NoneType)]
-    if len(others) != 1:
-        raise TypeError("a field has one type, or one type and None")
-    return nullable(reader(others[0]))
-
-
-def _number_reader(
-    info: inspect.IntType | inspect.DecimalType,
-) -> Callable[[NumberWire], int | Decimal]:
-    if isinstance(info, inspect.DecimalType):
-        return lambda wire: Decimal(number(wire.N))
+def _integer_reader(info: inspect.IntType) -> Callable[[NumberWire], int]:
     low = -math.inf if info.ge is None else info.ge
     high = math.inf if info.le is None else info.le
 
-    def integer(wire: NumberWire) -> int:
+    def read(wire: NumberWire) -> int:
         text = wire.N
-        if len(text) < DIGITS_OF_MOST and text.isdecimal() and text.isascii():
+        if len(text) <= SHORT_DIGITS_MAX and text.isdecimal() and text.isascii():
             value = int(text)
         else:
             exact = number(text)
@@ -181,21 +209,50 @@ def _number_reader(
             return value
         raise ValueError(f"is outside {low} to {high}")
 
-    return integer
+    return read
 
 
-def _set(element: inspect.Type) -> Reader:
-    """A string, number or binary set, as a sorted list: the order of a set has no meaning."""
-    match element:
-        case inspect.Metadata(type=inner):
-            return _set(inner)
-        case inspect.StrType():
-            return _reader("SS", list[str], sorted)
-        case inspect.BytesType():
-            return _reader("BS", list[bytes], sorted)
-        case inspect.IntType() | inspect.DecimalType():
-            number_of = _number_reader(element)
-            return _reader(
-                "NS", list[str], lambda texts: sorted(number_of(NumberWire(text)) for text in texts)
-            )
-    raise TypeError(f"no DynamoDB set has members of the type {element}")
+def _set(info: inspect.Type, element: FieldType) -> FieldType:
+    """Return the type of a set, read as a sorted list: the order of a set has no meaning."""
+    if element.kinds not in {("S",), ("N",), ("B",)}:
+        raise TypeError(f"no DynamoDB set has members of the type {element.info}")
+    (field,) = msgspec.structs.fields(element.wire)
+    return _field_type(
+        info,
+        f"{field.name}S",
+        list[field.type],  # type: ignore[name-defined]
+        read=lambda members: sorted(element.read(element.wire(member)) for member in members),
+        write=lambda members: [element.write(member) for member in members],
+    )
+
+
+def _list(info: inspect.Type, element: FieldType) -> FieldType:
+    return _field_type(
+        info,
+        "L",
+        list[element.wire],  # type: ignore[name-defined]
+        read=lambda elements: [element.read(each) for each in elements],
+        write=lambda elements: [element.attribute(each) for each in elements],
+    )
+
+
+def _map(info: inspect.Type, element: FieldType) -> FieldType:
+    return _field_type(
+        info,
+        "M",
+        dict[str, element.wire],  # type: ignore[name-defined]
+        read=lambda members: {name: element.read(each) for name, each in members.items()},
+        write=lambda members: {name: element.attribute(each) for name, each in members.items()},
+    )
+
+
+def _struct(info: inspect.Type, cls: type[Struct]) -> FieldType:
+    types, read_image = field_types(cls), image_reader(cls)
+
+    def read(image: Struct) -> dict[str, Any]:
+        fields = zip(types, read_image(image), strict=True)
+        return {name: value for name, value in fields if value is not UNSET}
+
+    return _field_type(
+        info, "M", image_type(cls), read=read, write=lambda values: write_fields(types, values)
+    )

@@ -1,7 +1,7 @@
-"""Request bodies into records: every rule comes from the schema, every broken one is named at once.
+"""Request bodies into records: every rule comes from the schema, and all broken ones are reported.
 
-A number is read as exactly what is written, and 1.0 and 1e0 are integers as 1 is, as JSON Schema
-has it. Of a field that stands twice in one object the last counts.
+A number is read exactly as it is written, and 1.0 and 1e0 are integers like 1, as in JSON Schema.
+Of a field that occurs twice in an object the last one counts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,15 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Raw, Struct, inspect
+from msgspec import Raw, Struct
+from msgspec.inspect import IntType, StrType
 
 from chalicelib.attributes import number
 from chalicelib.limits import ITEM_BYTES_MAX
 from chalicelib.partitions import PartitionError, encode_value
 from chalicelib.problems import ERRORS_MAX, FieldError, Invalid, TooLarge
 from chalicelib.schema import KEY, LAYOUT, Record
-from chalicelib.types import struct_fields
+from chalicelib.types import FieldType, field_types, struct_fields
 
 RECORD_BYTES_MAX = ITEM_BYTES_MAX
 """Bytes of a record as compact JSON, which its DynamoDB item never exceeds."""
@@ -30,7 +31,7 @@ BATCH_BYTES_MAX = 2 * 1024 * 1024
 body as a string, in which characters take up to three times their bytes."""
 
 QUOTED_MAX = 40
-"""Characters of a value or name that an error message quotes; of longer ones it tells the size."""
+"""Characters of a value or name that an error message quotes; of a longer one it gives the size."""
 
 T = TypeVar("T", bound=Struct)
 
@@ -39,11 +40,12 @@ _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 
 class Validator(Generic[T]):
-    """Reads records of one type, laid out in partitions by one layout."""
+    """Reads records of one type, for one layout of partitions."""
 
     def __init__(self, record_type: type[T], layout: Sequence[str] = LAYOUT) -> None:
         self._record_type = record_type
         self._fields = {field.encode_name: field for field in struct_fields(record_type)}
+        self._types = field_types(record_type)
         self._decoders = {
             field.encode_name: msgspec.json.Decoder(field.type)
             for field in msgspec.structs.fields(record_type)
@@ -51,7 +53,7 @@ class Validator(Generic[T]):
         self._levels = {name for name, field in self._fields.items() if field.name in layout}
 
     def record(self, body: bytes) -> T:
-        """The record of a body. Raises Invalid, or TooLarge."""
+        """Return the record of a body. Raises Invalid or TooLarge."""
         if len(body) > RECORD_BYTES_MAX:
             raise TooLarge(_too_large("The body", len(body), RECORD_BYTES_MAX))
         members = _parse(_OBJECT, body, "a JSON object, the record")
@@ -64,7 +66,7 @@ class Validator(Generic[T]):
         return record
 
     def batch(self, body: bytes) -> list[T]:
-        """The records of a body, all of them valid. Raises Invalid, or TooLarge."""
+        """Return the records of a body, all of them valid. Raises Invalid or TooLarge."""
         if len(body) > BATCH_BYTES_MAX:
             raise TooLarge(_too_large("The body", len(body), BATCH_BYTES_MAX))
         elements = _parse(_ARRAY, body, "a JSON array of records")
@@ -80,7 +82,7 @@ class Validator(Generic[T]):
             try:
                 members = _OBJECT.decode(element)
             except msgspec.ValidationError:
-                errors.append(FieldError(pointer, f"must be an object, not {_told(element)}."))
+                errors.append(FieldError(pointer, f"must be an object, not {_quoted(element)}."))
                 continue
             values, broken = self._read(members, pointer)
             errors += broken
@@ -108,25 +110,26 @@ class Validator(Generic[T]):
     def _read(
         self, members: dict[str, Raw], pointer: str
     ) -> tuple[dict[str, Any], list[FieldError]]:
-        """The values of an object's good fields, and what is wrong with the others."""
+        """Return the values of an object's valid fields, and the errors of the others."""
         values: dict[str, Any] = {}
         errors = list(self._unknown(members, pointer))
         for name, field in self._fields.items():
-            place = f"{pointer}/{_escaped(name)}"
+            place, declared = f"{pointer}/{_escaped(name)}", self._types[field.name]
+            description = f" {declared.description}" if declared.description else ""
             if name not in members:
                 if field.required:
-                    errors.append(FieldError(place, f"is required.{_description(field.type)}"))
+                    errors.append(FieldError(place, f"is required.{description}"))
                 continue
             try:
                 values[field.name] = self._value(name, members[name])
             except PartitionError as error:
                 broken = error.rule
             except msgspec.ValidationError as error:
-                rule = _rule(field.type)
-                broken = f"must be {rule}, not {_told(members[name])}" if rule else str(error)
+                rule = _rule(declared)
+                broken = f"must be {rule}, not {_quoted(members[name])}" if rule else str(error)
             else:
                 continue
-            errors.append(FieldError(place, f"{broken}.{_description(field.type)}"))
+            errors.append(FieldError(place, f"{broken}.{description}"))
         return values, errors
 
     def _value(self, name: str, raw: Raw) -> Any:
@@ -171,7 +174,7 @@ def _parse(decoder: msgspec.json.Decoder[Any], body: bytes, expected: str) -> An
     except RecursionError:
         raise Invalid(f"The body is nested too deeply; it must be {expected}.") from None
     except msgspec.ValidationError:
-        raise Invalid(f"The body must be {expected}, not {_told(body.strip())}.") from None
+        raise Invalid(f"The body must be {expected}, not {_quoted(body.strip())}.") from None
     except msgspec.DecodeError as error:
         reason = str(error).removeprefix("JSON is malformed: ")
         if "truncated" in reason:
@@ -180,7 +183,7 @@ def _parse(decoder: msgspec.json.Decoder[Any], body: bytes, expected: str) -> An
 
 
 def _whole(raw: Raw) -> bytes | None:
-    """The digits of a whole number that is written as a decimal, such as 1.0; None of all else."""
+    """Return the digits of a whole number written as a decimal, such as 1.0, or None."""
     try:
         value = number(bytes(raw).decode())
     except ValueError:
@@ -201,15 +204,15 @@ def _too_large(subject: str, size: int, limit: int) -> str:
 
 
 def _escaped(name: str) -> str:
-    """A name as a reference token of a JSON pointer in a URI fragment (RFC 6901, section 6)."""
+    """Escape a name for a JSON pointer in a URI fragment (RFC 6901, section 6)."""
     return quote(name.replace("~", "~0").replace("/", "~1"), safe="~")
 
 
 _KINDS = {ord('"'): "a string", ord("{"): "an object", ord("["): "an array"}
 
 
-def _told(raw: bytes | Raw) -> str:
-    """A JSON value as a message tells it: quoted when short, else its kind and size."""
+def _quoted(raw: bytes | Raw) -> str:
+    """Quote a JSON value for a message if it is short, or name its kind and size."""
     text = bytes(raw)
     if len(text) <= QUOTED_MAX:
         return text.decode()
@@ -226,28 +229,20 @@ _BOUNDS = {
 }
 
 
-def _rule(info: inspect.Type) -> str:
-    """What a schema type demands, in words; empty for a type whose rules msgspec tells better."""
-    match info:
-        case inspect.Metadata(type=inner):
-            return _rule(inner)
-        case inspect.IntType(multiple_of=None):
+def _rule(declared: FieldType) -> str:
+    """Return what a type demands, in words; empty where msgspec explains the rules better."""
+    if "NULL" in declared.kinds:
+        return ""
+    match declared.info:
+        case IntType(multiple_of=None):
             noun, link = "an integer", "that is"
-        case inspect.StrType(pattern=None):
+        case StrType(pattern=None):
             noun, link = "a string", "with a length of"
         case _:
             return ""
     bounds = [
         f"{word} {bound}"
         for attribute, word in _BOUNDS.items()
-        if (bound := getattr(info, attribute, None)) is not None
+        if (bound := getattr(declared.info, attribute, None)) is not None
     ]
     return f"{noun} {link} {' and '.join(bounds)}" if bounds else noun
-
-
-def _description(info: inspect.Type) -> str:
-    """The schema's own words on a field, to follow a message."""
-    match info:
-        case inspect.Metadata(extra_json_schema={"description": text}):
-            return f" {text}"
-    return ""

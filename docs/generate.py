@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec.inspect as types
 from msgspec import NODEFAULT, Struct
 
-from chalicelib.change import CHANGE_FIELDS
+from chalicelib.change import ChangeFields
 from chalicelib.partitions import VALUE_LENGTH_MAX, firehose_error_prefix, firehose_prefix, path
 from chalicelib.schema import EVENT_TIME, LAYOUT, Record
-from chalicelib.types import struct_fields
+from chalicelib.types import field_types, struct_fields
 from docs.licences import licences_page
 from docs.rights import rights_tables
 from docs.scale import large_case, middle_case, small_case
@@ -40,20 +40,13 @@ _TYPE_NAMES = {
 }
 
 
-def _described(field: types.Field) -> tuple[str, str]:
-    """A field's type in words, and its description from the schema."""
-    info, description = field.type, ""
-    while isinstance(info, types.Metadata):
-        description = (info.extra_json_schema or {}).get("description", description)
-        info = info.type
-    return _TYPE_NAMES[type(info)], description
-
-
 def record_table(record_type: type[Struct] = Record) -> str:
     """The record's fields as a Markdown table: name, type, whether it must be given, meaning."""
     rows = ["| field | type | must be given | meaning |", "|---|---|---|---|"]
+    types = field_types(record_type)
     for field in struct_fields(record_type):
-        kind, description = _described(field)
+        declared = types[field.name]
+        kind, description = _TYPE_NAMES[type(declared.info)], declared.description
         needed = "yes" if field.required and field.default is NODEFAULT else "no"
         rows.append(f"| `{field.name}` | {kind} | {needed} | {description} |")
     return "\n".join(rows)
@@ -61,7 +54,10 @@ def record_table(record_type: type[Struct] = Record) -> str:
 
 def record_page() -> str:
     """The page about the record, its line in the lake and its partition."""
-    change_rows = "\n".join(f"| `{name}` | {text} |" for name, text in CHANGE_FIELDS.items())
+    change_rows = "\n".join(
+        f"| `{name}` | {declared.description} |"
+        for name, declared in field_types(ChangeFields).items()
+    )
     example = {
         "siteId": "2",
         "year": "2023",

@@ -1,4 +1,4 @@
-"""The lake as it lies in S3: partitions, objects and lines."""
+"""The lake in S3: its partitions, objects and lines."""
 
 import gzip
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object as a listing tells it."""
+    """An object in a listing."""
 
     key: str
     size: int
@@ -38,7 +38,7 @@ class Stored:
 
 
 def objects(stack: Stack, prefix: str) -> Iterator[Stored]:
-    """The objects below a prefix, in the order of S3's listing."""
+    """List the objects below a prefix, in S3's order."""
     pages = stack.s3.get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=prefix)
     for page in pages:
         for each in page.get("Contents", []):
@@ -46,12 +46,12 @@ def objects(stack: Stack, prefix: str) -> Iterator[Stored]:
 
 
 def keys(stack: Stack, prefix: str) -> Iterator[tuple[str, int]]:
-    """The keys below a prefix, with their sizes in bytes, in the order of S3's listing."""
+    """List the keys below a prefix with their sizes in bytes, in S3's order."""
     return ((each.key, each.size) for each in objects(stack, prefix))
 
 
 def lines(stack: Stack, key: str) -> list[bytes]:
-    """The lines of one object, without their newlines."""
+    """Return the lines of one object, without their newlines."""
     body = stack.s3.get_object(Bucket=stack.bucket, Key=key)["Body"].read()
     if key.endswith(".parquet"):
         return lines_of_parquet(body)
@@ -59,36 +59,34 @@ def lines(stack: Stack, key: str) -> list[bytes]:
 
 
 def lines_of_parquet(body: bytes, record_type: type[Struct] = Record) -> list[bytes]:
-    """The lines that the rows of an object were; fields that were null are absent."""
+    """Return the lines of an object's rows; fields that were null are absent."""
     # Only a lake of Parquet needs its reader, and pays for loading it.
     parquet = optional("pyarrow.parquet", "reading a lake of Parquet")
     keys = {column.name: column.key for column in columns(record_type)}
     as_text = set(json_text_keys(record_type))
-    return [
-        msgspec.json.encode(
-            {
-                key: msgspec.Raw(value.encode()) if key in as_text else value
-                for name, value in row.items()
-                if value is not None
-                for key in [keys.get(name, name)]
-            }
-        )
-        for row in parquet.read_table(BytesIO(body)).to_pylist()
-    ]
+    lines = []
+    for row in parquet.read_table(BytesIO(body)).to_pylist():
+        line = {}
+        for name, value in row.items():
+            key = keys.get(name, name)
+            if value is not None:
+                line[key] = msgspec.Raw(value.encode()) if key in as_text else value
+        lines.append(msgspec.json.encode(line))
+    return lines
 
 
 def partitions(stack: Stack) -> list[Partition]:
-    """Every partition that holds data, in the order of its path."""
-    found: dict[str, Partition] = {}
+    """Return the partitions that hold data, in the order of their paths."""
+    by_path: dict[str, Partition] = {}
     for key, size in keys(stack, DATA_PREFIX):
         folder = key[: key.rindex("/") + 1]
-        partition = found.setdefault(folder, Partition(folder))
+        partition = by_path.setdefault(folder, Partition(folder))
         partition.objects += 1
         partition.records += len(lines(stack, key))
         partition.size += size
-    return list(found.values())
+    return list(by_path.values())
 
 
 def error_keys(stack: Stack) -> list[str]:
-    """The keys of all error objects."""
+    """Return the keys of all error objects."""
     return [key for key, _ in keys(stack, ERROR_PREFIX)]

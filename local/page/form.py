@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-import msgspec.inspect as types
 from msgspec import Struct
+from msgspec.inspect import IntType, StrType
 
 from chalicelib.schema import Record
-from chalicelib.types import struct_fields
+from chalicelib.types import field_types, struct_fields
 
 
 class Field(Struct, frozen=True):
@@ -23,7 +23,17 @@ class Field(Struct, frozen=True):
 
 def fields(record_type: type[Struct] = Record) -> tuple[Field, ...]:
     """Return the fields of a record type, in its order."""
-    return tuple(_field(field) for field in struct_fields(record_type))
+    types = field_types(record_type)
+    return tuple(
+        Field(
+            field.name,
+            types[field.name].description,
+            field.required,
+            isinstance(types[field.name].info, StrType),
+            isinstance(types[field.name].info, IntType),
+        )
+        for field in struct_fields(record_type)
+    )
 
 
 def record(form: Mapping[str, str], record_fields: tuple[Field, ...]) -> dict[str, Any]:
@@ -36,23 +46,6 @@ def record(form: Mapping[str, str], record_fields: tuple[Field, ...]) -> dict[st
         for field in record_fields
         if (value := form.get(field.name, ""))
     }
-
-
-def _field(field: types.Field) -> Field:
-    info, description = field.type, ""
-    while isinstance(info, types.Metadata | types.UnionType):
-        if isinstance(info, types.UnionType):
-            info = info.types[0]
-        else:
-            description = (info.extra_json_schema or {}).get("description", description)
-            info = info.type
-    return Field(
-        field.name,
-        description,
-        field.required,
-        isinstance(info, types.StrType),
-        isinstance(info, types.IntType),
-    )
 
 
 def _json_or_text(value: str) -> Any:

@@ -16,11 +16,11 @@ from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
-from msgspec import inspect
+from msgspec.inspect import IntType, StrType
 
 from chalicelib.schema import EVENT_TIME, KEY, SITE, Record
 from chalicelib.transform import transformer
-from chalicelib.types import struct_fields
+from chalicelib.types import field_types
 from sluice.event import render
 from sluice.planning.workload import Workload
 
@@ -206,30 +206,19 @@ def _image(
         EVENT_TIME: {"N": str(_NOW_MS + chance.randrange(86_400_000))},
     }
     text = _FILLER
-    for field in struct_fields(Record):
-        kind = _plain(field.type)
-        if field.name in image:
+    for name, declared in field_types(Record).items():
+        if name in image:
             continue
-        if isinstance(kind, inspect.StrType):
-            text = field.name
-        elif isinstance(kind, inspect.IntType):
-            number = {field.name: {"N": str(chance.randrange(10**9))}}
+        if isinstance(declared.info, StrType):
+            text = name
+        elif isinstance(declared.info, IntType):
+            number = {name: {"N": str(chance.randrange(10**9))}}
             if item_bytes_of(image | number) <= size:
                 image |= number
     room = size - item_bytes_of(image) - len(text)
     if room > 0:
         image[text] = {"S": " ".join(chance.choices(words, k=room // 3 + 1))[:room]}
     return image
-
-
-def _plain(info: inspect.Type) -> inspect.Type:
-    """A field's type without its bounds, and without being optional."""
-    match info:
-        case inspect.Metadata(type=inner):
-            return _plain(inner)
-        case inspect.UnionType(types=types):
-            return _plain(next(each for each in types if not isinstance(each, inspect.NoneType)))
-    return info
 
 
 def _stored(lines: Sequence[bytes], count: int, lake_format: str) -> float:

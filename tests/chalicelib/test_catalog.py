@@ -18,7 +18,7 @@ from chalicelib.catalog import (
     projection,
     serde_mapping,
 )
-from chalicelib.change import CHANGE_FIELDS
+from chalicelib.change import ChangeFields
 from chalicelib.partitions import (
     TIME_FORMATS,
     PartitionError,
@@ -121,7 +121,10 @@ def test_given_sites_are_enumerated_as_the_path_spells_them() -> None:
 
 def test_the_table_columns_are_the_fields_of_a_line_in_lower_case() -> None:
     found = columns()
-    assert [column.key for column in found] == [*Record.__struct_fields__, *CHANGE_FIELDS]
+    assert [column.key for column in found] == [
+        *Record.__struct_fields__,
+        *ChangeFields.__struct_fields__,
+    ]
     assert all(column.name == column.key.lower() for column in found)
     types = {column.key: column.type for column in found}
     assert types["createdAtTime"] == types["valueOne"] == types["changedAt"] == "bigint"

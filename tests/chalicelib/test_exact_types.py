@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.change import CHANGE_FIELDS, INPUT_TEMPLATE
+from chalicelib.change import INPUT_TEMPLATE, ChangeFields
 from chalicelib.transform import transformer
 from local.pipe.definition import PipeDefinition
 from local.pipe.template import Template
@@ -53,7 +53,7 @@ DECLARED: dict[str, st.SearchStrategy[Any]] = {
     "blobs": a_set("BS", binaries),
 }
 UNDECLARED_NAMES = texts.filter(lambda name: name and name not in FIELDS) | st.sampled_from(
-    [*CHANGE_FIELDS, "Id", "expired", '"', "\\", "<$.eventID>"]
+    [*ChangeFields.__struct_fields__, "Id", "expired", '"', "\\", "<$.eventID>"]
 )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct, UnsetType
 
 from chalicelib.attributes import attribute, item, number, plain
-from chalicelib.types import image_reader, image_type, nullable, reader
+from chalicelib.types import field_type, image_reader, image_type, nullable
 
 
 class Address(Struct):
@@ -18,8 +18,8 @@ class Address(Struct):
 
 
 def read(schema_type: Any, attribute_value: Any) -> Any:
-    wire, value = reader(msgspec.inspect.type_info(schema_type))
-    return value(msgspec.json.decode(json.dumps(attribute_value), type=wire))
+    declared = field_type(msgspec.inspect.type_info(schema_type))
+    return declared.read(msgspec.json.decode(json.dumps(attribute_value), type=declared.wire))
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,11 @@ def test_every_attribute_type_is_read(schema_type: Any, attribute_value: Any, va
 
 
 @pytest.mark.parametrize("schema_type", [float, Any, str | int, tuple[int, str], set[bool]])
-def test_a_type_no_attribute_holds_exactly_is_refused_with_the_schema(schema_type: Any) -> None:
+def test_a_type_that_no_attribute_holds_exactly_is_refused_with_the_schema(
+    schema_type: Any,
+) -> None:
     with pytest.raises(TypeError):
-        reader(msgspec.inspect.type_info(schema_type))
+        field_type(msgspec.inspect.type_info(schema_type))
 
 
 @pytest.mark.parametrize("value", [{}, {"S": "a", "NULL": True}])
@@ -62,9 +64,9 @@ def test_an_attribute_of_no_or_two_types_is_refused_where_null_may_stand(value: 
         read(str | None, value)
 
 
-def test_a_reader_that_takes_null_already_stays_as_it_is() -> None:
-    twice = nullable(reader(msgspec.inspect.type_info(str | None)))
-    assert twice.value(twice.wire(NULL=True)) is None
+def test_a_type_that_may_be_null_already_stays_as_it_is() -> None:
+    twice = nullable(field_type(msgspec.inspect.type_info(str | None)))
+    assert twice.read(twice.wire(NULL=True)) is None
 
 
 def test_an_image_with_an_undeclared_attribute_is_refused() -> None:
@@ -92,7 +94,7 @@ def test_a_value_dynamodb_has_no_exact_type_for_is_refused(value: Any) -> None:
     "text",
     ["", "x", "1_0", " 1", "NaN", "Infinity", "1e999", "\u0661", "1" * 500],
 )
-def test_text_that_is_no_number_is_refused(text: str) -> None:
+def test_text_that_is_not_a_number_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="number"):
         number(text)
 
