@@ -1,8 +1,8 @@
-"""What would mend a plan: other settings, planned again, of which only those that pass are told."""
+"""Proposals that fix a plan: other settings, planned again, of which only those that pass count."""
 
 import math
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
 
@@ -17,14 +17,14 @@ from sluice.planning.workload import Workload
 
 INTERVALS = (60, 300, 900)
 STACKS_MAX = 128
-"""Beyond so many stacks another design serves better; see docs/scale.md."""
+"""Beyond this many stacks another design serves better; see docs/scale.md."""
 
 FULLEST_DEVIATIONS = 3
-"""A hash deals sites unevenly: the fullest stack has about so many standard deviations more than
-the average one."""
+"""A hash spreads sites unevenly: the fullest stack has about this many standard deviations more
+than the average one."""
 
 CONTEXT = ("layout", "buffer_seconds", "buffer_megabytes", "format")
-"""The settings of a plan that a deployment is given by the same name."""
+"""The settings of a plan that a deployment takes by the same name."""
 
 _ALL: frozenset[Topic] = frozenset(get_args(Topic))
 _OVERFLOWING: frozenset[Topic] = frozenset({"active partitions"})
@@ -42,7 +42,7 @@ class Proposal:
     what: str
     plan: Plan
     stacks: int = 1
-    """Over how many stacks the workload is split by a hash of the site."""
+    """The stacks over which the workload is split by a hash of the site."""
 
     @property
     def command(self) -> str:
@@ -59,114 +59,100 @@ class Proposal:
 
 
 def propose(plan: Plan, findings: tuple[PlanFinding, ...]) -> tuple[Proposal, ...]:
-    """For each kind of finding the first change that mends it, and passes.
+    """Return for each kind of finding the first change that fixes it, and passes.
 
-    A plan that is only warned of is given nothing that is warned of for another reason. For one
-    that is refused, the proposal tells of such a warning.
+    For a plan that only has warnings, a proposal brings no warning for another reason. For one that
+    is refused, the proposal names such a warning.
     """
-    topics = {each.topic for each in findings}
+    topics = frozenset(each.topic for each in findings)
     refused = {each.topic for each in findings if each.severity == "refuse"}
     unwanted = frozenset() if refused else _ALL - topics
     proposals: list[Proposal] = []
     if topics & _OVERFLOWING:
-        proposals += _first(_coarser(plan), topics & _OVERFLOWING | unwanted)
-        proposals += _first(_without_site(plan), topics & _OVERFLOWING | unwanted)
+        proposals += _first(plan, _coarser(plan, INTERVALS[:1]), topics & _OVERFLOWING | unwanted)
+        proposals += _first(plan, _without_site(plan), topics & _OVERFLOWING | unwanted)
     if topics & _WASTEFUL:
-        proposals += _first(_fewer_objects(plan), topics & _WASTEFUL | unwanted)
+        longer = [each for each in INTERVALS if each > plan.settings.buffer_seconds]
+        proposals += _first(plan, _coarser(plan, longer), topics & _WASTEFUL | unwanted)
     if topics & _READ:
-        proposals += _first(_parquet(plan), unwanted)
+        proposals += _first(plan, _parquet(plan), unwanted)
     if refused & (_OVERFLOWING | _CARRIED):
         proposals += _split(plan)
     unique = {(each.plan.workload, each.plan.settings): each for each in proposals}
     return tuple(_with_warnings(each, topics) for each in unique.values())
 
 
-def _with_warnings(proposal: Proposal, topics: set[Topic]) -> Proposal:
-    """The proposal, which tells of the warnings that the plan it mends did not have."""
+def _with_warnings(proposal: Proposal, topics: frozenset[Topic]) -> Proposal:
+    """Return the proposal, naming the warnings that the plan it fixes did not have."""
     new = {each.topic: None for each in check_plan(proposal.plan) if each.topic not in topics}
     if not new:
         return proposal
     return replace(proposal, what=f"{proposal.what}; it brings a warning: {', '.join(new)}")
 
 
-_Candidates = Iterator[tuple[str, PlanSettings, Workload]]
+_Candidates = Iterator[tuple[str, PlanSettings]]
 
 
-def _first(candidates: _Candidates, topics: "frozenset[Topic] | set[Topic]") -> Iterator[Proposal]:
-    """The first candidate that passes and has none of these findings."""
-    for what, settings, workload in candidates:
-        if _mends(make_plan(workload, settings, simulated=False), topics):
-            tried = make_plan(workload, settings)
-            if _mends(tried, topics):
-                yield Proposal(what, tried)
-                return
+def _first(plan: Plan, candidates: _Candidates, topics: frozenset[Topic]) -> Iterator[Proposal]:
+    """The first candidate other than the plan that passes and has none of these findings."""
+    for what, settings in candidates:
+        if settings != plan.settings and (fixed := _fixed(plan.workload, settings, topics)):
+            yield Proposal(what, fixed)
+            return
 
 
-def _mends(tried: Plan, topics: "frozenset[Topic] | set[Topic]") -> bool:
-    """Whether a plan passes, and has none of these findings."""
-    return passes(tried) and not topics & {each.topic for each in check_plan(tried)}
+def _fixed(
+    workload: Workload, settings: PlanSettings, topics: frozenset[Topic] = frozenset()
+) -> Plan | None:
+    """Return a plan that passes and has none of these findings; by expected values first."""
+    for simulated in (False, True):
+        plan = make_plan(workload, settings, simulated)
+        if not passes(plan) or topics & {each.topic for each in check_plan(plan)}:
+            return None
+    return plan
 
 
-def _coarser(plan: Plan) -> _Candidates:
-    """A shorter interval, then coarser times, then both."""
-    settings = plan.settings
-    for layout in _cut(settings.layout):
-        for interval in (settings.buffer_seconds, INTERVALS[0]):
-            changed = replace(settings, layout=layout, buffer_seconds=interval)
-            if changed != settings:
-                yield _described(settings, changed), changed, plan.workload
+def _coarser(plan: Plan, intervals: Sequence[float]) -> _Candidates:
+    """Other intervals, then coarser times, then both."""
+    for layout in _cut(plan.settings.layout):
+        for interval in (plan.settings.buffer_seconds, *intervals):
+            changed = replace(plan.settings, layout=layout, buffer_seconds=interval)
+            yield _difference(plan.settings, changed), changed
 
 
 def _without_site(plan: Plan) -> _Candidates:
-    """Partitions by time alone."""
-    settings = plan.settings
-    for layout in _cut(tuple(level for level in settings.layout if level != SITE)):
-        changed = replace(settings, layout=layout)
+    """Partitions by time only."""
+    for layout in _cut(tuple(level for level in plan.settings.layout if level != SITE)):
         what = f"the layout {'/'.join(layout)}; a query of one site then reads all sites of its day"
-        if changed != settings:
-            yield what, changed, plan.workload
-
-
-def _fewer_objects(plan: Plan) -> _Candidates:
-    """A longer interval, then coarser times, then both."""
-    settings = plan.settings
-    longer = [each for each in INTERVALS if each > settings.buffer_seconds]
-    for layout in _cut(settings.layout):
-        for interval in (settings.buffer_seconds, *longer):
-            changed = replace(settings, layout=layout, buffer_seconds=interval)
-            if changed != settings:
-                yield _described(settings, changed), changed, plan.workload
+        yield what, replace(plan.settings, layout=layout)
 
 
 def _parquet(plan: Plan) -> _Candidates:
     """The same in columns."""
-    changed = replace(plan.settings, format="parquet")
-    if changed != plan.settings:
-        yield "Parquet, of which a query reads only its columns", changed, plan.workload
+    what = "Parquet, of which a query reads only its columns"
+    yield what, replace(plan.settings, format="parquet")
 
 
 def _split(plan: Plan) -> Iterator[Proposal]:
-    """Several stacks, each with the table of its own part of the sites; the fullest is plan."""
+    """Several stacks, each with the table of its own part of the sites; the fullest is planned."""
     stacks = 2
     while stacks < plan.delivery.active_mean / ACTIVE_PARTITIONS.value:
         stacks *= 2
     while stacks <= min(STACKS_MAX, plan.workload.sites):
         part = _fullest(plan.workload, stacks)
-        if passes(make_plan(part, plan.settings, simulated=False)) and passes(
-            tried := make_plan(part, plan.settings)
-        ):
+        if fixed := _fixed(part, plan.settings):
             what = (
                 f"{stacks} stacks, each with the table of its part of the sites, by their hash; "
                 f"the fullest gets about {part.sites:,} sites and "
                 f"{part.changes_per_second:,.10g} changes a second"
             )
-            yield Proposal(what, tried, stacks)
+            yield Proposal(what, fixed, stacks)
             return
         stacks *= 2
 
 
 def _fullest(workload: Workload, stacks: int) -> Workload:
-    """What the fullest of some stacks gets: the largest site, and more than its part of others."""
+    """Return the workload of the fullest stack: the largest site, and its part of the others."""
     average = workload.sites / stacks
     sites = min(workload.sites, math.ceil(average + FULLEST_DEVIATIONS * math.sqrt(average)))
     largest = workload.site_groups()[0].share
@@ -188,7 +174,7 @@ def _cut(layout: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         layout = tuple(level for level in layout if level != times[-1])
 
 
-def _described(before: PlanSettings, after: PlanSettings) -> str:
+def _difference(before: PlanSettings, after: PlanSettings) -> str:
     parts = []
     if before.layout != after.layout:
         parts.append(f"the layout {'/'.join(after.layout)}")
@@ -198,7 +184,7 @@ def _described(before: PlanSettings, after: PlanSettings) -> str:
 
 
 def command(workload: Workload, settings: PlanSettings) -> str:
-    """The `sluice plan` that plans this; what is as by default is left out."""
+    """Return the `sluice plan` that plans this; defaults are left out."""
     words = ["sluice", "plan"]
     for given in (workload, settings):
         for field, value in _changed(given):
@@ -208,7 +194,7 @@ def command(workload: Workload, settings: PlanSettings) -> str:
 
 
 def deployment(settings: PlanSettings) -> str:
-    """The `cdk deploy` with these settings; what is as by default is left out."""
+    """Return the `cdk deploy` with these settings; defaults are left out."""
     given = dict(_changed(settings))
     context = [f"-c {name}={given[name]}" for name in CONTEXT if name in given]
     return " ".join(["cdk deploy", *context])

@@ -32,7 +32,7 @@ class Arrival(NamedTuple):
     at: float
     """Seconds from the start."""
     record: Any
-    """What the partitioner asks for its site and its event time."""
+    """The site and the event time, as the partitioner reads them."""
     size: float
     """Bytes of the record."""
     line: float
@@ -52,16 +52,16 @@ class WrittenObject(NamedTuple):
 
 @dataclass(slots=True)
 class Simulation:
-    """All that happened."""
+    """All that happened in a simulation."""
 
     objects: list[WrittenObject] = field(default_factory=list)
     invocations: list[tuple[float, int]] = field(default_factory=list)
-    """When each was made, and of how many records."""
+    """The moment of each, and its records."""
     waits: list[tuple[float, float]] = field(default_factory=list)
-    """When each change arrived, and how long it waited."""
+    """The moment each change arrived, and how long it waited."""
 
     def active(self, at: float) -> int:
-        """How many partitions were active at a moment."""
+        """Return the number of partitions that were active at a moment."""
         return sum(each.opened <= at < each.written for each in self.objects)
 
 
@@ -77,7 +77,7 @@ def deliver(
     buffering: BufferLimits,
     partition: Callable[[Any], dict[str, str]],
 ) -> Simulation:
-    """The delivery of these changes, which come in the order of their times; nothing is left."""
+    """Return the delivery of these changes, which come in order of time; every one is written."""
     run = Simulation()
     buffers: dict[tuple[str, ...], _Buffer] = {}
     due: list[tuple[float, tuple[str, ...]]] = []
@@ -154,9 +154,9 @@ def simulate(
     seconds: float,
     seed: int = 7,
 ) -> Forecast:
-    """The figures of so many seconds from the beginning of a period on.
+    """Return the figures of this many seconds from the beginning of a period on.
 
-    They are seen `PHASES` times, each with the batches lying otherwise to the period.
+    They are simulated `PHASES` times, each with another offset of the batches to the period.
     """
     chance = random.Random(seed)  # noqa: S311
     settling = settling_seconds(period, buffering)
@@ -164,26 +164,26 @@ def simulate(
     begin = math.ceil(settling / (period or 1)) * (period or 1)
     end = begin + seconds
     partition = partitioner(layout)
-    found: list[_Seen] = []
+    windows: list[_Window] = []
     for phase in range(PHASES):
         start = begin - settling + phase / PHASES * buffering.transform_seconds
         # The flow goes on until the last changes that count are written.
         last = end + buffering.seconds + buffering.transform_seconds
         coming = arrivals(workload, weights, start, last, chance)
-        found.append(_Seen(deliver(coming, buffering, partition), begin, end))
-    return _told(found, seconds, buffering.course_seconds(period))
+        windows.append(_Window(deliver(coming, buffering, partition), begin, end))
+    return _summarize(windows, seconds, buffering.course_seconds(period))
 
 
 def settling_seconds(period: float | None, buffering: BufferLimits) -> float:
-    """How long a flow must have been going on until it is even: for whole periods, unless long."""
+    """Return how long a flow runs until it is even: for whole periods, unless those are long."""
     settling = 2 * (buffering.seconds + buffering.transform_seconds)
     if period is None or period > TRANSIENT * settling:
         return settling
     return math.ceil(settling / period) * period
 
 
-class _Seen:
-    """What of a run belongs to the measured time."""
+class _Window:
+    """The part of a simulation between two moments."""
 
     def __init__(self, run: Simulation, begin: float, end: float) -> None:
         self.begin = begin
@@ -198,29 +198,29 @@ class _Seen:
         self.peak = max((count for at, count in self.course if at < end), default=0)
 
 
-def _told(found: list[_Seen], seconds: float, course_seconds: float) -> Forecast:
-    """The figures of all that was seen; the course and the peak are the worst ones'."""
-    worst = max(found, key=lambda seen: seen.peak)
-    objects = [each for seen in found for each in seen.opened]
-    invocations = [count for seen in found for count in seen.invocations]
-    waits = sorted(wait for seen in found for wait in seen.waits) or [0.0]
-    whole = seconds * len(found)
+def _summarize(windows: list[_Window], seconds: float, course_seconds: float) -> Forecast:
+    """Return the figures of all windows; the course and the peak are of the worst."""
+    worst = max(windows, key=lambda window: window.peak)
+    objects = [each for window in windows for each in window.opened]
+    invocations = [count for window in windows for count in window.invocations]
+    waits = sorted(wait for window in windows for wait in window.waits) or [0.0]
+    whole = seconds * len(windows)
     return Forecast(
         active=tuple(_at_even_distances(worst.course, worst.begin, course_seconds)),
         course_seconds=course_seconds,
-        active_mean=sum(seen.active_seconds for seen in found) / whole,
+        active_mean=sum(window.active_seconds for window in windows) / whole,
         active_peak=worst.peak,
         objects_per_second=len(objects) / whole,
         lines_per_object=sum(each.lines for each in objects) / max(1, len(objects)),
         invocations_per_second=len(invocations) / whole,
         records_per_invocation=sum(invocations) / max(1, len(invocations)),
         waits=Waits(waits[len(waits) // 2], waits[int(len(waits) * 0.99)], waits[-1]),
-        simulated=sum(seen.changes for seen in found),
+        simulated=sum(window.changes for window in windows),
     )
 
 
 def _course(objects: Iterable[WrittenObject], start: float, end: float) -> list[tuple[float, int]]:
-    """The number of active partitions at the start, and after each change of it."""
+    """Return the number of active partitions at the start, and after each change of it."""
     steps: dict[float, int] = {start: 0}
     for each in objects:
         if each.opened < end and each.written > start:
@@ -234,7 +234,7 @@ def _course(objects: Iterable[WrittenObject], start: float, end: float) -> list[
 def _at_even_distances(
     course: list[tuple[float, int]], start: float, seconds: float
 ) -> Iterator[float]:
-    """The course of the active partitions, seen `POINTS` times."""
+    """The active partitions at `POINTS` moments of a course."""
     moments = [at for at, _ in course]
     for point in range(POINTS):
         index = bisect_right(moments, start + seconds * (point + 0.5) / POINTS)
