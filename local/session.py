@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError
 
 from local.cdk import ROOT, TOOLS, cdk, require_tools, tools_path
 from local.emulator import CREDENTIALS, client_environment, emulator
-from local.pipe.delivery import BACKOFF_SECONDS_MAX
+from local.pipe.batches import BACKOFF_SECONDS_MAX
 from local.processes import LOOPBACK, LocalRunError, Process, free_port, listening
 from sluice.errors import OperationError
 from sluice.stack import Stack

@@ -16,10 +16,10 @@ from checks.attacks.choices import Choices
 from checks.attacks.promise import expect
 from local.firehose import errors
 from local.firehose.errors import CatalogTable, ConversionFailure, conversion_error_line, error_line
-from local.firehose.ledger import Record
-from sluice.recovery.error_lines import UNREADABLE, Quarantined, read_object
+from local.firehose.ledger import BufferedRecord
+from sluice.recovery.error_lines import UNREADABLE, ErrorLine, read_object
 
-Read = Callable[[bytes], list[Quarantined]]
+Read = Callable[[bytes], list[ErrorLine]]
 
 LAMBDA_ARN = "arn:aws:lambda:us-east-1:000000000000:function:transform:$LATEST"
 ENDED_MS = 1700076600000
@@ -28,7 +28,7 @@ FAILURES = (
     errors.PROCESSING_FAILED,
     errors.FUNCTION_ERROR,
     errors.KEYS_NOT_EXTRACTED,
-    errors.Failure("Lambda.Other", 'words with "quotes", \\ and é'),
+    errors.RecordFailure("Lambda.Other", 'words with "quotes", \\ and é'),
 )
 CONVERSION = ConversionFailure(
     "DataFormatConversion.ParseError",
@@ -90,7 +90,7 @@ def _unzipped(body: bytes) -> bytes | None:
         return None
 
 
-def _check(record: Quarantined) -> None:
+def _check(record: ErrorLine) -> None:
     expect(record.code, "each record has a code")
     if record.obstacle is None:
         expect(
@@ -130,7 +130,7 @@ def _mixed(choices: Choices, read: Read, *, zipped: bool) -> None:
 
 
 def _written(kind: int, payload: bytes) -> bytes:
-    record = Record(1700076552000000000, 1700076552000, payload)
+    record = BufferedRecord(1700076552000000000, 1700076552000, payload)
     if kind >= len(FAILURES):
         return conversion_error_line(record, CONVERSION, payload, ended_ms=ENDED_MS)
     return error_line(record, FAILURES[kind], attempts=4, ended_ms=ENDED_MS, lambda_arn=LAMBDA_ARN)

@@ -23,10 +23,10 @@ from checks.attacks.promise import expect
 from checks.attacks.samples import MARK
 from local.clock import Clock
 from local.firehose import config
-from local.firehose.delivery import Objects
 from local.firehose.ledger import Ledger
+from local.firehose.objects import Objects
 from local.firehose.processor import Processor
-from local.firehose.stream import DeliveryStream, Intervals
+from local.firehose.stream import Intervals, LocalStream
 from local.firehose.wire import LOOPBACK_HOSTS, Firehose, application
 
 if TYPE_CHECKING:
@@ -313,7 +313,7 @@ async def _send(request: Request, serve: Serve) -> Response:
     """Send a request to a server of its own, and see its records to the function."""
     function, clock, at_once = Function(), Clock(), AtOnce()
     configured = config.read(_DESCRIPTION, lambda _database, _table: {})
-    stream = DeliveryStream(
+    stream = LocalStream(
         configured,
         Intervals(60, 60),
         processor=Processor(

@@ -22,7 +22,7 @@ ColumnTypes = Callable[[str, str], Mapping[str, str]]
 """The columns of a Glue table, by database and table: name to type, in order. Raises LookupError
 when there is no such table."""
 
-Reader = Callable[[Raw], Any]
+ReadValue = Callable[[Raw], Any]
 """From a value's JSON to the value. Raises ValueError or ArithmeticError when it is no such."""
 
 
@@ -31,7 +31,7 @@ class ColumnTypeError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ConvertedColumn:
     """A column, the key of its values, and what they are."""
 
     name: str
@@ -39,7 +39,7 @@ class Column:
     kind: str
     """The type, as Glue spells it."""
     arrow_type: Any
-    read: Reader
+    read: ReadValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Conversion:
     """What a stream converts to: the table it is told of, with its columns."""
 
     table: CatalogTable
-    columns: tuple[Column, ...]
+    columns: tuple[ConvertedColumn, ...]
 
 
 def read(
@@ -86,20 +86,22 @@ def read(
     return Conversion(table, columns)
 
 
-def column(name: str, key: str, kind: str) -> Column:
+def column(name: str, key: str, kind: str) -> ConvertedColumn:
     """A column of a Glue type. Raises ColumnTypeError for one that is not converted here."""
     match kind.replace("(", " ").replace(",", " ").rstrip(")").split():
         case ["string"]:
-            return Column(name, key, kind, arrow.string(), _text)
+            return ConvertedColumn(name, key, kind, arrow.string(), _text)
         case ["boolean"]:
-            return Column(name, key, kind, arrow.bool_(), msgspec.json.Decoder(bool).decode)
+            return ConvertedColumn(
+                name, key, kind, arrow.bool_(), msgspec.json.Decoder(bool).decode
+            )
         case ["int"]:
-            return Column(name, key, kind, arrow.int32(), _whole(32))
+            return ConvertedColumn(name, key, kind, arrow.int32(), _whole(32))
         case ["bigint"]:
-            return Column(name, key, kind, arrow.int64(), _whole(64))
+            return ConvertedColumn(name, key, kind, arrow.int64(), _whole(64))
         case ["decimal", precision, scale]:
             digits, places = int(precision), int(scale)
-            return Column(
+            return ConvertedColumn(
                 name, key, kind, arrow.decimal128(digits, places), _decimal(digits, places)
             )
     raise ColumnTypeError(
@@ -178,7 +180,7 @@ def _text(raw: Raw) -> str:
     return _read_string(raw) if text.startswith(b'"') else text.decode()
 
 
-def _whole(bits: int) -> Reader:
+def _whole(bits: int) -> ReadValue:
     bound = 2 ** (bits - 1)
 
     def whole(raw: Raw) -> int:
@@ -191,7 +193,7 @@ def _whole(bits: int) -> Reader:
     return whole
 
 
-def _decimal(precision: int, scale: int) -> Reader:
+def _decimal(precision: int, scale: int) -> ReadValue:
     context = Context(prec=precision, traps=[Inexact, InvalidOperation])
     places = Decimal((0, (1,), -scale))
 

@@ -15,63 +15,69 @@ import base64
 import msgspec
 from msgspec import Struct
 
-from local.firehose.ledger import Record
+from local.firehose.ledger import BufferedRecord
 
 PROCESSING_FAILED_TYPE = "processing-failed"
 CONVERSION_FAILED_TYPE = "format-conversion-failed"
 
 
-class Failure(Struct, frozen=True):
+class RecordFailure(Struct, frozen=True):
     """A code to match on, and a sentence for people."""
 
     code: str
     message: str
 
 
-MISSING_RECORD_ID = Failure(
+MISSING_RECORD_ID = RecordFailure(
     "Lambda.MissingRecordId", "The function returned no result for this record id."
 )
-DUPLICATED_RECORD_ID = Failure(
+DUPLICATED_RECORD_ID = RecordFailure(
     "Lambda.DuplicatedRecordId", "The function returned more than one result for this record id."
 )
-PROCESSING_FAILED = Failure(
+PROCESSING_FAILED = RecordFailure(
     "Lambda.ProcessingFailedStatus", "The function gave this record the status ProcessingFailed."
 )
-NULL_DATA = Failure(
+NULL_DATA = RecordFailure(
     "Lambda.InvalidReturnFormat", "The function gave this record the status Ok and no data."
 )
-NOT_JSON = Failure(
+NOT_JSON = RecordFailure(
     "Lambda.JsonProcessingException", "The function's response is not a JSON object with records."
 )
-INVALID_RESULT = Failure(
+INVALID_RESULT = RecordFailure(
     "Lambda.FunctionError",
     "The function's response breaks the contract: every record needs a string recordId, a result "
     "of Ok, Dropped or ProcessingFailed, and data in base64.",
 )
-FUNCTION_ERROR = Failure("Lambda.FunctionError", "The function was invoked and ended in an error.")
-RESPONSE_TOO_LARGE = Failure("Lambda.FunctionError", "The function's response is larger than 6 MB.")
-INVOKE_LIMIT_EXCEEDED = Failure(
+FUNCTION_ERROR = RecordFailure(
+    "Lambda.FunctionError", "The function was invoked and ended in an error."
+)
+RESPONSE_TOO_LARGE = RecordFailure(
+    "Lambda.FunctionError", "The function's response is larger than 6 MB."
+)
+INVOKE_LIMIT_EXCEEDED = RecordFailure(
     "Lambda.InvokeLimitExceeded", "The invocations of the function are being throttled."
 )
-INVOKE_ACCESS_DENIED = Failure(
+INVOKE_ACCESS_DENIED = RecordFailure(
     "Lambda.InvokeAccessDenied", "The function may not be invoked by this stream."
 )
-FUNCTION_NOT_FOUND = Failure("Lambda.ResourceNotFound", "The function does not exist.")
-REQUEST_TIMED_OUT = Failure(
+FUNCTION_NOT_FOUND = RecordFailure("Lambda.ResourceNotFound", "The function does not exist.")
+REQUEST_TIMED_OUT = RecordFailure(
     "Lambda.FunctionRequestTimedOut",
     "The function could not be reached, or did not answer in time.",
 )
-INVOKE_FAILED = Failure("Lambda.InternalServerError", "The Lambda service refused the invocation.")
+INVOKE_FAILED = RecordFailure(
+    "Lambda.InternalServerError", "The Lambda service refused the invocation."
+)
 
-KEYS_NOT_EXTRACTED = Failure(
+KEYS_NOT_EXTRACTED = RecordFailure(
     "DynamicPartitioning.MetadataExtractionFailed",
     "partitionKeys must have a non-empty string for every key that the prefix names.",
 )
-TOO_MANY_PARTITIONS = Failure(
+TOO_MANY_PARTITIONS = RecordFailure(
     "DynamicPartitioning.ActivePartitionsLimitExceeded",
     "The record's partition is new, and as many partitions are active as the stream allows.",
 )
-INVALID_PREFIX = Failure(
+INVALID_PREFIX = RecordFailure(
     "DynamicPartitioning.InvalidPrefix",
     "The evaluated prefix is longer than 512 characters, or than an object's key may be.",
 )
@@ -125,7 +131,7 @@ class ErrorDocument(Struct, rename="camel"):
 
 
 def error_line(
-    record: Record, failure: Failure, *, attempts: int, ended_ms: int, lambda_arn: str
+    record: BufferedRecord, failure: RecordFailure, *, attempts: int, ended_ms: int, lambda_arn: str
 ) -> bytes:
     """The document of a failed record, with its line end."""
     document = ErrorDocument(
@@ -141,7 +147,7 @@ def error_line(
 
 
 def conversion_error_line(
-    record: Record, failure: ConversionFailure, data: bytes, *, ended_ms: int
+    record: BufferedRecord, failure: ConversionFailure, data: bytes, *, ended_ms: int
 ) -> bytes:
     """The document of a record whose data could not be converted, with its line end."""
     document = ConversionErrorDocument(

@@ -14,7 +14,7 @@ from msgspec import Struct
 from local.clock import Clock
 
 
-class Record(Struct, frozen=True, gc=False):
+class BufferedRecord(Struct, frozen=True, gc=False):
     """A record as it was put. `sequence` names it for good; `arrived` is epoch ms."""
 
     sequence: int
@@ -52,15 +52,15 @@ class Journal:
                 "server or name another file"
             ) from error
 
-    def unsettled(self, stream: str) -> list[Record]:
+    def unsettled(self, stream: str) -> list[BufferedRecord]:
         """A stream's records, oldest first."""
         rows = self._database.execute(
             "SELECT sequence, arrived, data FROM record WHERE stream = ? ORDER BY sequence",
             (stream,),
         )
-        return [Record(*row) for row in rows]
+        return [BufferedRecord(*row) for row in rows]
 
-    def add(self, stream: str, records: Iterable[Record]) -> None:
+    def add(self, stream: str, records: Iterable[BufferedRecord]) -> None:
         """Keep records, all or none."""
         with self._database:
             self._database.executemany(
@@ -95,10 +95,10 @@ class Ledger:
         last = self.kept[-1].sequence if self.kept else 0
         self._sequences = count(max(clock.now_ms() * 1_000_000, last + 1))
 
-    def accept(self, data: Sequence[bytes]) -> list[Record]:
+    def accept(self, data: Sequence[bytes]) -> list[BufferedRecord]:
         """New records, arriving now; once this returns they may be acknowledged."""
         now = self._clock.now_ms()
-        records = [Record(next(self._sequences), now, item) for item in data]
+        records = [BufferedRecord(next(self._sequences), now, item) for item in data]
         if self._journal:
             self._journal.add(self._stream, records)
         self._arrivals.update((record.sequence, now) for record in records)

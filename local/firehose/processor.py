@@ -21,8 +21,8 @@ from chalicelib.retry import backoff
 from local.clock import Clock
 from local.firehose import errors
 from local.firehose.config import StreamConfig
-from local.firehose.errors import Failure
-from local.firehose.ledger import Record
+from local.firehose.errors import RecordFailure
+from local.firehose.ledger import BufferedRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -56,7 +56,7 @@ class Event(Struct, rename="camel"):
     records: list[EventRecord]
 
 
-class Result(Struct, rename="camel"):
+class TransformResult(Struct, rename="camel"):
     """What the function returned for one record."""
 
     record_id: str
@@ -76,14 +76,14 @@ class _Response(Struct):
 
 
 @dataclass(slots=True)
-class Answer:
+class TransformedBatch:
     """What became of a batch: each of its records stands in exactly one list."""
 
     attempts: int
     ended_ms: int
-    accepted: list[tuple[Record, bytes, dict[str, Any]]] = field(default_factory=list)
-    dropped: list[Record] = field(default_factory=list)
-    failed: list[tuple[Record, Failure]] = field(default_factory=list)
+    accepted: list[tuple[BufferedRecord, bytes, dict[str, Any]]] = field(default_factory=list)
+    dropped: list[BufferedRecord] = field(default_factory=list)
+    failed: list[tuple[BufferedRecord, RecordFailure]] = field(default_factory=list)
 
 
 class Batch:
@@ -91,18 +91,18 @@ class Batch:
 
     def __init__(self, size_bytes: int) -> None:
         self._size_bytes = size_bytes
-        self.records: list[Record] = []
+        self.records: list[BufferedRecord] = []
         self._data_bytes = 0
         self._payload_bytes = _ENVELOPE_BYTES
 
-    def has_room(self, record: Record) -> bool:
+    def has_room(self, record: BufferedRecord) -> bool:
         """Whether the record fits; an empty batch has room for any record."""
         return not self.records or (
             self._data_bytes + len(record.data) <= self._size_bytes
             and self._payload_bytes + _entry_bytes(record) <= PAYLOAD_BYTES_MAX
         )
 
-    def add(self, record: Record) -> None:
+    def add(self, record: BufferedRecord) -> None:
         """Take a record in."""
         self.records.append(record)
         self._data_bytes += len(record.data)
@@ -114,12 +114,12 @@ class Batch:
         return self.records[0].arrived
 
 
-def _entry_bytes(record: Record) -> int:
+def _entry_bytes(record: BufferedRecord) -> int:
     return _ENTRY_BYTES + (len(record.data) + 2) // 3 * 4
 
 
 class _InvocationError(Exception):
-    def __init__(self, failure: Failure, *, retryable: bool) -> None:
+    def __init__(self, failure: RecordFailure, *, retryable: bool) -> None:
         super().__init__(failure.code)
         self.failure = failure
         self.retryable = retryable
@@ -140,7 +140,7 @@ class Processor:
         self._clock = clock
         self._pause = pause
 
-    def transform(self, records: Sequence[Record]) -> Answer:
+    def transform(self, records: Sequence[BufferedRecord]) -> TransformedBatch:
         """The function's answer for a batch, after as many attempts as the stream allows.
 
         Only function errors, throttling and an unreachable service are tried again; an answer that
@@ -163,15 +163,17 @@ class Processor:
                     self._pause(backoff(attempts, BACKOFF_SECONDS, math.inf))
                     continue
                 return self._all_failed(records, attempts, error.failure)
-            answer = Answer(attempts, self._clock.now_ms())
+            answer = TransformedBatch(attempts, self._clock.now_ms())
             failure = judge(records, payload, answer)
             return self._all_failed(records, attempts, failure) if failure else answer
 
-    def _all_failed(self, records: Sequence[Record], attempts: int, failure: Failure) -> Answer:
+    def _all_failed(
+        self, records: Sequence[BufferedRecord], attempts: int, failure: RecordFailure
+    ) -> TransformedBatch:
         failed = [(record, failure) for record in records]
-        return Answer(attempts, self._clock.now_ms(), failed=failed)
+        return TransformedBatch(attempts, self._clock.now_ms(), failed=failed)
 
-    def _invoke(self, records: Sequence[Record]) -> bytes:
+    def _invoke(self, records: Sequence[BufferedRecord]) -> bytes:
         event = Event(
             invocation_id=str(uuid.uuid4()),
             delivery_stream_arn=self._config.arn,
@@ -207,7 +209,9 @@ def _refusal(error: ClientError) -> _InvocationError:
     return _InvocationError(errors.INVOKE_FAILED, retryable=status >= 500)
 
 
-def judge(records: Sequence[Record], payload: bytes, answer: Answer) -> Failure | None:
+def judge(
+    records: Sequence[BufferedRecord], payload: bytes, answer: TransformedBatch
+) -> RecordFailure | None:
     """Sort a batch's records into the answer by what the function returned for each.
 
     Returns a failure instead when the response as a whole breaks the contract. Results for ids that
@@ -218,7 +222,7 @@ def judge(records: Sequence[Record], payload: bytes, answer: Answer) -> Failure 
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return errors.NOT_JSON
     try:
-        results = msgspec.json.decode(returned, type=list[Result] | None) or []
+        results = msgspec.json.decode(returned, type=list[TransformResult] | None) or []
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return errors.INVALID_RESULT
     by_id = {result.record_id: result for result in results}

@@ -14,10 +14,10 @@ from botocore.config import Config
 
 from local.clock import Clock
 from local.firehose.config import StreamConfig
-from local.firehose.delivery import Objects
 from local.firehose.ledger import Journal, Ledger
+from local.firehose.objects import Objects
 from local.firehose.processor import Processor
-from local.firehose.stream import DeliveryStream, Intervals
+from local.firehose.stream import Intervals, LocalStream
 from local.firehose.wire import Firehose, application
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Server:
             ThreadPoolExecutor(CONCURRENT_UPLOADS) as uploads,
         ):
             streams = [
-                DeliveryStream(
+                LocalStream(
                     config,
                     self._intervals,
                     processor=Processor(config, functions, self._clock, self._stopping.wait),
@@ -158,7 +158,7 @@ class Server:
             )
 
 
-async def _tick(streams: Iterable[DeliveryStream]) -> None:
+async def _tick(streams: Iterable[LocalStream]) -> None:
     while True:
         for stream in streams:
             stream.tick()

@@ -19,10 +19,15 @@ from chalicelib.retry import backoff
 from local.clock import Clock
 from local.firehose import errors
 from local.firehose.config import StreamConfig
-from local.firehose.delivery import ErrorType, Objects, Partition, PartitionBuffers, Values
-from local.firehose.errors import ConversionFailure, Failure, conversion_error_line, error_line
-from local.firehose.ledger import Ledger, Record
-from local.firehose.processor import Answer, Batch, Processor
+from local.firehose.errors import (
+    ConversionFailure,
+    RecordFailure,
+    conversion_error_line,
+    error_line,
+)
+from local.firehose.ledger import BufferedRecord, Ledger
+from local.firehose.objects import ErrorType, Objects, PartitionBuffer, PartitionBuffers, Values
+from local.firehose.processor import Batch, Processor, TransformedBatch
 
 ACTIVE_PARTITIONS_MAX = 500
 """https://docs.aws.amazon.com/firehose/latest/dev/limits.html"""
@@ -63,7 +68,7 @@ class Counters:
     failed: int = 0
 
 
-class DeliveryStream:
+class LocalStream:
     """Takes records, and sees to it that each is delivered, dropped or quarantined."""
 
     def __init__(
@@ -177,7 +182,7 @@ class DeliveryStream:
     def _new_batch(self) -> Batch:
         return Batch(self.config.processor.buffering.size_bytes)
 
-    def _buffer(self, records: Iterable[Record]) -> None:
+    def _buffer(self, records: Iterable[BufferedRecord]) -> None:
         for record in records:
             if not self._batch.has_room(record):
                 self._release_batch()
@@ -188,7 +193,7 @@ class DeliveryStream:
         batch, self._batch = self._batch, self._new_batch()
         self._start(self._transform(batch.records))
 
-    def _deliver_all(self, partitions: Iterable[Partition]) -> None:
+    def _deliver_all(self, partitions: Iterable[PartitionBuffer]) -> None:
         for partition in partitions:
             self._start(self._deliver(partition))
 
@@ -202,7 +207,7 @@ class DeliveryStream:
         if not task.cancelled():
             task.result()
 
-    async def _transform(self, records: Sequence[Record]) -> None:
+    async def _transform(self, records: Sequence[BufferedRecord]) -> None:
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._invocations, self._processor.transform, records)
         now = self._clock.now_ms()
@@ -215,14 +220,14 @@ class DeliveryStream:
             self._quarantine(record, failure, answer, now)
         for record, data, keys in answer.accepted:
             placed = self._place(record, keys)
-            if isinstance(placed, Failure):
+            if isinstance(placed, RecordFailure):
                 self._quarantine(record, placed, answer, now)
             elif refusal := self._objects.refusal(data):
                 self._quarantine_data(record, data, refusal, now)
             else:
                 self._add(self._partitions, placed, record, data, now)
 
-    def _place(self, record: Record, keys: Mapping[str, Any]) -> Values | Failure:
+    def _place(self, record: BufferedRecord, keys: Mapping[str, Any]) -> Values | RecordFailure:
         names = self.config.prefix.keys
         values = tuple(value for name in names if _is_value(value := keys.get(name)))
         if len(values) < len(names):
@@ -234,7 +239,9 @@ class DeliveryStream:
                 return errors.TOO_MANY_PARTITIONS
         return values
 
-    def _quarantine(self, record: Record, failure: Failure, answer: Answer, now: int) -> None:
+    def _quarantine(
+        self, record: BufferedRecord, failure: RecordFailure, answer: TransformedBatch, now: int
+    ) -> None:
         _log.warning("%s: record %s: %s", self.config.name, record.id, failure.code)
         line = error_line(
             record,
@@ -246,7 +253,7 @@ class DeliveryStream:
         self._add(self._failures, errors.PROCESSING_FAILED_TYPE, record, line, now)
 
     def _quarantine_data(
-        self, record: Record, data: bytes, failure: ConversionFailure, now: int
+        self, record: BufferedRecord, data: bytes, failure: ConversionFailure, now: int
     ) -> None:
         _log.warning("%s: record %s: %s", self.config.name, record.id, failure.code)
         line = conversion_error_line(record, failure, data, ended_ms=now)
@@ -256,7 +263,7 @@ class DeliveryStream:
         self,
         buffers: PartitionBuffers,
         values: Values | ErrorType,
-        record: Record,
+        record: BufferedRecord,
         data: bytes,
         now: int,
     ) -> None:
@@ -264,7 +271,7 @@ class DeliveryStream:
         if full:
             self._start(self._deliver(full))
 
-    async def _deliver(self, partition: Partition) -> None:
+    async def _deliver(self, partition: PartitionBuffer) -> None:
         key = self._objects.name(partition)
         loop = asyncio.get_running_loop()
         for tries in itertools.count(1):

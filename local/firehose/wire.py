@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chalicelib.limits import PUT_BYTES_MAX, PUT_RECORD_BYTES_MAX, PUT_RECORDS_MAX
-from local.firehose.stream import DeliveryStream
+from local.firehose.stream import LocalStream
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
 """Well above the largest valid request, so that a batch a bit too large gets AWS's own answer."""
@@ -79,7 +79,7 @@ RequestT = TypeVar("RequestT", bound=Struct)
 class Firehose:
     """The operations, over the streams this server stands in for."""
 
-    def __init__(self, streams: Mapping[str, DeliveryStream]) -> None:
+    def __init__(self, streams: Mapping[str, LocalStream]) -> None:
         self._streams = streams
         self._operations: dict[str, Callable[[bytes], dict[str, Any]]] = {
             "PutRecord": self._put_record,
@@ -153,7 +153,7 @@ class Firehose:
             "HasMoreDeliveryStreams": len(names) > request.limit,
         }
 
-    def _stream(self, name: str) -> DeliveryStream:
+    def _stream(self, name: str) -> LocalStream:
         stream = self._streams.get(name)
         if stream is None:
             raise WireError("ResourceNotFoundException", f"Firehose {name} not found.")

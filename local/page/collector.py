@@ -36,7 +36,7 @@ from local.pipe.status import Status, read_status
 from sluice.errors import OperationError, explain
 from sluice.lake import objects
 from sluice.recovery.dead_letters import DeadLetters
-from sluice.recovery.quarantine import Selection, failures
+from sluice.recovery.quarantine import Selection, read_quarantine
 from sluice.stack import Stack
 
 GATHER_SECONDS = 1.0
@@ -193,7 +193,7 @@ class Collector:
         keys = self._quarantine_keys = self._error_keys
         self._quarantine_problem = ""
         try:
-            waiting = failures(self._stack, Selection(), keep_payloads=True)
+            waiting = read_quarantine(self._stack, Selection(), keep_payloads=True)
         except (BotoCoreError, ClientError, OperationError) as error:
             self._quarantine_problem = f"The quarantine cannot be read: {explain(error)}"
             if self._quarantine_keys == keys:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from msgspec import Struct, field
 
 from local.pipe.status import Status
-from sluice.recovery.quarantine import Failure
+from sluice.recovery.quarantine import QuarantinedRecord
 
 RATE_SECONDS = 3.0
 """A rate is the mean of this long."""
@@ -97,7 +97,7 @@ class Quarantine(Struct, frozen=True):
     """All quarantined records by error code, the most frequent first, and the latest records."""
 
     by_error_code: dict[str, int] = {}
-    latest: tuple[Failure, ...] = ()
+    latest: tuple[QuarantinedRecord, ...] = ()
 
     @property
     def total(self) -> int:

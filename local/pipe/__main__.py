@@ -12,11 +12,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.clock import Clock
+from local.pipe.batches import BACKOFF_SECONDS_MAX, exponential_backoff
 from local.pipe.checkpoint import StreamCheckpoint
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
-from local.pipe.delivery import BACKOFF_SECONDS_MAX, exponential_backoff
-from local.pipe.runner import Pace, Runner
+from local.pipe.runner import Pace, PipeRunner
 from local.pipe.status import StatusFile
 from sluice.errors import OperationError
 from sluice.firehose import DeliveryStream
@@ -88,7 +88,7 @@ def main(
             "cloudformation", endpoint_url=endpoint_url, config=NO_RETRIES
         )
         definition = deployed_pipe(Stack.named(stack_name, cloudformation))
-        runner = Runner(
+        runner = PipeRunner(
             definition,
             Stream(
                 session.client("dynamodbstreams", endpoint_url=endpoint_url, config=NO_RETRIES),

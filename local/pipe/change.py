@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PipedChange:
     """What is sent of one record, or why nothing can be; where and when it was in the stream."""
 
     sequence_number: str

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from local.pipe.change import Change
+from local.pipe.change import PipedChange
 from local.pipe.definition import PipeDefinition
 from sluice.errors import UnavailableError
 
@@ -39,7 +39,7 @@ class DeadLetterQueue:
         return cls(client, definition.dead_letter_arn, definition.arn, definition.source_arn)
 
     def send(
-        self, shard_id: str, batch: Sequence[Change], condition: Condition, now: float
+        self, shard_id: str, batch: Sequence[PipedChange], condition: Condition, now: float
     ) -> None:
         """Send one message for a batch given up at an epoch second. Raises UnavailableError."""
         message = {

@@ -13,11 +13,11 @@ from typing import Any
 
 from chalicelib.limits import batch_length
 from local.clock import Clock
-from local.pipe.change import Change
+from local.pipe.batches import Backoff, BatchDelivery, Steps, exponential_backoff
+from local.pipe.change import PipedChange
 from local.pipe.checkpoint import ShardPosition, StreamCheckpoint
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
-from local.pipe.delivery import Backoff, Delivery, Steps, exponential_backoff
 from local.pipe.filter import compile_filters
 from local.pipe.status import ShardStatus, Status, StatusFile
 from local.pipe.template import Template, TransformationFailed
@@ -38,7 +38,7 @@ class Pace:
     backoff: Backoff = field(default_factory=exponential_backoff)
 
 
-class Runner:
+class PipeRunner:
     """Runs one pipe."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Runner:
         self._pace = pace
         self._matches = compile_filters(definition.filters)
         self._template = Template(definition)
-        self._delivery = Delivery(
+        self._delivery = BatchDelivery(
             definition, target, dead_letters, self.status, clock, pace.backoff
         )
         self._shards: list[Shard] = []
@@ -156,7 +156,7 @@ class Runner:
     def _follow(self, shard_id: str, status: ShardStatus, reader: ShardReader) -> Steps:
         """Bring all changes of a shard to the target, in order, batch after batch."""
         size = self._definition.batch_size
-        pending: list[Change] = []
+        pending: list[PipedChange] = []
         pending_since = 0.0
         tries = 0
         while True:
@@ -191,7 +191,7 @@ class Runner:
             status.caught_up = not page.full and not pending
             yield 0.0 if page.full else self._pace.poll_seconds
 
-    def _changes(self, events: Sequence[Mapping[str, Any]]) -> list[Change]:
+    def _changes(self, events: Sequence[Mapping[str, Any]]) -> list[PipedChange]:
         """The events that the filter takes, through the template."""
         ingested_at = self._clock.now()
         taken = [event for event in events if self._matches(event)]
@@ -199,14 +199,14 @@ class Runner:
         self.status.filtered_out += len(events) - len(taken)
         return [self._change(event, ingested_at) for event in taken]
 
-    def _change(self, event: Mapping[str, Any], ingested_at: float) -> Change:
+    def _change(self, event: Mapping[str, Any], ingested_at: float) -> PipedChange:
         change = event["dynamodb"]
         payload, failure = b"", None
         try:
             payload = self._template.render(event, ingested_at)
         except TransformationFailed as error:
             failure = f"transformation failed: {error}"
-        return Change(
+        return PipedChange(
             change["SequenceNumber"], change["ApproximateCreationDateTime"], payload, failure
         )
 

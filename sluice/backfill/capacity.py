@@ -15,10 +15,10 @@ RECOVERY = 1 / 20
 
 
 class ReadCapacity:
-    """Read units a second: as many as allowed, fewer while the table throttles.
+    """Read units a second: the budget, and less of it while the table throttles.
 
-    A read is paid for once its cost is known; the next one waits until all are paid for. Pages are
-    sized so that what all threads read at once costs about one second's budget.
+    A read is paid for once its cost is known; the next one waits until all are paid for. The page
+    size makes the reads of all threads together cost about one second's budget.
     """
 
     def __init__(
@@ -34,11 +34,11 @@ class ReadCapacity:
 
     @property
     def page_items(self) -> int:
-        """How many items the next page should have at most."""
+        """The largest number of items that the next page should have."""
         return self._page_items
 
     def delay(self) -> float:
-        """Seconds until the next read may begin; 0 or less for at once."""
+        """Return the seconds until the next read may begin; 0 or less for at once."""
         with self._lock:
             return self._paid_at - self._clock()
 
@@ -52,6 +52,6 @@ class ReadCapacity:
                 self._page_items = min(max(affordable, 1), PAGE_ITEMS_MAX)
 
     def throttled(self) -> None:
-        """Halve the rate: the table has less to give than the budget says."""
+        """Halve the rate: the table allows less than the budget."""
         with self._lock:
             self._rate = max(self._rate / 2, min(RATE_MIN, self._budget))

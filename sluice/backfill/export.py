@@ -14,7 +14,7 @@ import msgspec
 from botocore.exceptions import ClientError
 from msgspec import Raw, Struct
 
-from sluice.backfill.source import Found, Page
+from sluice.backfill.source import Page, SourceItem
 from sluice.errors import OperationError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Summary(Struct):
-    """What the summary manifest says of an export."""
+    """The summary manifest of an export."""
 
     exportArn: str
     tableArn: str
@@ -62,7 +62,7 @@ class Export:
     """
 
     def __init__(self, client: "S3Client", uri: str, key_names: list[str]) -> None:
-        """Raises OperationError for what is no such export."""
+        """Raises OperationError for anything else."""
         self._client = client
         self._bucket, prefix = _location(uri)
         self._folder = self._find(prefix)
@@ -83,11 +83,11 @@ class Export:
         self.item_count = self.summary.itemCount
 
     def parts(self) -> list[str]:
-        """The names of the data files."""
+        """Return the names of the data files."""
         return list(self._files)
 
     def pages(self, part: str, after: str | None) -> Iterator[Page]:
-        """The pages of a data file, from the line behind `after` on. Raises OperationError."""
+        """Yield the pages of a data file, after line `after`. Raises OperationError."""
         name = f"data/{part}"
         moment = round(self.taken_at.timestamp() * 1000)
         number = int(after or 0)
@@ -97,7 +97,7 @@ class Export:
                     pass
                 while batch := list(islice(lines, PAGE_ITEMS)):
                     number += len(batch)
-                    yield Page(moment, [self._found(line) for line in batch], str(number))
+                    yield Page(moment, [self._item(line) for line in batch], str(number))
         except (
             EOFError,
             gzip.BadGzipFile,
@@ -107,7 +107,7 @@ class Export:
             KeyError,
         ):
             raise OperationError(
-                f"{self._uri(name)} is damaged behind line {number}: it is not gzip with an item "
+                f"{self._uri(name)} is damaged after line {number}: it is not gzip with an item "
                 "of the table in each line"
             ) from None
         if number != self._files[part]:
@@ -116,13 +116,15 @@ class Export:
             )
         yield Page(moment, [], None)
 
-    def _found(self, line: bytes) -> Found:
+    def _item(self, line: bytes) -> SourceItem:
         image = _read_line(line).Item
         item = _read_item(image)
-        return Found(msgspec.json.encode({name: item[name] for name in self._keys}), bytes(image))
+        return SourceItem(
+            msgspec.json.encode({name: item[name] for name in self._keys}), bytes(image)
+        )
 
     def _find(self, prefix: str) -> str:
-        """The folder of the one export at or below a prefix."""
+        """Return the folder of the one export at or below a prefix."""
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=prefix
         )
@@ -150,7 +152,7 @@ class Export:
         )
 
     def _full_export_time(self) -> datetime:
-        """The moment that the export shows, if it is one that can be read."""
+        """Return the moment that the export shows. Raises OperationError if it cannot be used."""
         summary = self.summary
         if summary.exportType != "FULL_EXPORT" or summary.exportTime is None:
             raise OperationError(
@@ -169,7 +171,7 @@ class Export:
             return msgspec.json.decode(text, type=content)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise OperationError(
-                f"{self._uri(name)} is no manifest of an export: {error}"
+                f"{self._uri(name)} is not a manifest of an export: {error}"
             ) from None
 
     def _get(self, name: str) -> "StreamingBody":
@@ -186,5 +188,5 @@ def _location(uri: str) -> tuple[str, str]:
     scheme, _, rest = uri.partition("://")
     bucket, _, prefix = rest.partition("/")
     if scheme != "s3" or not bucket:
-        raise OperationError(f"{uri} is no place in S3; write it as s3://bucket/prefix")
+        raise OperationError(f"{uri} is not a place in S3; write it as s3://bucket/prefix")
     return bucket, prefix.removesuffix(SUMMARY)

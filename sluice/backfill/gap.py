@@ -1,4 +1,4 @@
-"""What must hold so that no change falls between a backfill and the stream: see docs/lake.md."""
+"""Refuses a backfill that would leave a gap to the stream: see docs/lake.md."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ STREAM_RETENTION = timedelta(hours=24)
 
 
 def running_pipe(stack: Stack) -> "DescribePipeResponseTypeDef":
-    """The stack's pipe. Raises OperationError when it does not follow the stream."""
+    """Return the stack's pipe. Raises OperationError when it does not follow the stream."""
     pipe = stack.pipes.describe_pipe(Name=stack.output("PipeName"))
     if pipe["CurrentState"] != "RUNNING":
         raise OperationError(

@@ -23,7 +23,7 @@ def run(
 
     A page counts as done only when Firehose has accepted every item of it; a run that ends before
     leaves it to the next one. `progress` is called with the items accepted since its last call.
-    What ends one thread, and an interrupt, ends the others behind the page at hand.
+    An error in one thread, and an interrupt, end the others after their current page.
     """
 
     def deliver(part: str, after: str | None) -> None:

@@ -1,7 +1,7 @@
 """The table itself as a backfill's source: a parallel scan within a budget of read capacity.
 
-Reads are eventually consistent, at half the price. What such a read misses was written a moment
-before it, and the stream carries that write:
+Reads are eventually consistent, at half the price. A write that such a read misses was made a
+moment before it, and the stream carries that write:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html
 """
 
@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from chalicelib.retry import backoff, error_code, is_passing, is_throttled
 from sluice.backfill.capacity import ReadCapacity
-from sluice.backfill.source import Found, Page
+from sluice.backfill.source import Page, SourceItem
 from sluice.backfill.stop import Stop
 from sluice.errors import OperationError
 from sluice.items import attributes
@@ -56,11 +56,14 @@ class TableScan:
         self.item_count = table["ItemCount"]
 
     def parts(self) -> list[str]:
-        """The segments, as `index/total`."""
+        """Return the segments, as `index/total`."""
         return [f"{index}/{self._segments}" for index in range(self._segments)]
 
     def pages(self, part: str, after: str | None) -> Iterator[Page]:
-        """The pages of a segment. Raises OperationError, StoppedError, and what botocore raises."""
+        """Yield the pages of a segment.
+
+        Raises OperationError, StoppedError, and what botocore raises.
+        """
         try:
             segment, total = map(int, part.split("/"))
             last: Any = attributes(after) if after is not None else None
@@ -80,16 +83,16 @@ class TableScan:
                 request["ExclusiveStartKey"] = last
             moment, answer = self._read(request)
             last = answer.get("LastEvaluatedKey")
-            found = [
-                Found(_encode({name: item[name] for name in self._keys}), _encode(item))
+            items = [
+                SourceItem(_encode({name: item[name] for name in self._keys}), _encode(item))
                 for item in answer["Items"]
             ]
-            yield Page(moment, found, _encode(last).decode() if last else None)
+            yield Page(moment, items, _encode(last).decode() if last else None)
             if not last:
                 return
 
     def _read(self, request: "ScanInputTypeDef") -> tuple[int, "ScanOutputTypeDef"]:
-        """One page, and the epoch milliseconds at which its reading began."""
+        """Return the start of the reading in epoch milliseconds, and one page."""
         for attempt in range(1, ATTEMPTS + 1):
             while (delay := self._capacity.delay()) > 0:
                 self._stop.pause(delay)
@@ -119,5 +122,5 @@ class TableScan:
 
 
 def key_names(table: "TableDescriptionTypeDef") -> list[str]:
-    """The names of a table's key attributes, the partition key first."""
+    """Return the names of a table's key attributes, the partition key first."""
     return [each["AttributeName"] for each in table["KeySchema"]]

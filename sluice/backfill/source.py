@@ -1,4 +1,4 @@
-"""What a backfill reads from, and the change that it makes of an item."""
+"""The sources of a backfill, and the change that it makes of an item."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from msgspec import Raw
 from chalicelib.change import SNAPSHOT
 
 
-class Found(NamedTuple):
-    """An item as the source shows it, in DynamoDB JSON."""
+class SourceItem(NamedTuple):
+    """An item of the table, in DynamoDB JSON."""
 
     keys: bytes
-    """Its key attributes alone, in the order of the table's key schema."""
+    """Only its key attributes, in the order of the table's key schema."""
     image: bytes
 
 
@@ -24,36 +24,35 @@ class Page:
     """Items of one part of a source."""
 
     moment: int
-    """Epoch milliseconds at which the reading began: never after the state it shows, but for
-    changes that the stream carries."""
-    items: list[Found]
+    """Epoch milliseconds at which the reading began. Whatever changed later is in the stream."""
+    items: list[SourceItem]
     after: str | None
     """Where the part goes on; None at its end."""
 
 
 class Source(Protocol):
-    """Where a backfill takes the items from."""
+    """Where a backfill reads the items."""
 
     @property
     def identity(self) -> str:
-        """What a checkpoint belongs to: other for every table and every export."""
+        """The name of the source in a checkpoint: different for every table and every export."""
 
     @property
     def item_count(self) -> int:
-        """About how many items there are."""
+        """The approximate number of items."""
 
     def parts(self) -> list[str]:
-        """The names of the parts to read; every item is in exactly one of them."""
+        """Return the names of the parts to read; every item is in exactly one of them."""
 
     def pages(self, part: str, after: str | None) -> Iterator[Page]:
-        """The pages of a part, from the place on where an earlier page ended."""
+        """Yield the pages of a part, from the place where an earlier page ended."""
 
 
-def snapshot(item: Found, moment: int) -> bytes:
-    """The SNAPSHOT change of an item, spelt as the pipe spells a change.
+def snapshot(item: SourceItem, moment: int) -> bytes:
+    """Return the SNAPSHOT change of an item, spelled as the pipe spells a change.
 
-    The event's id follows from the key and the moment, so the same reading of an item, put twice,
-    is seen to be a duplicate.
+    The event's id follows from the key and the moment, so that the same reading of an item, put
+    twice, is recognized as a duplicate.
     """
     event_id = blake2b(b"%b@%d" % (item.keys, moment), digest_size=16).hexdigest()
     return msgspec.json.encode(

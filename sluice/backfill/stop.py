@@ -1,4 +1,4 @@
-"""The way to end a backfill's threads early, between two pages or out of any pause."""
+"""Ends a backfill's threads early, between two pages or during a pause."""
 
 from threading import Event
 

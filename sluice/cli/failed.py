@@ -11,7 +11,7 @@ from rich.text import Text
 
 from sluice.cli.command import json_option, out, print_json, progress_bar, sluice
 from sluice.cli.selection import selection_options
-from sluice.recovery.quarantine import Failure, Selection, failures
+from sluice.recovery.quarantine import QuarantinedRecord, Selection, read_quarantine
 from sluice.stack import Stack
 from sluice.wording import counted, printable
 
@@ -39,7 +39,7 @@ def failed_command(
     stack = Stack.named(stack_name)
     with progress_bar("reading error objects") as bar:
         task = bar.add_task("", total=None)
-        found = failures(
+        found = read_quarantine(
             stack,
             Selection(error_code, since),
             keep_payloads=payload,
@@ -65,7 +65,7 @@ def failed_command(
     )
 
 
-def _codes(found: list[Failure], by_code: Counter[str]) -> Table:
+def _codes(found: list[QuarantinedRecord], by_code: Counter[str]) -> Table:
     table = Table("error code", "records", "latest", box=None, pad_edge=False)
     for code, count in by_code.most_common():
         latest = next(each.failed_at for each in found if each.record.code == code)
@@ -73,7 +73,7 @@ def _codes(found: list[Failure], by_code: Counter[str]) -> Table:
     return table
 
 
-def _print(failure: Failure, payload: bool) -> None:
+def _print(failure: QuarantinedRecord, payload: bool) -> None:
     record = failure.record
     out.print(
         Text(f"\n{_time(failure.failed_at)}  {printable(record.code)}", style="bold"),
@@ -86,7 +86,7 @@ def _print(failure: Failure, payload: bool) -> None:
         click.echo(f"  {_readable(record.payload)}")
 
 
-def _document(failure: Failure, payload: bool) -> dict[str, Any]:
+def _document(failure: QuarantinedRecord, payload: bool) -> dict[str, Any]:
     record = failure.record
     document = {
         "failedAt": failure.failed_at,

@@ -23,14 +23,14 @@ Sequence = Annotated[str, Meta(pattern="^[0-9]{1,40}$")]
 
 
 class Pointer(Struct, frozen=True, rename="camel"):
-    """The changes that the pipe gave up, as a range of one shard."""
+    """A range of one shard: the changes that the pipe gave up."""
 
     shard_id: str
     start_sequence_number: Sequence
     end_sequence_number: Sequence
     stream_arn: str
     batch_size: Annotated[int, Meta(ge=1)] = 1
-    """How many changes were given up; the range may hold others between them."""
+    """How many changes were given up; the range may hold others in between."""
     approximate_arrival_of_first_record: str = ""
 
 
@@ -55,7 +55,7 @@ class DeadLetter:
 
 
 def read_message(id: str, receipt: str, body: str) -> DeadLetter:
-    """A received message. Never raises for what it holds."""
+    """Parse a received message. Never raises for its content."""
     try:
         read = msgspec.json.decode(body, type=_Body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -66,10 +66,9 @@ def read_message(id: str, receipt: str, body: str) -> DeadLetter:
 
 
 class DeadLetters:
-    """The queue of one stack, as a context: in its end, messages not removed are visible again.
+    """The queue of one stack. On exit, messages that were not removed become visible again.
 
-    With a wait, which is for new messages when there are none, SQS asks all of its servers and not
-    some of them.
+    With a wait, SQS asks all of its servers for messages, not only some of them.
     """
 
     def __init__(self, stack: Stack, wait_seconds: int = 1) -> None:
@@ -90,7 +89,7 @@ class DeadLetters:
                 )
 
     def count(self) -> int:
-        """About how many messages the queue holds, those in someone's hands included."""
+        """Return about how many messages the queue holds, those being worked on included."""
         answer = self._client.get_queue_attributes(
             QueueUrl=self._url,
             AttributeNames=[
@@ -101,7 +100,7 @@ class DeadLetters:
         return sum(int(value) for value in answer["Attributes"].values())
 
     def messages(self) -> Iterator[DeadLetter]:
-        """Every visible message, each once."""
+        """Yield every visible message once."""
         seen: set[str] = set()
         while True:
             answer = self._client.receive_message(

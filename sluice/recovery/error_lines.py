@@ -1,4 +1,4 @@
-"""What Firehose writes below `errors/`: an object's lines, read whatever they hold.
+"""Reads the lines that Firehose writes below `errors/`, whatever they hold.
 
 AWS documents the line twice, in different spellings, and writes a third: keys in either case,
 errorCode as lastErrorCode, numbers as numbers or as text
@@ -30,41 +30,41 @@ _GZIP = b"\x1f\x8b"
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
 
 
-class Quarantined(Struct, frozen=True):
-    """One record that Firehose could not deliver."""
+class ErrorLine(Struct, frozen=True):
+    """A line of an error object: a record that Firehose could not deliver."""
 
     line: int
-    """Its line in the error object, from 1 on; 0 stands for an object that cannot be read."""
+    """Its number in the error object, from 1 on; 0 stands for an object that cannot be read."""
     code: str
     message: str
     failed_at: int | None = None
-    """When Firehose gave it up, epoch milliseconds; None where the line does not tell."""
+    """When Firehose gave it up, epoch milliseconds; None where the line does not say."""
     payload: bytes | None = None
     """What was put, byte for byte; None where the line does not hold it."""
     obstacle: str | None = None
-    """Why it cannot be put again; None when it can."""
+    """Why it cannot be replayed; None when it can."""
 
 
-def read_object(body: bytes) -> list[Quarantined]:
-    """The records of an error object, gzip or plain. Never raises for what it holds."""
+def read_object(body: bytes) -> list[ErrorLine]:
+    """Return the records of an error object, gzip or plain. Never raises for its content."""
     if body.startswith(_GZIP):
         try:
             body = gzip.decompress(body)
         except (OSError, EOFError, zlib.error):
-            return [_unreadable(0, "the object is no complete gzip file")]
+            return [_unreadable(0, "the object is not a complete gzip file")]
     lines = enumerate(body.split(b"\n"), 1)
     return [read_line(number, line) for number, line in lines if line.strip()]
 
 
-def read_line(number: int, line: bytes) -> Quarantined:
-    """The record of an error line. Never raises for what it holds."""
+def read_line(number: int, line: bytes) -> ErrorLine:
+    """Return the record of an error line. Never raises for its content."""
     try:
         document = msgspec.json.decode(line, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _unreadable(number, "the line is no JSON object")
+        return _unreadable(number, "the line is not a JSON object")
     fields = {name.casefold(): value for name, value in document.items()}
     payload = _payload(fields.get("rawdata"))
-    return Quarantined(
+    return ErrorLine(
         line=number,
         code=_text(fields.get("errorcode", fields.get("lasterrorcode"))) or UNNAMED,
         message=_text(fields.get("errormessage", fields.get("lasterrormessage"))),
@@ -75,8 +75,8 @@ def read_line(number: int, line: bytes) -> Quarantined:
     )
 
 
-def _unreadable(number: int, reason: str) -> Quarantined:
-    return Quarantined(line=number, code=UNREADABLE, message=reason, obstacle=reason)
+def _unreadable(number: int, reason: str) -> ErrorLine:
+    return ErrorLine(line=number, code=UNREADABLE, message=reason, obstacle=reason)
 
 
 def _payload(raw: Any) -> bytes | None:
@@ -88,7 +88,7 @@ def _payload(raw: Any) -> bytes | None:
 
 def _obstacle(payload: bytes | None, fields: Mapping[str, Any]) -> str | None:
     if payload is None:
-        return "its rawData is missing or is no base64"
+        return "its rawData is missing or is not base64"
     if len(payload) > PUT_RECORD_BYTES_MAX:
         return f"it has {len(payload)} bytes; Firehose takes {PUT_RECORD_BYTES_MAX}"
     if "datacatalogtable" in fields or _is_transformed(payload):

@@ -1,7 +1,7 @@
-"""Which lines of an error object were put again: a small object beside it while a replay goes on.
+"""The lines of an error object that were replayed, kept in a small object during a replay.
 
 An error object is never changed. It moves once its last line is noted here; until then its noted
-lines no longer count as quarantined, and no replay puts them again.
+lines no longer count as quarantined, and no replay resends them.
 """
 
 from collections.abc import Collection, Iterable
@@ -20,20 +20,20 @@ _SUFFIX = ".json"
 
 
 class Note(Struct):
-    """The content of a progress object: the lines put again, as ranges, both ends included."""
+    """The content of a progress object: the replayed lines as ranges, both ends included."""
 
     replayed: list[tuple[int, int]]
 
 
 def ranges(lines: Collection[int]) -> list[tuple[int, int]]:
-    """Line numbers as ranges, in order."""
-    found: list[tuple[int, int]] = []
+    """Return line numbers as ranges, in order."""
+    merged: list[tuple[int, int]] = []
     for line in sorted(lines):
-        if found and line == found[-1][1] + 1:
-            found[-1] = (found[-1][0], line)
+        if merged and line == merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], line)
         else:
-            found.append((line, line))
-    return found
+            merged.append((line, line))
+    return merged
 
 
 class Progress:
@@ -47,7 +47,7 @@ class Progress:
         }
 
     def replayed(self, key: str) -> set[int]:
-        """The lines of an error object that were put again already."""
+        """Return the lines of an error object that were replayed already."""
         if key not in self._noted:
             return set()
         body = self._stack.s3.get_object(Bucket=self._stack.bucket, Key=_name(key))["Body"].read()
@@ -55,13 +55,13 @@ class Progress:
             note = msgspec.json.decode(body, type=Note)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise OperationError(
-                f"s3://{self._stack.bucket}/{_name(key)} does not say which lines were put again; "
-                "bring back its former version, or delete it to put all of them"
+                f"s3://{self._stack.bucket}/{_name(key)} does not say which lines were replayed; "
+                "restore its former version, or delete it to resend all of them"
             ) from None
         return {line for first, last in note.replayed for line in range(first, last + 1)}
 
     def note(self, key: str, lines: Collection[int]) -> None:
-        """Note all lines of an error object that were put again so far."""
+        """Note all lines of an error object that were replayed so far."""
         self._noted.add(key)
         self._stack.s3.put_object(
             Bucket=self._stack.bucket,

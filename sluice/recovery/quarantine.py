@@ -1,4 +1,4 @@
-"""The quarantine: every record below `errors/` that has not been put again."""
+"""The quarantine: every record below `errors/` that has not been replayed."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -8,27 +8,27 @@ from msgspec.structs import replace
 
 from chalicelib.partitions import ERROR_PREFIX
 from sluice.lake import Stored, objects
-from sluice.recovery.error_lines import Quarantined, read_object
+from sluice.recovery.error_lines import ErrorLine, read_object
 from sluice.recovery.progress import Progress
 from sluice.stack import Stack
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which quarantined records are meant; all of them by default."""
+    """Selects quarantined records; all of them by default."""
 
     code: str | None = None
     since: datetime | None = None
 
-    def takes(self, record: Quarantined, stored: Stored) -> bool:
-        """Whether a record of an error object is meant."""
+    def takes(self, record: ErrorLine, stored: Stored) -> bool:
+        """Whether a record of an error object is selected."""
         if self.code is not None and record.code != self.code:
             return False
         return self.since is None or failed_at(record, stored) >= self.since.timestamp() * 1000
 
 
-def failed_at(record: Quarantined, stored: Stored) -> int:
-    """When the record was given up, epoch ms; where it does not tell, when its object was made."""
+def failed_at(record: ErrorLine, stored: Stored) -> int:
+    """Return when Firehose gave the record up, or else when its object was written; epoch ms."""
     if record.failed_at is not None:
         return record.failed_at
     return round(stored.modified.timestamp() * 1000)
@@ -39,13 +39,13 @@ class ErrorObject:
     """An error object with its records."""
 
     stored: Stored
-    records: list[Quarantined]
+    records: list[ErrorLine]
     replayed: set[int]
-    """The lines that were put again already."""
+    """The lines that were replayed already."""
 
     @property
-    def waiting(self) -> list[Quarantined]:
-        """The records that were not put again yet."""
+    def waiting(self) -> list[ErrorLine]:
+        """The records that were not replayed yet."""
         return [record for record in self.records if record.line not in self.replayed]
 
 
@@ -59,30 +59,31 @@ def error_objects(
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A quarantined record and where it lies."""
+class QuarantinedRecord:
+    """A quarantined record, and the error object that holds it."""
 
-    record: Quarantined
+    record: ErrorLine
     key: str
     failed_at: int
 
 
-def failures(
+def read_quarantine(
     stack: Stack,
     selection: Selection,
     keep_payloads: bool = False,
     progress: Callable[[int, int], None] = lambda _read, _total: None,
-) -> list[Failure]:
-    """The chosen records that wait in quarantine, the latest first.
+) -> list[QuarantinedRecord]:
+    """Return the selected records that wait in quarantine, the latest first.
 
-    `progress` is told how many of how many error objects were read.
+    `progress` is called with the number of error objects read, and of all.
     """
     stored = list(objects(stack, ERROR_PREFIX))
-    found: list[Failure] = []
+    records: list[QuarantinedRecord] = []
     for read, each in enumerate(error_objects(stack, stored, Progress(stack)), 1):
         for record in each.waiting:
             if selection.takes(record, each.stored):
                 kept = record if keep_payloads else replace(record, payload=None)
-                found.append(Failure(kept, each.stored.key, failed_at(record, each.stored)))
+                time = failed_at(record, each.stored)
+                records.append(QuarantinedRecord(kept, each.stored.key, time))
         progress(read, len(stored))
-    return sorted(found, key=lambda failure: failure.failed_at, reverse=True)
+    return sorted(records, key=lambda record: record.failed_at, reverse=True)

@@ -1,8 +1,8 @@
-"""Brings back the changes that the pipe gave up: from the table's stream into Firehose.
+"""Resends the changes that the pipe gave up: from the table's stream into Firehose.
 
 A message is removed once every change it points at was accepted or has aged out of the stream. A
-redrive that ends before that leaves it in the queue, and its changes are put again: duplicates,
-which share eventId and changeSequence.
+redrive that ends before that leaves it in the queue, and the next one resends its changes:
+duplicates, which share eventId and changeSequence.
 """
 
 import time
@@ -21,13 +21,13 @@ from sluice.stream import Stream
 
 
 class Redriven(Struct, rename="camel"):
-    """What a redrive has done so far."""
+    """The counts of a redrive so far."""
 
     messages: int = 0
     """Messages read."""
     removed: int = 0
     accepted: int = 0
-    """Changes that Firehose accepted; in a dry run, those it would be given."""
+    """Changes that Firehose accepted; in a dry run, those that would be put."""
     aged_out: int = 0
     """Changes that have left the stream."""
     too_large: int = 0

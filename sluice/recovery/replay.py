@@ -1,10 +1,10 @@
-"""Puts quarantined records through Firehose again.
+"""Resends quarantined records through Firehose.
 
 For each error object, in this order: the chosen records are put; after every answer the accepted
 lines are noted (sluice/recovery/progress.py); once all lines are noted the object is copied to
 `errors-replayed/`, then deleted from `errors/`, then its note is removed. A replay that ends
-anywhere goes on there when it is run again. What it cannot know is an answer that it did not live
-to note: those records, one batch at most, are put twice.
+anywhere goes on there when it is run again. It cannot know an answer that it had no time to note:
+those records, one batch at most, are put twice.
 """
 
 import time
@@ -15,29 +15,29 @@ from msgspec import Struct
 from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
 from sluice.firehose import DeliveryStream
 from sluice.lake import objects
-from sluice.recovery.error_lines import Quarantined
+from sluice.recovery.error_lines import ErrorLine
 from sluice.recovery.progress import Progress
 from sluice.recovery.quarantine import ErrorObject, Selection, error_objects
 from sluice.stack import Stack
 
 
 class Replayed(Struct, rename="camel"):
-    """What a replay has done so far."""
+    """The counts of a replay so far."""
 
     objects: int = 0
     """Error objects read."""
     accepted: int = 0
-    """Records that Firehose accepted; in a dry run, those it would be given."""
+    """Records that Firehose accepted; in a dry run, those that would be put."""
     moved: int = 0
-    """Error objects of which every record was put again."""
+    """Error objects whose every record was replayed."""
     not_chosen: int = 0
     """Records that the selection leaves in quarantine."""
     obstacles: dict[str, int] = {}
-    """Chosen records that cannot be put again, by the reason."""
+    """Selected records that cannot be replayed, by the reason."""
 
 
 Step = Callable[[float, int], None]
-"""Told after each answer: the error objects done, the last one in part, and their number."""
+"""Called after each answer with the error objects done, the last one in part, and their number."""
 
 
 def replay(
@@ -48,7 +48,7 @@ def replay(
     step: Step = lambda _done, _total: None,
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Put the chosen records that wait in quarantine, and count in `replayed`.
+    """Resend the selected records that wait in quarantine, and count in `replayed`.
 
     Between two calls of `step` everything accepted is noted, so that it may raise to stop. Raises
     RefusedError when Firehose keeps refusing. One replay of a stack may run at a time.
@@ -79,7 +79,7 @@ def replay(
         step(index + 1, len(stored))
 
 
-def _chosen(each: ErrorObject, selection: Selection, replayed: Replayed) -> list[Quarantined]:
+def _chosen(each: ErrorObject, selection: Selection, replayed: Replayed) -> list[ErrorLine]:
     chosen = []
     for record in each.waiting:
         if not selection.takes(record, each.stored):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from checks.attacks.quarantine import attack, seeds
-from sluice.recovery.error_lines import Quarantined, read_line, read_object
+from sluice.recovery.error_lines import ErrorLine, read_line, read_object
 
 VALUES = (
     st.none()
@@ -50,7 +50,7 @@ def test_what_firehose_wrote_comes_back_beside_anything_else(form: bytes, data: 
     attack(form + data)
 
 
-def attack_all(read: Callable[[bytes], list[Quarantined]]) -> None:
+def attack_all(read: Callable[[bytes], list[ErrorLine]]) -> None:
     for data in seeds():
         attack(data, read)
 
@@ -59,21 +59,21 @@ def test_each_seed_can_be_tried() -> None:
     attack_all(read_object)
 
 
-def each(change: Callable[[Quarantined], Any]) -> Callable[[bytes], list[Any]]:
+def each(change: Callable[[ErrorLine], Any]) -> Callable[[bytes], list[Any]]:
     return lambda body: [change(record) for record in read_object(body)]
 
 
-def in_one_piece(body: bytes) -> list[Quarantined]:
+def in_one_piece(body: bytes) -> list[ErrorLine]:
     return [read_line(1, body)]
 
 
-def until_the_first_bad_line(body: bytes) -> list[Quarantined]:
+def until_the_first_bad_line(body: bytes) -> list[ErrorLine]:
     records = read_object(body)
     bad = [n for n, record in enumerate(records) if record.code == "unreadable" and record.line]
     return records[: bad[0]] if bad else records
 
 
-def trusting(body: bytes) -> list[Quarantined]:
+def trusting(body: bytes) -> list[ErrorLine]:
     return read_object(gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body)
 
 
@@ -90,7 +90,7 @@ def trusting(body: bytes) -> list[Quarantined]:
     ],
 )
 def test_a_fault_in_the_reader_is_found_among_the_seeds(
-    broken: Callable[[bytes], list[Quarantined]], error: str
+    broken: Callable[[bytes], list[ErrorLine]], error: str
 ) -> None:
     with pytest.raises((AssertionError, EOFError), match=error):
         attack_all(broken)

@@ -12,14 +12,14 @@ import msgspec
 import pytest
 
 from local.firehose import config
-from local.firehose.ledger import Record
+from local.firehose.ledger import BufferedRecord
 from local.firehose.processor import (
     PAYLOAD_BYTES_MAX,
-    Answer,
     Batch,
     Event,
     EventRecord,
     Processor,
+    TransformedBatch,
     judge,
 )
 from local.firehose.server import Emulator
@@ -175,7 +175,7 @@ def test_a_broken_response_fails_the_whole_batch_and_function_errors_are_retried
     ],
 )
 def test_a_response_that_cannot_be_read_is_a_failure_of_its_batch(payload, code):
-    failure = judge([Record(1, START_MS, b"a")], payload, Answer(1, START_MS))
+    failure = judge([BufferedRecord(1, START_MS, b"a")], payload, TransformedBatch(1, START_MS))
     assert failure is not None
     assert failure.code == code
 
@@ -251,7 +251,9 @@ def refusing_lambda() -> Iterator[Callable[[int, str], str]]:
         yield start
 
 
-def attempt(emulator: str, stream: Deployed, lambda_endpoint: str) -> tuple[Answer, list[float]]:
+def attempt(
+    emulator: str, stream: Deployed, lambda_endpoint: str
+) -> tuple[TransformedBatch, list[float]]:
     """The answer for one record, and the pauses made between attempts."""
     described = client("firehose", emulator).describe_delivery_stream(
         DeliveryStreamName=stream.name
@@ -261,7 +263,7 @@ def attempt(emulator: str, stream: Deployed, lambda_endpoint: str) -> tuple[Answ
     pauses: list[float] = []
     stream_config = config.read(described, backend.column_types)
     processor = Processor(stream_config, functions, SetClock(), pauses.append)
-    answer = processor.transform([Record(1, START_MS, NEIGHBOUR)])
+    answer = processor.transform([BufferedRecord(1, START_MS, NEIGHBOUR)])
     functions.close()
     return answer, pauses
 
@@ -315,7 +317,7 @@ def test_a_batch_goes_to_the_function_when_its_size_is_reached(deploy, run, func
 @pytest.mark.parametrize("size", [0, 1, 200, 1_024_000])
 def test_an_event_never_passes_6_mb(size):
     batch = Batch(size_bytes=1 << 40)
-    record = Record(START_MS * 1_000_000, START_MS, b"x" * size)
+    record = BufferedRecord(START_MS * 1_000_000, START_MS, b"x" * size)
     while batch.has_room(record) and len(batch.records) < 100_000:
         batch.add(record)
     event = Event(

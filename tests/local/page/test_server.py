@@ -20,8 +20,8 @@ from local.page.snapshot import (
     TableChange,
     TableState,
 )
-from sluice.recovery.error_lines import Quarantined
-from sluice.recovery.quarantine import Failure
+from sluice.recovery.error_lines import ErrorLine
+from sluice.recovery.quarantine import QuarantinedRecord
 
 HOSTILE = "\"'><img src=x onerror=alert(1)>"
 STATIC = Path(__file__).parents[3] / "local" / "page"
@@ -29,13 +29,13 @@ STATIC = Path(__file__).parents[3] / "local" / "page"
 
 def hostile_snapshot() -> Snapshot:
     folder = f"data/siteId={HOSTILE}/year=2026/month=01/day=02/hour=03/minute=04/"
-    record = Quarantined(1, HOSTILE, HOSTILE, 0, HOSTILE.encode(), HOSTILE)
+    record = ErrorLine(1, HOSTILE, HOSTILE, 0, HOSTILE.encode(), HOSTILE)
     return Snapshot(
         table=TableState(1, 0, 0, (TableChange("INSERT", HOSTILE, HOSTILE, 0.0),)),
         firehose=FirehoseStatus(buffers=(Buffer(folder, 1, 2, 3),)),
         lake=LakeState(1, 0, 9, {folder: 1}, (LakeObject(f"{folder}x.gz", 0.0, 1, HOSTILE),)),
         error_objects=1,
-        quarantine=Quarantine({HOSTILE: 1}, (Failure(record, HOSTILE, 0),)),
+        quarantine=Quarantine({HOSTILE: 1}, (QuarantinedRecord(record, HOSTILE, 0),)),
         catalog=(HOSTILE,),
         journeys=(Journey(HOSTILE, HOSTILE, 0.0),),
         problems=(HOSTILE,),

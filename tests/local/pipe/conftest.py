@@ -16,7 +16,7 @@ from local.clock import Clock
 from local.pipe.checkpoint import StreamCheckpoint
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
-from local.pipe.runner import Pace, Runner
+from local.pipe.runner import Pace, PipeRunner
 from local.pipe.status import StatusFile
 from sluice.firehose import DeliveryStream
 from sluice.stream import Stream
@@ -116,7 +116,7 @@ def target(firehose_server: FakeFirehose, session: boto3.Session) -> DeliveryStr
     return DeliveryStream(client, STREAM)
 
 
-MakeRunner = Callable[..., Runner]
+MakeRunner = Callable[..., PipeRunner]
 
 
 @pytest.fixture
@@ -130,9 +130,9 @@ def make_runner(
 ) -> MakeRunner:
     """A runner over a stream, with the given differences in its definition."""
 
-    def make(stream_arn: str, *, client: Any = streams, **differences: Any) -> Runner:
+    def make(stream_arn: str, *, client: Any = streams, **differences: Any) -> PipeRunner:
         definition = define(source_arn=stream_arn, **differences)
-        return Runner(
+        return PipeRunner(
             definition,
             Stream(client, stream_arn),
             target,
@@ -147,10 +147,10 @@ def make_runner(
 
 
 @pytest.fixture
-def run_until() -> Callable[[Runner, Callable[[], bool]], None]:
+def run_until() -> Callable[[PipeRunner, Callable[[], bool]], None]:
     """Runs a pipe until a condition holds; fails when it never does."""
 
-    def run(runner: Runner, done: Callable[[], bool]) -> None:
+    def run(runner: PipeRunner, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + DEADLINE_SECONDS
 
         def stopping() -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sluice.backfill.checkpoint import Checkpoint
-from sluice.backfill.source import Found, Page
+from sluice.backfill.source import Page, SourceItem
 from sluice.backfill.stop import Stop
 from sluice.firehose import DeliveryStream
 from sluice.stack import Stack
@@ -41,8 +41,8 @@ class MemorySource:
             yield Page(MOMENT + number, [found(name) for name in pages[number]], following)
 
 
-def found(name: str, rest: str = "") -> Found:
-    return Found(
+def found(name: str, rest: str = "") -> SourceItem:
+    return SourceItem(
         b'{"id":{"S":"%b"}}' % name.encode(),
         b'{"id":{"S":"%b"},"siteId":{"S":"1"},"createdAtTime":{"N":"0"},"name":{"S":"%b"}}'
         % (name.encode(), rest.encode()),

@@ -106,7 +106,7 @@ def test_an_export_that_was_moved_whole_is_read_where_it_lies(
         ({"exportType": "INCREMENTAL_EXPORT"}, "incremental"),
         ({"exportTime": None}, "incremental"),
         ({"itemCount": 2}, "lists 1 items, and manifest-summary.json says 2"),
-        ({"itemCount": "many"}, "no manifest of an export"),
+        ({"itemCount": "many"}, "not a manifest of an export"),
     ],
 )
 def test_another_kind_of_export_is_refused(

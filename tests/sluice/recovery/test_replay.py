@@ -10,7 +10,7 @@ import pytest
 
 from sluice.errors import OperationError, RefusedError
 from sluice.recovery.progress import PROGRESS_PREFIX, ranges
-from sluice.recovery.quarantine import Selection, failures
+from sluice.recovery.quarantine import Selection, read_quarantine
 from sluice.recovery.replay import Replayed, replay
 from sluice.stack import Stack
 from tests.fakes import FakeFirehose, error_line
@@ -61,7 +61,7 @@ def test_records_of_another_code_stay_and_come_back_later_without_the_first(
     first = replayed(stack, Selection(code="Lambda.ProcessingFailedStatus"))
     assert first == Replayed(objects=1, accepted=2, moved=0, not_chosen=1)
     assert key in stored_keys()
-    assert [each.record.code for each in failures(stack, ALL)] == ["Other"]
+    assert [each.record.code for each in read_quarantine(stack, ALL)] == ["Other"]
 
     assert replayed(stack) == Replayed(objects=1, accepted=1, moved=1)
     assert firehose_server.taken == [b"a", b"c", b"b"]
@@ -83,7 +83,7 @@ def test_a_record_that_cannot_be_put_stays_with_its_object(
     key = put_errors(error_line(b"a"), b"torn\n", error_line(b"c"))
     counts = replayed(stack)
     assert (counts.accepted, counts.moved) == (2, 0)
-    assert counts.obstacles == {"the line is no JSON object": 1}
+    assert counts.obstacles == {"the line is not a JSON object": 1}
     assert replayed(stack).accepted == 0
     assert key in stored_keys()
     assert firehose_server.taken == [b"a", b"c"]

@@ -8,9 +8,9 @@ from botocore.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local.pipe.change import Change
+from local.pipe.batches import Backoff, BatchDelivery, exponential_backoff
+from local.pipe.change import PipedChange
 from local.pipe.dead_letter import DeadLetterQueue
-from local.pipe.delivery import Backoff, Delivery, exponential_backoff
 from local.pipe.status import Status
 from sluice.firehose import DeliveryStream
 from tests.fakes import STREAM, FakeFirehose
@@ -18,9 +18,9 @@ from tests.fakes import STREAM, FakeFirehose
 SHARD = "shardId-1"
 
 
-def changes(*payloads: str, age: float = 0) -> list[Change]:
+def changes(*payloads: str, age: float = 0) -> list[PipedChange]:
     return [
-        Change(f"{n:021}", time.time() - age, payload.encode())
+        PipedChange(f"{n:021}", time.time() - age, payload.encode())
         for n, payload in enumerate(payloads)
     ]
 
@@ -28,12 +28,12 @@ def changes(*payloads: str, age: float = 0) -> list[Change]:
 class Bench:
     """A delivery with its collaborators at hand; waits pass on the virtual clock."""
 
-    def __init__(self, delivery: Delivery, status: Status, clock: Any) -> None:
+    def __init__(self, delivery: BatchDelivery, status: Status, clock: Any) -> None:
         self.delivery = delivery
         self.status = status
         self.clock = clock
 
-    def deliver(self, batch: Sequence[Change]) -> None:
+    def deliver(self, batch: Sequence[PipedChange]) -> None:
         for pause in self.delivery.deliver(SHARD, batch):
             self.clock.sleep(pause)
 
@@ -47,7 +47,7 @@ def bench(define: Any, target: DeliveryStream, sqs: Any, clock: Any) -> Make:
         definition = define(**differences)
         status = Status(pipe="changes", stream_arn="arn", started_at=0)
         dead_letters = DeadLetterQueue.of(definition, sqs)
-        delivery = Delivery(definition, target, dead_letters, status, clock, float)
+        delivery = BatchDelivery(definition, target, dead_letters, status, clock, float)
         return Bench(delivery, status, clock)
 
     return make
@@ -174,7 +174,7 @@ def test_a_record_the_template_failed_on_is_never_put(
     bench: Make, firehose_server: Any, queue: Any
 ) -> None:
     made = bench(dead_letter_arn=queue.arn, bisect=True, maximum_retry_attempts=1)
-    failed = Change("7", time.time(), b"", "transformation failed: <$.x> is null")
+    failed = PipedChange("7", time.time(), b"", "transformation failed: <$.x> is null")
     made.deliver([*changes("a", "b"), failed])
     assert firehose_server.taken == [b"a", b"b"]
     assert made.status.dead_lettered == 1
@@ -251,7 +251,7 @@ def test_an_unreachable_dead_letter_queue_is_waited_for(
     absent = session.client("sqs", endpoint_url=closed_endpoint, config=once)
     definition = define(dead_letter_arn="arn:aws:sqs:us-east-1:0:dead", maximum_retry_attempts=0)
     status = Status(pipe="changes", stream_arn="arn", started_at=0)
-    delivery = Delivery(
+    delivery = BatchDelivery(
         definition, target, DeadLetterQueue.of(definition, absent), status, clock, float
     )
     steps = delivery.deliver(SHARD, changes("bad"))

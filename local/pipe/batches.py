@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from chalicelib.retry import backoff
 from local.clock import Clock
-from local.pipe.change import Change
+from local.pipe.change import PipedChange
 from local.pipe.dead_letter import Condition, DeadLetterQueue
 from local.pipe.definition import PipeDefinition
 from local.pipe.status import Status
@@ -40,7 +40,7 @@ def exponential_backoff(longest: float = BACKOFF_SECONDS_MAX) -> Backoff:
     return lambda retry: backoff(retry, 0.2, longest)
 
 
-class Delivery:
+class BatchDelivery:
     """Brings batches of one pipe to its target. Counts what became of the records in the status."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Delivery:
         if definition.maximum_record_age_seconds != -1:
             self._age_max = min(self._age_max, definition.maximum_record_age_seconds)
 
-    def deliver(self, shard_id: str, batch: Sequence[Change]) -> Steps:
+    def deliver(self, shard_id: str, batch: Sequence[PipedChange]) -> Steps:
         """Go on until every change is delivered, dead-lettered or dropped, the first ones first."""
         parts = deque([batch])
         while parts:
@@ -89,7 +89,9 @@ class Delivery:
         self._status.retries += 1
         return self._backoff(retry)
 
-    def _put(self, shard_id: str, part: Sequence[Change]) -> Generator[float, None, Refusal | None]:
+    def _put(
+        self, shard_id: str, part: Sequence[PipedChange]
+    ) -> Generator[float, None, Refusal | None]:
         """Put a part once, as soon as the target answers."""
         failure = next((change.failure for change in part if change.failure), None)
         if failure is not None:
@@ -128,8 +130,8 @@ class Delivery:
                 yield self._before_retry(tries)
 
     def _give_up_aged(
-        self, shard_id: str, part: Sequence[Change]
-    ) -> Generator[float, None, Sequence[Change]]:
+        self, shard_id: str, part: Sequence[PipedChange]
+    ) -> Generator[float, None, Sequence[PipedChange]]:
         """Give up the changes past their age without trying them; return the others."""
         oldest = self._clock.now() - self._age_max
         aged = [change for change in part if change.created_at < oldest]
@@ -138,7 +140,7 @@ class Delivery:
         yield from self._give_up(shard_id, aged, "RecordAgeExceeded")
         return [change for change in part if change.created_at >= oldest]
 
-    def _give_up(self, shard_id: str, batch: Sequence[Change], condition: Condition) -> Steps:
+    def _give_up(self, shard_id: str, batch: Sequence[PipedChange], condition: Condition) -> Steps:
         log.error(
             "%s: %s for %d records, %s to %s: %s",
             shard_id,

@@ -14,7 +14,7 @@ from local.firehose.config import StreamConfig
 from local.firehose.conversion import Parquet
 from local.firehose.errors import ConversionFailure
 from local.firehose.formats import Format, GzipLines, Lines
-from local.firehose.ledger import Record
+from local.firehose.ledger import BufferedRecord
 from local.firehose.prefix import LENGTH_MAX
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ ErrorType = str
 
 
 @dataclass(slots=True)
-class Partition:
+class PartitionBuffer:
     """The records buffered for one object: of a partition, or of one kind of failure."""
 
     values: Values | ErrorType
@@ -48,7 +48,7 @@ class PartitionBuffers:
     def __init__(self, size_bytes: int, interval_ms: int) -> None:
         self._size_bytes = size_bytes
         self._interval_ms = interval_ms
-        self._partitions: dict[Values | ErrorType, Partition] = {}
+        self._partitions: dict[Values | ErrorType, PartitionBuffer] = {}
 
     def __len__(self) -> int:
         return len(self._partitions)
@@ -56,16 +56,16 @@ class PartitionBuffers:
     def __contains__(self, values: Values) -> bool:
         return values in self._partitions
 
-    def __iter__(self) -> Iterator[Partition]:
+    def __iter__(self) -> Iterator[PartitionBuffer]:
         return iter(self._partitions.values())
 
     def add(
-        self, values: Values | ErrorType, record: Record, data: bytes, now_ms: int
-    ) -> Partition | None:
+        self, values: Values | ErrorType, record: BufferedRecord, data: bytes, now_ms: int
+    ) -> PartitionBuffer | None:
         """Buffer a record's data. Returns the partition, no longer active, once it is full."""
         partition = self._partitions.get(values)
         if partition is None:
-            partition = Partition(values, opened_ms=now_ms, oldest_ms=record.arrived)
+            partition = PartitionBuffer(values, opened_ms=now_ms, oldest_ms=record.arrived)
             self._partitions[values] = partition
         partition.oldest_ms = min(partition.oldest_ms, record.arrived)
         partition.size_bytes += len(data)
@@ -75,7 +75,7 @@ class PartitionBuffers:
             return None
         return self._partitions.pop(values)
 
-    def take_due(self, now_ms: int) -> Iterator[Partition]:
+    def take_due(self, now_ms: int) -> Iterator[PartitionBuffer]:
         """The partitions open for the whole interval, no longer active."""
         due = [
             values
@@ -84,7 +84,7 @@ class PartitionBuffers:
         ]
         return (self._partitions.pop(values) for values in due)
 
-    def take_all(self) -> Iterator[Partition]:
+    def take_all(self) -> Iterator[PartitionBuffer]:
         """All partitions, none active any more."""
         while self._partitions:
             yield self._partitions.popitem()[1]
@@ -116,16 +116,16 @@ class Objects:
         """Why data cannot be part of a partition's object, if it cannot."""
         return self._format.refusal(data)
 
-    def folder(self, partition: Partition) -> str:
+    def folder(self, partition: PartitionBuffer) -> str:
         """The prefix of a partition's object."""
         return self._prefix(partition.values, partition.oldest_ms)
 
-    def name(self, partition: Partition) -> str:
+    def name(self, partition: PartitionBuffer) -> str:
         """A new key for a partition's object."""
         written = self._format_of(partition)
         return self.folder(partition) + self._name(partition.oldest_ms, written)
 
-    def write(self, partition: Partition, key: str) -> None:
+    def write(self, partition: PartitionBuffer, key: str) -> None:
         """Put a partition's data. Raises what boto3 raises; to be repeated with the same key."""
         written = self._format_of(partition)
         options: dict[str, Any] = {**written.headers, **self._encryption}
@@ -136,7 +136,7 @@ class Objects:
             **options,
         )
 
-    def _format_of(self, partition: Partition) -> Format:
+    def _format_of(self, partition: PartitionBuffer) -> Format:
         return self._error_format if isinstance(partition.values, ErrorType) else self._format
 
     def _prefix(self, values: Values | ErrorType, epoch_ms: int) -> str:

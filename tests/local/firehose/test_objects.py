@@ -5,8 +5,8 @@ import uuid
 
 import pytest
 
-from local.firehose.delivery import PartitionBuffers
-from local.firehose.ledger import Record
+from local.firehose.ledger import BufferedRecord
+from local.firehose.objects import PartitionBuffers
 from tests.local.firehose.stand import START_MS, asks, client, ok, poll
 
 NEIGHBOUR = asks(ok("neighbour\n", site="n"))
@@ -164,9 +164,9 @@ def test_each_partition_keeps_its_own_interval(deploy, run):
 
 def test_a_partition_is_let_go_when_its_size_is_reached():
     buffers = PartitionBuffers(size_bytes=10, interval_ms=1000)
-    assert buffers.add(("a",), Record(1, START_MS, b""), b"12345", START_MS) is None
-    assert buffers.add(("b",), Record(2, START_MS, b""), b"12345", START_MS) is None
-    full = buffers.add(("a",), Record(3, START_MS, b""), b"67890", START_MS)
+    assert buffers.add(("a",), BufferedRecord(1, START_MS, b""), b"12345", START_MS) is None
+    assert buffers.add(("b",), BufferedRecord(2, START_MS, b""), b"12345", START_MS) is None
+    full = buffers.add(("a",), BufferedRecord(3, START_MS, b""), b"67890", START_MS)
     assert full is not None
     assert (full.sequences, full.pieces) == ([1, 3], [b"12345", b"67890"])
     assert ("a",) not in buffers
