@@ -16,6 +16,8 @@ from chalicelib.types import field_types
 
 CHANGES = "changes"
 ALL_CHANGES = "all_changes"
+LINES = "lines"
+"""The table with the text of each line: for the emulator, whose engine guesses types from JSON."""
 
 _WITHIN_A_DAY = ("hour", "minute")
 

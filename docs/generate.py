@@ -15,6 +15,7 @@ from chalicelib.change import ChangeFields
 from chalicelib.partitions import VALUE_LENGTH_MAX, firehose_error_prefix, firehose_prefix, path
 from chalicelib.schema import EVENT_TIME, LAYOUT, Record
 from chalicelib.types import field_types, struct_fields
+from docs.commands import command_tables
 from docs.licences import licences_page
 from docs.rights import rights_tables
 from docs.scale import large_case, middle_case, small_case
@@ -23,6 +24,7 @@ from infrastructure.settings import DeploymentSettings
 README = Path(__file__).parents[1] / "README.md"
 SCALE_PAGE = Path(__file__).parent / "scale.md"
 RECORD_PAGE = Path(__file__).parent / "record.md"
+OPERATIONS_PAGE = Path(__file__).parent / "operations.md"
 SECURITY_PAGE = Path(__file__).parent / "security.md"
 LICENCES_PAGE = Path(__file__).parent / "licences.md"
 
@@ -118,6 +120,14 @@ def scale_page() -> str:
     return page
 
 
+def operations_page() -> str:
+    """The page about operations, with the options of every command."""
+    page = OPERATIONS_PAGE.read_text()
+    for name, table in command_tables().items():
+        page = with_block(page, name, table)
+    return page
+
+
 def settings_table() -> str:
     """The deployment's settings as a Markdown table: name, default, meaning."""
     rows = ["| setting | default | meaning |", "|---|---|---|"]
@@ -169,6 +179,7 @@ def pages() -> dict[Path, str]:
         LICENCES_PAGE: licences_page(),
         SECURITY_PAGE: with_block(SECURITY_PAGE.read_text(), "rights", rights_tables()),
         SCALE_PAGE: scale_page(),
+        OPERATIONS_PAGE: operations_page(),
         README: with_block(README.read_text(), "settings", settings_table()),
     }
 

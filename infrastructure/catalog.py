@@ -1,10 +1,10 @@
-"""The lake as tables of SQL: Glue's database, and Athena's workgroup with the saved queries.
+"""The lake as SQL tables: Glue's database, and Athena's workgroup with the saved queries.
 
-Partitions are projected, never registered: no crawler runs and a folder is found once it is there.
+Partitions are projected, not registered: no crawler runs, and a folder is read once it exists.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_athena as athena
@@ -16,6 +16,7 @@ from constructs import Construct
 from chalicelib.catalog import (
     ALL_CHANGES,
     CHANGES,
+    LINES,
     Column,
     columns,
     location,
@@ -29,14 +30,11 @@ from sluice.query.saved import saved_queries
 
 RESULT_PREFIX = "query-results/"
 
-LINES = "lines"
-"""A table for the emulator's engine, which guesses types from the JSON: each line as text."""
-
 _NONE: Mapping[str, str] = {}
 
 
 class Storage(NamedTuple):
-    """How a table's objects are read."""
+    """The way a table's objects are read."""
 
     classification: str
     input_format: str
@@ -68,7 +66,7 @@ _STORAGES: Mapping[Format, Storage] = {"json": _JSON, "parquet": _PARQUET}
 
 
 class Catalog(Construct):
-    """The tables `changes` and `all_changes`, and the workgroup to ask them in."""
+    """The tables `changes` and `all_changes`, and the workgroup to query them in."""
 
     def __init__(
         self,
@@ -81,7 +79,6 @@ class Catalog(Construct):
     ) -> None:
         super().__init__(scope, id)
         self._bucket = bucket
-        self._storage = _STORAGES[settings.format]
         self.database = glue.CfnDatabase(
             self,
             "Database",
@@ -91,11 +88,14 @@ class Catalog(Construct):
                 description=f"The lake of {settings.stack_name}: every change of its table.",
             ),
         )
+        storage = _STORAGES[settings.format]
+        partitions = partition_columns(settings.layout)
         self.changes = self._table(
             "Changes",
             CHANGES,
             "The changes, each in the partition of its event time. Name the partition.",
-            partitions=partition_columns(settings.layout),
+            storage,
+            partitions=partitions,
             parameters={
                 **projection(settings.layout, settings.sites, settings.years),
                 "storage.location.template": bucket.s3_url_for_object(location(settings.layout)),
@@ -104,10 +104,18 @@ class Catalog(Construct):
         self.all_changes = self._table(
             "AllChanges",
             ALL_CHANGES,
-            "The same changes without partitions, for questions across sites. Reads all of them.",
+            "The same changes without partitions, for queries across sites. Reads all of them.",
+            storage,
         )
         if settings.target == "local" and settings.format == "json":
-            self._lines(settings)
+            self._table(
+                "Lines",
+                LINES,
+                "Each line of the lake as text, only for the emulator.",
+                _WHOLE_LINES,
+                columns=[Column("line", "string", "", "")],
+                partitions=partitions,
+            )
         self.workgroup = self._workgroup(settings, key)
         if settings.target == "aws":
             self._save_queries()
@@ -117,40 +125,11 @@ class Catalog(Construct):
         id: str,
         name: str,
         description: str,
+        storage: Storage,
         *,
+        columns: Sequence[Column] = columns(),
         partitions: Sequence[Column] = (),
         parameters: Mapping[str, str] = _NONE,
-    ) -> glue.CfnTable:
-        return self._glue_table(
-            id,
-            name,
-            description,
-            partitions,
-            parameters,
-            _glue_columns(columns()),
-            self._storage,
-        )
-
-    def _lines(self, settings: DeploymentSettings) -> glue.CfnTable:
-        return self._glue_table(
-            "Lines",
-            LINES,
-            "Each line of the lake as text, for the emulator alone.",
-            partition_columns(settings.layout),
-            _NONE,
-            [glue.CfnTable.ColumnProperty(name="line", type="string")],
-            _WHOLE_LINES,
-        )
-
-    def _glue_table(
-        self,
-        id: str,
-        name: str,
-        description: str,
-        partitions: Sequence[Column],
-        parameters: Mapping[str, str],
-        glue_columns: list[Any],
-        storage: Storage,
     ) -> glue.CfnTable:
         """A table over all of `data/`."""
         return glue.CfnTable(
@@ -170,7 +149,7 @@ class Catalog(Construct):
                 },
                 storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
                     location=self._bucket.s3_url_for_object(DATA_PREFIX),
-                    columns=glue_columns,
+                    columns=_glue_columns(columns),
                     input_format=storage.input_format,
                     output_format=storage.output_format,
                     serde_info=glue.CfnTable.SerdeInfoProperty(
@@ -192,7 +171,7 @@ class Catalog(Construct):
             self,
             "WorkGroup",
             name=settings.stack_name,
-            description=f"Questions to the lake of {settings.stack_name}.",
+            description=f"Queries of the lake of {settings.stack_name}.",
             recursive_delete_option=True,
             work_group_configuration=athena.CfnWorkGroup.WorkGroupConfigurationProperty(
                 enforce_work_group_configuration=True,
@@ -211,7 +190,7 @@ class Catalog(Construct):
         )
 
     def _save_queries(self) -> None:
-        """The saved queries, their parameters as `?`, for which Athena's console asks."""
+        """Add the saved queries, with `?` for the values that Athena's console asks for."""
         for query in saved_queries().values():
             athena.CfnNamedQuery(
                 self,
@@ -224,8 +203,8 @@ class Catalog(Construct):
             )
 
 
-def _glue_columns(found: Sequence[Column]) -> list[Any]:
+def _glue_columns(columns: Sequence[Column]) -> list[glue.CfnTable.ColumnProperty]:
     return [
-        glue.CfnTable.ColumnProperty(name=each.name, type=each.type, comment=each.comment)
-        for each in found
+        glue.CfnTable.ColumnProperty(name=each.name, type=each.type, comment=each.comment or None)
+        for each in columns
     ]

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,36 +40,37 @@ def failed_command(
     stack = Stack.named(stack_name)
     with progress_bar("reading error objects") as bar:
         task = bar.add_task("", total=None)
-        found = read_quarantine(
+        failed = read_quarantine(
             stack,
             Selection(error_code, since),
             keep_payloads=payload,
             progress=lambda read, total: bar.update(task, completed=read, total=total),
         )
-    by_code = Counter(each.record.code for each in found)
+    by_code = Counter(each.record.code for each in failed)
     if as_json:
         print_json(
             {
                 "bucket": stack.bucket,
                 "byErrorCode": by_code,
-                "records": [_document(each, payload) for each in found[:limit]],
+                "records": [_document(each, payload) for each in failed[:limit]],
             }
         )
         return
-    out.print(_codes(found, by_code))
-    for each in found[:limit]:
+    out.print(_codes(failed, by_code))
+    for each in failed[:limit]:
         _print(each, payload)
-    left = max(0, len(found) - limit)
+    left = max(0, len(failed) - limit)
     out.print(
-        f"{counted(len(found), 'record')} in quarantine" + (f", {left} not listed" if left else ""),
+        f"{counted(len(failed), 'record')} in quarantine"
+        + (f", {left} not listed" if left else ""),
         highlight=False,
     )
 
 
-def _codes(found: list[QuarantinedRecord], by_code: Counter[str]) -> Table:
+def _codes(failed: Sequence[QuarantinedRecord], by_code: Counter[str]) -> Table:
     table = Table("error code", "records", "latest", box=None, pad_edge=False)
     for code, count in by_code.most_common():
-        latest = next(each.failed_at for each in found if each.record.code == code)
+        latest = next(each.failed_at for each in failed if each.record.code == code)
         table.add_row(Text(printable(code)), str(count), _time(latest))
     return table
 

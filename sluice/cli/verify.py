@@ -22,7 +22,7 @@ from sluice.cli.command import (
 )
 from sluice.query.athena import Workgroup
 from sluice.stack import Stack
-from sluice.verify.compare import Comparison, Counts, verify
+from sluice.verify.compare import Comparison, SiteCounts, verify
 from sluice.verify.deployed import coverage, delivery_seconds, items, remedies
 from sluice.wording import counted, printable
 
@@ -109,7 +109,7 @@ def _document(comparison: Comparison, limit: int, commands: list[str]) -> dict[s
 def _print(comparison: Comparison, limit: int, commands: list[str]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("site")
-    for name in Counts.__struct_fields__:
+    for name in SiteCounts.__struct_fields__:
         table.add_column(name.replace("_", " "), justify="right")
     for site, counts in _sorted(comparison):
         table.add_row(_site(site), *(str(each) for each in msgspec.structs.astuple(counts)))
@@ -130,7 +130,7 @@ def _print(comparison: Comparison, limit: int, commands: list[str]) -> None:
         )
 
 
-def _sorted(comparison: Comparison) -> list[tuple[str | None, Counts]]:
+def _sorted(comparison: Comparison) -> list[tuple[str | None, SiteCounts]]:
     return sorted(comparison.sites.items(), key=lambda each: each[0] or "")
 
 

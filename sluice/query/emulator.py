@@ -9,13 +9,10 @@ own: once the tables are made, it is locked out of all files.
 
 from collections.abc import Mapping
 
-from chalicelib.catalog import ALL_CHANGES, CHANGES, Column, columns
+from chalicelib.catalog import ALL_CHANGES, CHANGES, LINES, Column, columns
 from chalicelib.partitions import TIME_FORMATS
 from sluice.errors import OperationError
 from sluice.optional import optional
-
-LINES = "lines"
-"""The table with the text of each line, which only a stack on the emulator has."""
 
 NO_DATABASE = "none"
 """The database that a query names, so that its tables are those made before it."""

@@ -75,13 +75,13 @@ class Question:
 
 def warnings(sql: str, part: LakePart, workgroup: Workgroup) -> list[str]:
     """Return what a query reads without need, and what it does not show."""
-    found = []
+    sentences = []
     tables = reads(sql)
     if reason := whole_lake(tables, workgroup.partitions):
-        found.append(f"this reads the whole lake: {reason}")
+        sentences.append(f"this reads the whole lake: {reason}")
     if workgroup.emulated and (missing := missing_values(tables, workgroup.required)):
-        found.append(f"AWS refuses this: changes needs a value of {', '.join(sorted(missing))}")
+        sentences.append(f"AWS refuses this: changes needs a value of {', '.join(sorted(missing))}")
     of_changes = any(read.table == CHANGES for read in tables)
     if of_changes and (limit := part.beyond(workgroup.years, workgroup.sites)):
-        found.append(f"changes shows {limit}, or ask all_changes")
-    return found
+        sentences.append(f"changes shows {limit}, or ask all_changes")
+    return sentences

@@ -49,7 +49,7 @@ class Drift(msgspec.Struct, frozen=True, rename="camel"):
     """How many lines the lake has of it."""
 
 
-class Counts(msgspec.Struct, rename="camel"):
+class SiteCounts(msgspec.Struct, rename="camel"):
     """How many records one site has, and how many of them differ."""
 
     in_table: int = 0
@@ -64,7 +64,7 @@ class Counts(msgspec.Struct, rename="camel"):
 class Comparison:
     """The counts of what was compared, and the keys that differ."""
 
-    sites: dict[str | None, Counts] = field(default_factory=lambda: defaultdict(Counts))
+    sites: dict[str | None, SiteCounts] = field(default_factory=lambda: defaultdict(SiteCounts))
     drifts: list[Drift] = field(default_factory=list)
 
     def total(self, name: str) -> int:

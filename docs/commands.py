@@ -1,0 +1,21 @@
+"""The options of each command of `sluice`, as `docs/operations.md` lists them."""
+
+import click
+
+from sluice.cli import sluice
+
+
+def options_table(command: click.Command) -> str:
+    """Return a command's options, as its `--help` has them, as a Markdown table."""
+    rows = ["| option | meaning |", "|---|---|"]
+    context = click.Context(command)
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)):
+            name, text = (" ".join(part.split()).replace("|", r"\|") for part in record)
+            rows.append(f"| `{name}` | {text} |")
+    return "\n".join(rows)
+
+
+def command_tables() -> dict[str, str]:
+    """Return the options of every command, by the name of its generated block."""
+    return {f"sluice {name}": options_table(each) for name, each in sluice.commands.items()}
