@@ -59,9 +59,11 @@ class FakeFirehose:
         status, document = self.answer("PutRecordBatch", {**request, "Records": records})
         if status == 200:
             return document
-        error = {"Code": document["__type"], "Message": document["message"]}
-        metadata: Any = {"HTTPStatusCode": status}
-        raise ClientError({"Error": error, "ResponseMetadata": metadata}, "PutRecordBatch")
+        response: Any = {
+            "Error": {"Code": document["__type"], "Message": document["message"]},
+            "ResponseMetadata": {"HTTPStatusCode": status},
+        }
+        raise ClientError(response, "PutRecordBatch")
 
     def bodies(self) -> list[Any]:
         return [json.loads(payload) for payload in self.taken]

@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_the_lambda_entry_points_import_chalice_and_chalicelib_alone() -> None:
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse((ROOT / "app.py").read_text())):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)

@@ -116,6 +116,7 @@ def answer_to(item: dict[str, Any], event_name: str = "INSERT") -> dict[str, Any
     }
     payload = TEMPLATE.render(json.loads(json.dumps(event)), 0)
     record = {"recordId": "r", "data": b64encode(payload).decode()}
+    answer: dict[str, Any]
     (answer,) = TRANSFORM({"records": [record]})["records"]
     return answer
 

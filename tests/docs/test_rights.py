@@ -19,7 +19,7 @@ def rows(text: str) -> list[list[str]]:
     return [line.strip("| ").split(" | ") for line in text.splitlines() if line]
 
 
-def test_a_right_is_one_row_with_everything_that_limits_it():
+def test_a_right_is_one_row_with_everything_that_limits_it() -> None:
     assert rows(rights_tables([READING]))[2] == [
         "`Reader/Role`",
         "`s3:GetObject`, `s3:ListBucket`",
@@ -29,7 +29,7 @@ def test_a_right_is_one_row_with_everything_that_limits_it():
     ]
 
 
-def test_what_is_refused_stands_apart_from_what_is_allowed():
+def test_what_is_refused_stands_apart_from_what_is_allowed() -> None:
     allowed, refused = rights_tables(RIGHTS).split("\n\n")
     effects = [right.effect for right in RIGHTS]
     assert len(rows(allowed)) == 2 + effects.count("Allow")
@@ -37,6 +37,6 @@ def test_what_is_refused_stands_apart_from_what_is_allowed():
     assert "may never do" in refused
 
 
-def test_every_row_fills_its_five_cells():
+def test_every_row_fills_its_five_cells() -> None:
     for row in rows(rights_tables(RIGHTS)):
         assert len(row) == 5 or set("".join(row)) <= {"-", "|"}

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Any, cast
 
 import boto3
 
@@ -108,7 +108,7 @@ class Writer:
             TableName=self._table, ConsistentRead=True
         )
         return {
-            item["id"]["S"]: comparable_item(item)
+            item["id"]["S"]: comparable_item(cast(Item, item))
             for page in pages
             for item in page["Items"]
             if item["id"]["S"].startswith(self._run)

@@ -35,7 +35,12 @@ def test_the_two_samples_land_typed_in_their_partitions(deployed_stack: Deployed
 
 
 def test_insert_change_and_delete_arrive_in_order_as_three_lines(deployed_stack: Deployed) -> None:
-    record = {"id": uuid.uuid4().hex, "siteId": "7", "createdAtTime": 1700076551926, "valueOne": 1}
+    record: dict[str, Any] = {
+        "id": uuid.uuid4().hex,
+        "siteId": "7",
+        "createdAtTime": 1700076551926,
+        "valueOne": 1,
+    }
     assert deployed_stack.api.request("POST", "/records", record)[0] == 201
     assert deployed_stack.api.request("POST", "/records", {**record, "valueOne": 2})[0] == 200
     deployed_stack.api.request("DELETE", f"/records/{record['id']}")
@@ -66,7 +71,12 @@ def test_insert_change_and_delete_arrive_in_order_as_three_lines(deployed_stack:
 def test_hostile_text_lands_whole_where_it_belongs(
     deployed_stack: Deployed, site: str, name: str
 ) -> None:
-    record = {"id": uuid.uuid4().hex, "siteId": site, "name": name, "createdAtTime": 0}
+    record: dict[str, Any] = {
+        "id": uuid.uuid4().hex,
+        "siteId": site,
+        "name": name,
+        "createdAtTime": 0,
+    }
     deployed_stack.api.request("POST", "/records", record)
     ((key, line),) = deployed_stack.wait_for(1, with_id(record["id"]))
     folder = f"data/siteId={quote(site, safe='')}/year=1970/month=01/day=01/hour=00/minute=00/"

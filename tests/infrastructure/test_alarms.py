@@ -61,7 +61,7 @@ def alarms(deployment: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", WATCHED)
-def test_an_alarm_watches_a_metric_by_the_names_it_is_published_under(dev: Any, name: str):
+def test_an_alarm_watches_a_metric_by_the_names_it_is_published_under(dev: Any, name: str) -> None:
     alarm = dev[f"Alarms/{name}"]
     dimensions = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
     found = (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"], dimensions)
@@ -69,41 +69,43 @@ def test_an_alarm_watches_a_metric_by_the_names_it_is_published_under(dev: Any, 
     assert "Unit" not in alarm, "only a metric published with that very unit would match"
 
 
-def test_nothing_is_watched_that_is_not_listed_here(dev: Any):
+def test_nothing_is_watched_that_is_not_listed_here(dev: Any) -> None:
     assert alarms(dev).keys() == WATCHED.keys()
 
 
 @pytest.mark.parametrize("kind", ["prod", "attached", "local"])
-def test_every_deployment_has_the_same_alarms(deployments: Any, kind: str):
+def test_every_deployment_has_the_same_alarms(deployments: Any, kind: str) -> None:
     assert alarms(deployments[kind]).keys() == WATCHED.keys()
 
 
-def test_alarms_are_named_after_their_stack(dev: Any, prod: Any):
+def test_alarms_are_named_after_their_stack(dev: Any, prod: Any) -> None:
     for deployment in (dev, prod):
         for name, alarm in alarms(deployment).items():
             assert alarm["AlarmName"] == f"{deployment.name}-{name}"
 
 
-def test_alarms_tell_the_topic_when_they_go_off_and_when_it_is_over(dev: Any):
+def test_alarms_tell_the_topic_when_they_go_off_and_when_it_is_over(dev: Any) -> None:
     for alarm in alarms(dev).values():
         assert alarm["AlarmActions"] == ["${Alarms/Topic}"]
         assert alarm["OKActions"] == ["${Alarms/Topic}"]
 
 
-def test_what_is_tried_again_may_fail_for_a_while_and_the_rest_not_once(dev: Any):
+def test_what_is_tried_again_may_fail_for_a_while_and_the_rest_not_once(dev: Any) -> None:
     for name, alarm in alarms(dev).items():
         assert alarm["Period"] == 300
         assert alarm["EvaluationPeriods"] == (3 if name in RETRIED_BY_ITSELF else 1), name
         assert alarm.get("DatapointsToAlarm") in (None, alarm["EvaluationPeriods"])
 
 
-def test_silence_is_well_but_does_not_end_the_alarm_of_letters_that_still_lie_there(dev: Any):
+def test_silence_is_well_but_does_not_end_the_alarm_of_letters_that_still_lie_there(
+    dev: Any,
+) -> None:
     for name, alarm in alarms(dev).items():
         expected = "ignore" if name == "DeadLetters" else "notBreaching"
         assert alarm["TreatMissingData"] == expected, name
 
 
-def test_trouble_is_counted_from_the_first_time(dev: Any):
+def test_trouble_is_counted_from_the_first_time(dev: Any) -> None:
     measured = {"DeliveryLate", "DeliveryFailing", "TransformSlow"}
     for name, alarm in alarms(dev).items():
         if name not in measured:
@@ -111,12 +113,12 @@ def test_trouble_is_counted_from_the_first_time(dev: Any):
             assert alarm["Threshold"] == 0, name
 
 
-def test_delivery_fails_when_some_write_does_not_succeed(dev: Any):
+def test_delivery_fails_when_some_write_does_not_succeed(dev: Any) -> None:
     assert dev["Alarms/DeliveryFailing"]["ComparisonOperator"] == "LessThanThreshold"
     assert dev["Alarms/DeliveryFailing"]["Threshold"] == 1
 
 
-def test_delivery_is_late_when_its_buffers_cannot_explain_it(dev: Any, prod: Any):
+def test_delivery_is_late_when_its_buffers_cannot_explain_it(dev: Any, prod: Any) -> None:
     for deployment in (dev, prod):
         destination = deployment["Delivery/Stream"]["ExtendedS3DestinationConfiguration"]
         buffer_seconds = destination["BufferingHints"]["IntervalInSeconds"]
@@ -124,7 +126,7 @@ def test_delivery_is_late_when_its_buffers_cannot_explain_it(dev: Any, prod: Any
         assert max(900, 1.5 * buffer_seconds) <= late <= 1800
 
 
-def test_the_transform_is_slow_before_it_runs_out_of_time(dev: Any):
+def test_the_transform_is_slow_before_it_runs_out_of_time(dev: Any) -> None:
     timeout_milliseconds = dev["Transform"]["Timeout"] * 1000
     assert dev["Alarms/TransformSlow"]["Threshold"] == pytest.approx(0.8 * timeout_milliseconds)
 
@@ -135,26 +137,26 @@ def sections() -> dict[str, str]:
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def test_every_alarm_has_its_section_in_the_runbook_and_every_section_its_alarm(dev: Any):
+def test_every_alarm_has_its_section_in_the_runbook_and_every_section_its_alarm(dev: Any) -> None:
     assert sections().keys() == alarms(dev).keys()
 
 
 @pytest.mark.parametrize("name", WATCHED)
-def test_a_section_says_what_it_means_what_to_look_at_and_what_mends_it(name: str):
+def test_a_section_says_what_it_means_what_to_look_at_and_what_mends_it(name: str) -> None:
     section = sections()[name]
     for part in ("**Means.**", "**Look.**", "**Mend.**"):
         assert part in section
 
 
 @pytest.mark.parametrize("name", WATCHED)
-def test_an_alarm_says_what_it_means_and_where_to_go_on(dev: Any, name: str):
+def test_an_alarm_says_what_it_means_and_where_to_go_on(dev: Any, name: str) -> None:
     description = dev[f"Alarms/{name}"]["AlarmDescription"]
     assert f"docs/runbook.md#{name.lower()}" in description
     assert re.findall("`sluice [a-z]+`", description)
     assert len(description) <= 1024
 
 
-def test_alarms_and_runbook_name_commands_that_exist(dev: Any):
+def test_alarms_and_runbook_name_commands_that_exist(dev: Any) -> None:
     descriptions = " ".join(alarm["AlarmDescription"] for alarm in alarms(dev).values())
     for text in (descriptions, RUNBOOK.read_text()):
         named = set(re.findall(r"\bsluice ([a-z]+)", text))
@@ -162,11 +164,11 @@ def test_alarms_and_runbook_name_commands_that_exist(dev: Any):
         assert named <= sluice.commands.keys()
 
 
-def test_the_topic_is_encrypted_with_the_key(dev: Any):
+def test_the_topic_is_encrypted_with_the_key(dev: Any) -> None:
     assert dev[TOPIC]["KmsMasterKeyId"] == "${Encryption/Key.Arn}"
 
 
-def test_only_the_alarms_of_this_stack_may_tell_the_topic_and_only_over_tls(dev: Any):
+def test_only_the_alarms_of_this_stack_may_tell_the_topic_and_only_over_tls(dev: Any) -> None:
     policy = dev[f"{TOPIC}/Policy"]
     assert policy["Topics"] == ["${Alarms/Topic}"]
     statements = policy["PolicyDocument"]["Statement"]
@@ -179,7 +181,7 @@ def test_only_the_alarms_of_this_stack_may_tell_the_topic_and_only_over_tls(dev:
     assert allowed["Condition"]["ArnLike"]["aws:SourceArn"].endswith(":alarm:Sluice-dev-*")
 
 
-def test_who_is_to_be_mailed_is_subscribed_and_nobody_else(dev: Any, prod: Any):
+def test_who_is_to_be_mailed_is_subscribed_and_nobody_else(dev: Any, prod: Any) -> None:
     subscriptions = "AWS::SNS::Subscription"
     assert not dev.all(subscriptions)
     (subscription,) = prod.all(subscriptions).values()

@@ -16,7 +16,9 @@ app.synth()
 """
 
 
-def test_wrong_settings_are_refused_with_every_reason_and_no_traceback(cdk: Any, tmp_path: Path):
+def test_wrong_settings_are_refused_with_every_reason_and_no_traceback(
+    cdk: Any, tmp_path: Path
+) -> None:
     run = cdk(
         *("synth", "--quiet", "--output", str(tmp_path)),
         *("-c", "stage=Prod!", "-c", "buffer_seconds=5", "-c", "colour=red"),
@@ -28,7 +30,7 @@ def test_wrong_settings_are_refused_with_every_reason_and_no_traceback(cdk: Any,
     assert "Traceback" not in run.stderr
 
 
-def test_a_breach_of_the_awssolutions_rules_fails_the_synthesis(cdk: Any, tmp_path: Path):
+def test_a_breach_of_the_awssolutions_rules_fails_the_synthesis(cdk: Any, tmp_path: Path) -> None:
     program = tmp_path / "breach.py"
     program.write_text(BREACH)
     run = cdk("synth", "--quiet", "--output", str(tmp_path / "out"), program=str(program))
@@ -43,7 +45,7 @@ def test_a_breach_of_the_awssolutions_rules_fails_the_synthesis(cdk: Any, tmp_pa
 )
 def test_a_package_without_its_requirements_is_never_deployed(
     cdk: Any, tmp_path: Path, index: dict[str, str]
-):
+) -> None:
     alone = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
     run = cdk("synth", "--quiet", "--output", str(tmp_path), **alone, **index)
     assert run.returncode != 0

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MakeTable = Callable[..., ExistingTable]
-BOTH_IMAGES = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+BOTH_IMAGES: Any = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 PLACE = "arn:aws:dynamodb:us-east-1:000000000000"
 ANOTHER_KEY = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 SOME_STREAM = f"{PLACE}:table/some-table/stream/2026-01-31T12:00:00.000"
@@ -38,7 +38,7 @@ def make_existing(dynamodb: "DynamoDBClient") -> Iterator[MakeTable]:
         ) -> ExistingTable:
             name = f"existing-{uuid.uuid4()}"
             keys = keys or {"id": "S"}
-            described = dynamodb.create_table(
+            described = cast(Any, dynamodb).create_table(
                 TableName=name,
                 KeySchema=[
                     {"AttributeName": key, "KeyType": kind}
@@ -58,18 +58,20 @@ def make_existing(dynamodb: "DynamoDBClient") -> Iterator[MakeTable]:
         yield make
 
 
-def test_a_table_of_records_with_a_stream_of_both_images_can_be_followed(make_existing: MakeTable):
+def test_a_table_of_records_with_a_stream_of_both_images_can_be_followed(
+    make_existing: MakeTable,
+) -> None:
     assert not list(refusals(make_existing()))
 
 
-def test_a_table_that_is_not_there_is_refused_by_its_arn():
+def test_a_table_that_is_not_there_is_refused_by_its_arn() -> None:
     (refusal,) = refusals(ExistingTable("some-table", SOME_STREAM, None))
     assert f"There is no table {PLACE}:table/some-table" in refusal
 
 
 def test_a_stream_that_is_off_is_refused_with_the_command_that_turns_it_on(
     make_existing: MakeTable,
-):
+) -> None:
     table = make_existing({"StreamEnabled": False})
     (refusal,) = refusals(table)
     assert f"The stream of the table {table.name} is off" in refusal
@@ -78,7 +80,7 @@ def test_a_stream_that_is_off_is_refused_with_the_command_that_turns_it_on(
 
 
 @pytest.mark.parametrize("view_type", ["KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE"])
-def test_a_stream_without_both_images_is_refused(make_existing: MakeTable, view_type: str):
+def test_a_stream_without_both_images_is_refused(make_existing: MakeTable, view_type: str) -> None:
     (refusal,) = refusals(make_existing({"StreamEnabled": True, "StreamViewType": view_type}))
     assert f"carries {view_type}" in refusal
     assert "NEW_AND_OLD_IMAGES" in refusal
@@ -86,7 +88,7 @@ def test_a_stream_without_both_images_is_refused(make_existing: MakeTable, view_
 
 def test_a_stream_that_the_table_has_left_behind_is_refused_with_the_one_it_writes_now(
     make_existing: MakeTable, dynamodb: "DynamoDBClient"
-):
+) -> None:
     old = make_existing()
     dynamodb.update_table(TableName=old.name, StreamSpecification={"StreamEnabled": False})
     dynamodb.update_table(TableName=old.name, StreamSpecification=BOTH_IMAGES)
@@ -107,13 +109,13 @@ def test_a_stream_that_the_table_has_left_behind_is_refused_with_the_one_it_writ
 )
 def test_a_table_with_another_key_than_the_records_is_refused(
     make_existing: MakeTable, keys: dict[str, str], shown: str
-):
+) -> None:
     (refusal,) = refusals(make_existing(keys=keys))
     assert f"has the key {shown}, but records have the key id (S) alone" in refusal
     assert "chalicelib/schema.py" in refusal
 
 
-def test_every_reason_is_told_at_once(make_existing: MakeTable):
+def test_every_reason_is_told_at_once(make_existing: MakeTable) -> None:
     found = list(refusals(make_existing({"StreamEnabled": False}, keys={"customer": "S"})))
     assert len(found) == 2
 
@@ -132,24 +134,26 @@ def encrypted(make_existing: MakeTable, key_arn: str) -> ExistingTable:
     )
 
 
-def test_an_encrypted_table_can_be_followed_with_its_key(encrypted: ExistingTable, key_arn: str):
+def test_an_encrypted_table_can_be_followed_with_its_key(
+    encrypted: ExistingTable, key_arn: str
+) -> None:
     assert not list(refusals(replace(encrypted, key_arn=key_arn)))
 
 
 @pytest.mark.parametrize("given", [None, ANOTHER_KEY])
 def test_an_encrypted_table_is_refused_without_its_key(
     encrypted: ExistingTable, key_arn: str, given: str | None
-):
+) -> None:
     (refusal,) = refusals(replace(encrypted, key_arn=given))
     assert f"-c table_key_arn={key_arn}" in refusal
 
 
-def test_a_key_for_a_table_that_has_none_is_refused(make_existing: MakeTable):
+def test_a_key_for_a_table_that_has_none_is_refused(make_existing: MakeTable) -> None:
     (refusal,) = refusals(replace(make_existing(), key_arn=ANOTHER_KEY))
     assert "encrypted with no customer key" in refusal
 
 
-def test_without_credentials_nobody_is_asked(aws_environment: pytest.MonkeyPatch):
+def test_without_credentials_nobody_is_asked(aws_environment: pytest.MonkeyPatch) -> None:
     aws_environment.delenv("AWS_ACCESS_KEY_ID")
     aws_environment.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(NotAskedError, match="no AWS credentials"):
@@ -158,7 +162,7 @@ def test_without_credentials_nobody_is_asked(aws_environment: pytest.MonkeyPatch
 
 def test_an_aws_that_does_not_answer_is_no_refusal(
     aws_environment: pytest.MonkeyPatch, closed_endpoint: str
-):
+) -> None:
     aws_environment.setenv("AWS_ENDPOINT_URL", closed_endpoint)
     with pytest.raises(NotAskedError, match="could not be asked"):
         list(refusals(ExistingTable("some-table", SOME_STREAM, None)))
@@ -166,14 +170,16 @@ def test_an_aws_that_does_not_answer_is_no_refusal(
 
 def test_a_table_that_may_not_be_asked_about_is_no_refusal(
     aws_environment: pytest.MonkeyPatch, scripted_dynamodb: Callable[..., str]
-):
+) -> None:
     denied = (400, {"__type": "com.amazon.coral.service#AccessDeniedException"})
     aws_environment.setenv("AWS_ENDPOINT_URL", scripted_dynamodb(lambda *_: denied))
     with pytest.raises(NotAskedError, match="DescribeTable with AccessDeniedException"):
         list(refusals(ExistingTable("some-table", SOME_STREAM, None)))
 
 
-def test_a_deployment_is_refused_before_anything_is_made(cdk: Any, emulator: str, tmp_path: Path):
+def test_a_deployment_is_refused_before_anything_is_made(
+    cdk: Any, emulator: str, tmp_path: Path
+) -> None:
     run = cdk(
         *("deploy", "--require-approval", "never", "--output", str(tmp_path)),
         *("-c", "stage=refused", "-c", "target=local"),

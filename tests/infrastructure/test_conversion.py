@@ -20,13 +20,13 @@ def conversion(deployment: Any) -> Any:
     return destination(deployment)["DataFormatConversionConfiguration"]
 
 
-def test_lines_stay_json_unless_parquet_is_asked_for(dev: Any):
+def test_lines_stay_json_unless_parquet_is_asked_for(dev: Any) -> None:
     assert "DataFormatConversionConfiguration" not in destination(dev)
     granted = set().union(*dev.allowed("Delivery/Role").values())
     assert not granted & READING
 
 
-def test_parquet_is_compressed_within_and_not_once_more(prod: Any):
+def test_parquet_is_compressed_within_and_not_once_more(prod: Any) -> None:
     assert conversion(prod)["Enabled"] is True
     assert conversion(prod)["OutputFormatConfiguration"] == {
         "Serializer": {"ParquetSerDe": {"Compression": "SNAPPY"}}
@@ -34,7 +34,7 @@ def test_parquet_is_compressed_within_and_not_once_more(prod: Any):
     assert "CompressionFormat" not in destination(prod)
 
 
-def test_the_columns_are_those_of_changes_as_it_is_now(prod: Any):
+def test_the_columns_are_those_of_changes_as_it_is_now(prod: Any) -> None:
     schema = conversion(prod)["SchemaConfiguration"]
     assert schema == {
         "CatalogId": "${AWS::AccountId}",
@@ -46,7 +46,7 @@ def test_the_columns_are_those_of_changes_as_it_is_now(prod: Any):
     }
 
 
-def test_every_column_finds_the_key_of_its_line(prod: Any):
+def test_every_column_finds_the_key_of_its_line(prod: Any) -> None:
     deserializer = conversion(prod)["InputFormatConfiguration"]["Deserializer"]["OpenXJsonSerDe"]
     mapping = deserializer["ColumnToJsonKeyMappings"]
     assert deserializer["CaseInsensitive"] is False
@@ -55,7 +55,7 @@ def test_every_column_finds_the_key_of_its_line(prod: Any):
     }
 
 
-def test_the_role_may_read_that_table_by_name_and_no_other(prod: Any):
+def test_the_role_may_read_that_table_by_name_and_no_other(prod: Any) -> None:
     allowed = prod.allowed("Delivery/Role")
     assert {name for name, actions in allowed.items() if actions & READING} == {
         f"{CATALOG}:catalog",
@@ -74,7 +74,7 @@ def test_the_role_may_read_that_table_by_name_and_no_other(prod: Any):
 )
 def test_the_tables_read_what_the_stream_writes(
     deployments: Any, kind: str, classification: str, serde: str
-):
+) -> None:
     for table in ("Catalog/Changes", "Catalog/AllChanges"):
         found = deployments[kind][table]["TableInput"]
         storage = found["StorageDescriptor"]
@@ -91,6 +91,8 @@ def test_the_tables_read_what_the_stream_writes(
         ({"format": "parquet", "buffer_megabytes": "63"}, "from 64 to 128"),
     ],
 )
-def test_what_conversion_cannot_do_is_refused_before_synthesis(context: dict[str, str], told: str):
+def test_what_conversion_cannot_do_is_refused_before_synthesis(
+    context: dict[str, str], told: str
+) -> None:
     with pytest.raises(SettingsError, match=told):
         DeploymentSettings.from_context(context)

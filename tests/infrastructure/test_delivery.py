@@ -21,7 +21,7 @@ def processor(deployment: Any) -> dict[str, str]:
     return {entry["ParameterName"]: entry["ParameterValue"] for entry in only["Parameters"]}
 
 
-def test_records_are_put_directly_and_rest_encrypted_with_the_key(dev: Any):
+def test_records_are_put_directly_and_rest_encrypted_with_the_key(dev: Any) -> None:
     assert dev[STREAM]["DeliveryStreamType"] == "DirectPut"
     assert dev[STREAM]["DeliveryStreamEncryptionConfigurationInput"] == {
         "KeyARN": "${Encryption/Key.Arn}",
@@ -29,7 +29,7 @@ def test_records_are_put_directly_and_rest_encrypted_with_the_key(dev: Any):
     }
 
 
-def test_objects_are_gzip_in_the_lakes_bucket_encrypted_with_the_key(dev: Any):
+def test_objects_are_gzip_in_the_lakes_bucket_encrypted_with_the_key(dev: Any) -> None:
     assert destination(dev)["BucketARN"] == "${Lake/Bucket.Arn}"
     assert destination(dev)["CompressionFormat"] == "GZIP"
     assert destination(dev)["EncryptionConfiguration"] == {
@@ -37,7 +37,7 @@ def test_objects_are_gzip_in_the_lakes_bucket_encrypted_with_the_key(dev: Any):
     }
 
 
-def test_objects_are_partitioned_by_the_keys_the_transform_gives(dev: Any, prod: Any):
+def test_objects_are_partitioned_by_the_keys_the_transform_gives(dev: Any, prod: Any) -> None:
     assert destination(dev)["DynamicPartitioningConfiguration"] == {
         "Enabled": True,
         "RetryOptions": {"DurationInSeconds": 300},
@@ -46,23 +46,23 @@ def test_objects_are_partitioned_by_the_keys_the_transform_gives(dev: Any, prod:
     assert destination(prod)["Prefix"] == firehose_prefix(("year", "siteId"))
 
 
-def test_the_prefix_names_the_levels_the_transform_is_told(dev: Any, prod: Any):
+def test_the_prefix_names_the_levels_the_transform_is_told(dev: Any, prod: Any) -> None:
     for deployment in (dev, prod):
         levels = deployment["Transform"]["Environment"]["Variables"]["LAYOUT"].split("/")
         assert destination(deployment)["Prefix"] == firehose_prefix(levels)
 
 
-def test_failures_go_under_errors_by_kind_and_day(dev: Any):
+def test_failures_go_under_errors_by_kind_and_day(dev: Any) -> None:
     assert destination(dev)["ErrorOutputPrefix"] == firehose_error_prefix()
     assert "!{firehose:error-output-type}" in firehose_error_prefix()
 
 
-def test_buffers_are_as_the_settings_say(dev: Any, prod: Any):
+def test_buffers_are_as_the_settings_say(dev: Any, prod: Any) -> None:
     assert destination(dev)["BufferingHints"] == {"IntervalInSeconds": 60, "SizeInMBs": 128}
     assert destination(prod)["BufferingHints"] == {"IntervalInSeconds": 900, "SizeInMBs": 64}
 
 
-def test_the_transform_processes_what_is_delivered(dev: Any):
+def test_the_transform_processes_what_is_delivered(dev: Any) -> None:
     assert processor(dev) == {
         "LambdaArn": "${Transform.Arn}",
         "RoleArn": "${Delivery/Role.Arn}",
@@ -72,7 +72,7 @@ def test_the_transform_processes_what_is_delivered(dev: Any):
     }
 
 
-def test_delivery_errors_are_logged_to_a_group_of_their_own(dev: Any):
+def test_delivery_errors_are_logged_to_a_group_of_their_own(dev: Any) -> None:
     assert destination(dev)["CloudWatchLoggingOptions"] == {
         "Enabled": True,
         "LogGroupName": "${Delivery/Log}",
@@ -80,7 +80,7 @@ def test_delivery_errors_are_logged_to_a_group_of_their_own(dev: Any):
     }
 
 
-def test_the_stream_works_under_one_role_with_the_rights_delivery_needs(dev: Any):
+def test_the_stream_works_under_one_role_with_the_rights_delivery_needs(dev: Any) -> None:
     assert destination(dev)["RoleARN"] == "${Delivery/Role.Arn}"
     objects = {"s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"}
     function = {"lambda:InvokeFunction", "lambda:GetFunctionConfiguration"}
@@ -99,7 +99,7 @@ def test_the_stream_works_under_one_role_with_the_rights_delivery_needs(dev: Any
     }
 
 
-def test_the_role_uses_the_key_for_this_bucket_through_s3_alone(dev: Any):
+def test_the_role_uses_the_key_for_this_bucket_through_s3_alone(dev: Any) -> None:
     (statement,) = [
         statement
         for statement in dev.statements("Delivery/Role")
@@ -114,11 +114,11 @@ def test_the_role_uses_the_key_for_this_bucket_through_s3_alone(dev: Any):
 
 
 @pytest.mark.parametrize("kind", ["dev", "prod", "local"])
-def test_the_stream_is_made_once_its_role_has_all_its_rights(deployments: Any, kind: str):
+def test_the_stream_is_made_once_its_role_has_all_its_rights(deployments: Any, kind: str) -> None:
     policies = deployments[kind].all("AWS::IAM::Policy")
     assert not policies, "a policy apart from its role may come after what works under the role"
 
 
-def test_the_stream_is_gone_before_the_bucket_is_emptied(dev: Any):
+def test_the_stream_is_gone_before_the_bucket_is_emptied(dev: Any) -> None:
     (emptying,) = dev.all("Custom::S3AutoDeleteObjects")
     assert emptying in dev.made_after(STREAM)

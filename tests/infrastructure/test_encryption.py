@@ -8,11 +8,11 @@ KEY = "Encryption/Key"
 KEY_ARN = "${Encryption/Key.Arn}"
 
 
-def test_the_key_is_rotated(dev: Any):
+def test_the_key_is_rotated(dev: Any) -> None:
     assert dev[KEY]["EnableKeyRotation"] is True
 
 
-def test_there_is_one_key(dev: Any):
+def test_there_is_one_key(dev: Any) -> None:
     assert list(dev.all("AWS::KMS::Key")) == [KEY]
 
 
@@ -25,13 +25,13 @@ def statement_of(deployment: Any, service: str) -> Any:
     return statement
 
 
-def test_no_other_service_may_use_the_key_of_itself(dev: Any):
+def test_no_other_service_may_use_the_key_of_itself(dev: Any) -> None:
     statements = dev[KEY]["KeyPolicy"]["Statement"]
     services = {s["Principal"]["Service"] for s in statements if "Service" in s["Principal"]}
     assert services == {"logs.${AWS::Region}.amazonaws.com", "cloudwatch.amazonaws.com"}
 
 
-def test_alarms_of_this_stack_alone_may_use_the_key_to_tell_their_encrypted_topic(dev: Any):
+def test_alarms_of_this_stack_alone_may_use_the_key_to_tell_their_encrypted_topic(dev: Any) -> None:
     statement = statement_of(dev, "cloudwatch.amazonaws.com")
     assert set(statement["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey"}
     assert statement["Condition"] == {
@@ -45,7 +45,7 @@ def test_alarms_of_this_stack_alone_may_use_the_key_to_tell_their_encrypted_topi
     }
 
 
-def test_the_logs_service_may_use_the_key_for_the_groups_of_this_stack_alone(dev: Any):
+def test_the_logs_service_may_use_the_key_for_the_groups_of_this_stack_alone(dev: Any) -> None:
     statement = statement_of(dev, "logs.${AWS::Region}.amazonaws.com")
     assert not any("*" in action for action in statement["Action"])
     groups = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
@@ -69,19 +69,19 @@ def refusal(deployment: Any, name: str) -> Any:
     return statement
 
 
-def test_no_other_account_may_use_the_key_whatever_else_allows_it(dev: Any):
+def test_no_other_account_may_use_the_key_whatever_else_allows_it(dev: Any) -> None:
     assert refusal(dev, "RefuseForeignAccounts")["Condition"] == {
         "StringNotEquals": {"aws:PrincipalAccount": "${AWS::AccountId}"},
         "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
     }
 
 
-def test_the_key_is_not_used_over_plain_http(dev: Any):
+def test_the_key_is_not_used_over_plain_http(dev: Any) -> None:
     condition = {"Bool": {"aws:SecureTransport": "false"}}
     assert refusal(dev, "RefusePlainHttp")["Condition"] == condition
 
 
-def test_all_else_is_left_to_the_policies_of_the_account(dev: Any):
+def test_all_else_is_left_to_the_policies_of_the_account(dev: Any) -> None:
     others = [
         statement
         for statement in dev[KEY]["KeyPolicy"]["Statement"]
@@ -95,5 +95,5 @@ def test_all_else_is_left_to_the_policies_of_the_account(dev: Any):
 @pytest.mark.parametrize(
     "path", ["Runtime/ApiLog", "Runtime/TransformLog", "Delivery/Log", "Pipe/Log"]
 )
-def test_a_log_group_is_encrypted_with_the_key(dev: Any, path: str):
+def test_a_log_group_is_encrypted_with_the_key(dev: Any, path: str) -> None:
     assert dev[path]["KmsKeyId"] == KEY_ARN

@@ -16,7 +16,7 @@ def rule(deployment: Any, name: str) -> Any:
     return found
 
 
-def test_objects_are_encrypted_with_the_key_through_a_bucket_key(dev: Any):
+def test_objects_are_encrypted_with_the_key_through_a_bucket_key(dev: Any) -> None:
     (encryption,) = dev[BUCKET]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert encryption["BucketKeyEnabled"] is True
     assert encryption["ServerSideEncryptionByDefault"] == {
@@ -25,14 +25,14 @@ def test_objects_are_encrypted_with_the_key_through_a_bucket_key(dev: Any):
     }
 
 
-def test_nothing_is_public(dev: Any):
+def test_nothing_is_public(dev: Any) -> None:
     assert set(dev[BUCKET]["PublicAccessBlockConfiguration"].values()) == {True}
     assert dev[BUCKET]["OwnershipControls"] == {
         "Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]
     }
 
 
-def test_connections_without_tls_are_refused(dev: Any):
+def test_connections_without_tls_are_refused(dev: Any) -> None:
     denied = [
         statement
         for statement in dev["Lake/Bucket/Policy"]["PolicyDocument"]["Statement"]
@@ -44,7 +44,9 @@ def test_connections_without_tls_are_refused(dev: Any):
 
 
 @pytest.mark.parametrize("kind", ["dev", "prod", "attached", "local"])
-def test_no_other_account_reaches_the_bucket_whatever_else_allows_it(deployments: Any, kind: str):
+def test_no_other_account_reaches_the_bucket_whatever_else_allows_it(
+    deployments: Any, kind: str
+) -> None:
     policy = deployments[kind]["Lake/Bucket/Policy"]["PolicyDocument"]["Statement"]
     (refusal,) = [each for each in policy if each.get("Sid") == "RefuseForeignAccounts"]
     assert refusal == {
@@ -60,17 +62,17 @@ def test_no_other_account_reaches_the_bucket_whatever_else_allows_it(deployments
     }
 
 
-def test_old_versions_expire_as_the_settings_say(dev: Any, prod: Any):
+def test_old_versions_expire_as_the_settings_say(dev: Any, prod: Any) -> None:
     assert dev[BUCKET]["VersioningConfiguration"] == {"Status": "Enabled"}
     assert rule(dev, "old-versions")["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
     assert rule(prod, "old-versions")["NoncurrentVersionExpiration"] == {"NoncurrentDays": 8}
 
 
-def test_uploads_that_were_never_completed_are_aborted(dev: Any):
+def test_uploads_that_were_never_completed_are_aborted(dev: Any) -> None:
     assert rule(dev, "old-versions")["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
 
 
-def test_errors_alone_replayed_or_not_expire_as_the_settings_say(dev: Any, prod: Any):
+def test_errors_alone_replayed_or_not_expire_as_the_settings_say(dev: Any, prod: Any) -> None:
     for name in ("errors", "errors-replayed"):
         assert rule(dev, name)["Prefix"] == f"{name}/"
         assert rule(dev, name)["ExpirationInDays"] == 90
@@ -78,24 +80,24 @@ def test_errors_alone_replayed_or_not_expire_as_the_settings_say(dev: Any, prod:
     assert "ExpirationInDays" not in rule(dev, "old-versions")
 
 
-def test_requests_below_errors_alone_are_counted(dev: Any):
+def test_requests_below_errors_alone_are_counted(dev: Any) -> None:
     assert dev[BUCKET]["MetricsConfigurations"] == [{"Id": "errors", "Prefix": "errors/"}]
 
 
-def test_a_destroyed_dev_stage_empties_its_bucket(dev: Any):
+def test_a_destroyed_dev_stage_empties_its_bucket(dev: Any) -> None:
     (emptying,) = dev.all(EMPTYING).values()
     assert emptying["Properties"]["BucketName"] == "${Lake/Bucket}"
 
 
-def test_prod_keeps_its_objects(prod: Any):
+def test_prod_keeps_its_objects(prod: Any) -> None:
     assert not prod.all(EMPTYING)
 
 
-def test_the_emulator_is_spared_the_function_it_cannot_run(local: Any):
+def test_the_emulator_is_spared_the_function_it_cannot_run(local: Any) -> None:
     assert not local.all(EMPTYING)
 
 
-def test_the_function_that_empties_the_bucket_leaves_no_log_group_behind(dev: Any):
+def test_the_function_that_empties_the_bucket_leaves_no_log_group_behind(dev: Any) -> None:
     assert dev[f"{PROVIDER}/Handler"]["LoggingConfig"] == {"LogGroup": "${Lake/EmptyingLog}"}
     assert dev.allowed(f"{PROVIDER}/Role") == {
         "${Lake/EmptyingLog.Arn}": {"logs:CreateLogStream", "logs:PutLogEvents"}

@@ -16,17 +16,17 @@ MACHINE = {"arm64": "aarch64", "x86_64": "x86_64"}
 @pytest.mark.parametrize("function", ["APIHandler", "Transform"])
 def test_functions_run_on_arm_on_aws_and_on_this_machine_locally(
     dev: Any, local: Any, function: str
-):
+) -> None:
     assert dev[function]["Architectures"] == ["arm64"]
     assert local[function]["Architectures"] == [HOST]
 
 
 @pytest.mark.parametrize("function", ["APIHandler", "Transform"])
-def test_functions_run_on_the_python_that_packaged_them(dev: Any, function: str):
+def test_functions_run_on_the_python_that_packaged_them(dev: Any, function: str) -> None:
     assert dev[function]["Runtime"] == f"python3.{sys.version_info.minor}"
 
 
-def test_the_package_holds_what_runs_and_nothing_else(dev: Any):
+def test_the_package_holds_what_runs_and_nothing_else(dev: Any) -> None:
     names = {name for name in dev.package().namelist() if not name.endswith("/")}
     ours = {str(path.relative_to(PROJECT)) for path in (PROJECT / "chalicelib").rglob("*.py")} | {
         "app.py",
@@ -38,7 +38,7 @@ def test_the_package_holds_what_runs_and_nothing_else(dev: Any):
     assert {name.split("/")[0].split("-")[0] for name in names - ours - compiled} == {"msgspec"}
 
 
-def test_all_modules_are_packed_compiled_for_the_functions_python(dev: Any):
+def test_all_modules_are_packed_compiled_for_the_functions_python(dev: Any) -> None:
     names = set(dev.package().namelist())
     modules = [PurePath(name) for name in names if name.endswith(".py")]
     assert {name for name in names if name.endswith(".pyc")} == {
@@ -50,7 +50,7 @@ def test_all_modules_are_packed_compiled_for_the_functions_python(dev: Any):
 @pytest.mark.parametrize("module", ["app", "chalice/app", "chalicelib/change", "msgspec/json"])
 def test_compiled_code_is_of_its_source_and_the_same_wherever_it_is_built(
     dev: Any, local: Any, module: str
-):
+) -> None:
     source = PurePath(f"{module}.py")
     name = source.parent / "__pycache__" / f"{source.stem}.{sys.implementation.cache_tag}.pyc"
     compiled = dev.package().read(str(name))
@@ -62,14 +62,14 @@ def test_compiled_code_is_of_its_source_and_the_same_wherever_it_is_built(
 @pytest.mark.parametrize(("kind", "architecture"), [("dev", "arm64"), ("local", HOST)])
 def test_compiled_modules_are_built_for_the_function_they_run_in(
     deployments: Any, kind: str, architecture: str
-):
+) -> None:
     compiled = [name for name in deployments[kind].package().namelist() if name.endswith(".so")]
     abi = f"cpython-3{sys.version_info.minor}-{MACHINE[architecture]}-linux-gnu"
     assert compiled
     assert all(abi in name for name in compiled)
 
 
-def test_the_package_is_small_enough_to_start_quickly(dev: Any):
+def test_the_package_is_small_enough_to_start_quickly(dev: Any) -> None:
     entries = dev.package().infolist()
     assert sum(entry.compress_size for entry in entries) < 1_000_000
     assert sum(entry.file_size for entry in entries) < 2_000_000

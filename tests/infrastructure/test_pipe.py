@@ -18,12 +18,12 @@ def pattern(deployment: Any) -> Any:
     return json.loads(only["Pattern"])
 
 
-def test_the_pipe_leads_from_the_tables_stream_to_the_delivery_stream(dev: Any):
+def test_the_pipe_leads_from_the_tables_stream_to_the_delivery_stream(dev: Any) -> None:
     assert dev[PIPE]["Source"] == "${Records/Table.StreamArn}"
     assert dev[PIPE]["Target"] == "${Delivery/Stream.Arn}"
 
 
-def test_the_local_pipe_runs_by_the_definition_that_aws_gets(dev: Any, local: Any):
+def test_the_local_pipe_runs_by_the_definition_that_aws_gets(dev: Any, local: Any) -> None:
     definition = json.loads(local.output("PipeDefinition"))
     deployed = {name: value for name, value in dev[PIPE].items() if name != "Tags"}
     assert definition.pop("Arn") == "${Pipe/Pipe.Arn}"
@@ -31,41 +31,41 @@ def test_the_local_pipe_runs_by_the_definition_that_aws_gets(dev: Any, local: An
     assert "PipeDefinition" not in dev.template["Outputs"]
 
 
-def test_the_template_is_the_one_the_transform_reads(dev: Any):
+def test_the_template_is_the_one_the_transform_reads(dev: Any) -> None:
     assert dev[PIPE]["TargetParameters"] == {"InputTemplate": INPUT_TEMPLATE}
 
 
-def test_deletes_pass_unless_they_are_dropped(dev: Any, prod: Any):
+def test_deletes_pass_unless_they_are_dropped(dev: Any, prod: Any) -> None:
     assert pattern(dev) == {"eventName": ["INSERT", "MODIFY", "REMOVE"]}
     assert pattern(prod) == {"eventName": ["INSERT", "MODIFY"]}
 
 
-def test_the_filter_passes_the_changes_the_transform_is_told_of(dev: Any, prod: Any):
+def test_the_filter_passes_the_changes_the_transform_is_told_of(dev: Any, prod: Any) -> None:
     for deployment in (dev, prod):
         told = deployment["Transform"]["Environment"]["Variables"]["CHANGE_TYPES"]
         assert pattern(deployment)["eventName"] == told.split(",")
 
 
-def test_no_change_made_while_the_pipe_is_created_is_lost(dev: Any):
+def test_no_change_made_while_the_pipe_is_created_is_lost(dev: Any) -> None:
     assert source(dev)["StartingPosition"] == "TRIM_HORIZON"
 
 
-def test_a_batch_fits_the_target(dev: Any):
+def test_a_batch_fits_the_target(dev: Any) -> None:
     assert 100 <= source(dev)["BatchSize"] <= 500
     assert source(dev)["MaximumBatchingWindowInSeconds"] == 1
 
 
-def test_a_poison_change_cannot_hold_up_its_shard(dev: Any):
+def test_a_poison_change_cannot_hold_up_its_shard(dev: Any) -> None:
     assert source(dev)["MaximumRetryAttempts"] == 10
     assert source(dev)["OnPartialBatchItemFailure"] == "AUTOMATIC_BISECT"
     assert source(dev)["DeadLetterConfig"] == {"Arn": "${Pipe/DeadLetters.Arn}"}
 
 
-def test_a_dead_letter_arrives_while_its_change_can_still_be_read(dev: Any):
+def test_a_dead_letter_arrives_while_its_change_can_still_be_read(dev: Any) -> None:
     assert source(dev)["MaximumRecordAgeInSeconds"] <= STREAM_RETENTION_SECONDS / 2
 
 
-def test_dead_letters_are_encrypted_kept_two_weeks_and_sent_over_tls(dev: Any):
+def test_dead_letters_are_encrypted_kept_two_weeks_and_sent_over_tls(dev: Any) -> None:
     assert dev["Pipe/DeadLetters"]["KmsMasterKeyId"] == "${Encryption/Key.Arn}"
     assert dev["Pipe/DeadLetters"]["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
     assert "FifoQueue" not in dev["Pipe/DeadLetters"]
@@ -74,14 +74,14 @@ def test_dead_letters_are_encrypted_kept_two_weeks_and_sent_over_tls(dev: Any):
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_errors_are_logged_without_the_records(dev: Any):
+def test_errors_are_logged_without_the_records(dev: Any) -> None:
     assert dev[PIPE]["LogConfiguration"] == {
         "Level": "ERROR",
         "CloudwatchLogsLogDestination": {"LogGroupArn": "${Pipe/Log.Arn}"},
     }
 
 
-def test_the_role_may_read_the_stream_and_put_into_the_target(dev: Any):
+def test_the_role_may_read_the_stream_and_put_into_the_target(dev: Any) -> None:
     assert dev[PIPE]["RoleArn"] == "${Pipe/Role.Arn}"
     assert dev.allowed("Pipe/Role") == {
         "${Records/Table.StreamArn}": {
@@ -96,7 +96,7 @@ def test_the_role_may_read_the_stream_and_put_into_the_target(dev: Any):
     }
 
 
-def test_only_a_pipe_of_this_account_may_take_the_role(dev: Any):
+def test_only_a_pipe_of_this_account_may_take_the_role(dev: Any) -> None:
     (statement,) = dev["Pipe/Role"]["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "pipes.amazonaws.com"}
     assert statement["Condition"] == {

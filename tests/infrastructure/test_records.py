@@ -8,20 +8,20 @@ TABLE = "Records/Table"
 KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
-def test_the_table_is_keyed_by_the_schemas_key(dev: Any):
+def test_the_table_is_keyed_by_the_schemas_key(dev: Any) -> None:
     assert dev[TABLE]["KeySchema"] == [{"AttributeName": KEY, "KeyType": "HASH"}]
     assert dev[TABLE]["AttributeDefinitions"] == [{"AttributeName": KEY, "AttributeType": "S"}]
 
 
-def test_the_table_is_paid_by_request(dev: Any):
+def test_the_table_is_paid_by_request(dev: Any) -> None:
     assert dev[TABLE]["BillingMode"] == "PAY_PER_REQUEST"
 
 
-def test_the_stream_carries_both_images(dev: Any):
+def test_the_stream_carries_both_images(dev: Any) -> None:
     assert dev[TABLE]["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
 
 
-def test_the_table_is_encrypted_with_the_key(dev: Any):
+def test_the_table_is_encrypted_with_the_key(dev: Any) -> None:
     assert dev[TABLE]["SSESpecification"] == {
         "KMSMasterKeyId": "${Encryption/Key.Arn}",
         "SSEEnabled": True,
@@ -29,26 +29,26 @@ def test_the_table_is_encrypted_with_the_key(dev: Any):
     }
 
 
-def test_the_table_has_a_known_name_on_the_emulator_alone(dev: Any, local: Any):
+def test_the_table_has_a_known_name_on_the_emulator_alone(dev: Any, local: Any) -> None:
     assert local[TABLE]["TableName"] == "sluice-local-records"
     assert "TableName" not in dev[TABLE]
 
 
-def test_prod_can_restore_any_second_and_refuses_deletion(prod: Any):
+def test_prod_can_restore_any_second_and_refuses_deletion(prod: Any) -> None:
     assert prod[TABLE]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert prod[TABLE]["DeletionProtectionEnabled"] is True
 
 
-def test_dev_can_be_thrown_away(dev: Any):
+def test_dev_can_be_thrown_away(dev: Any) -> None:
     assert dev[TABLE]["DeletionProtectionEnabled"] is False
 
 
-def test_an_existing_table_is_not_the_stacks_to_make_change_or_delete(attached: Any):
+def test_an_existing_table_is_not_the_stacks_to_make_change_or_delete(attached: Any) -> None:
     assert not attached.all("AWS::DynamoDB")
     assert not attached.all("Custom::DynamoDB")
 
 
-def test_the_pipe_follows_the_stream_of_the_existing_table(attached: Any):
+def test_the_pipe_follows_the_stream_of_the_existing_table(attached: Any) -> None:
     stream = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/2026-01-31T12:00:00.000"
     assert attached["Pipe/Pipe"]["Source"] == stream
     allowed = attached.allowed("Pipe/Role")
@@ -61,7 +61,7 @@ def test_the_pipe_follows_the_stream_of_the_existing_table(attached: Any):
     assert allowed[KEY_ARN] == {"kms:Decrypt"}
 
 
-def test_the_api_writes_into_the_existing_table(attached: Any):
+def test_the_api_writes_into_the_existing_table(attached: Any) -> None:
     assert attached["APIHandler"]["Environment"] == {"Variables": {"TABLE_NAME": "orders"}}
     assert attached.output("TableName") == "orders"
     allowed = attached.allowed("Runtime/ApiRole")
@@ -70,7 +70,7 @@ def test_the_api_writes_into_the_existing_table(attached: Any):
     assert "${Encryption/Key.Arn}" not in allowed
 
 
-def test_nobody_has_rights_on_more_than_the_existing_table_and_its_stream(attached: Any):
+def test_nobody_has_rights_on_more_than_the_existing_table_and_its_stream(attached: Any) -> None:
     for role in attached.all("AWS::IAM::Role"):
         if role.startswith("Custom::"):
             continue

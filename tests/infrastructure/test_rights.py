@@ -18,20 +18,20 @@ def settings_of(deployment: Any) -> DeploymentSettings:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_is_allowed_or_refused_that_is_not_declared(deployments: Any, kind: str):
+def test_nothing_is_allowed_or_refused_that_is_not_declared(deployments: Any, kind: str) -> None:
     deployment = deployments[kind]
     undeclared = set(stated(deployment.all())) - granted(RIGHTS, settings_of(deployment))
     assert not undeclared
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_declared_right_is_in_use(deployments: Any, kind: str):
+def test_every_declared_right_is_in_use(deployments: Any, kind: str) -> None:
     deployment = deployments[kind]
     unused = granted(RIGHTS, settings_of(deployment)) - set(stated(deployment.all()))
     assert not unused
 
 
-def test_every_row_holds_in_one_of_these_deployments(deployments: Any):
+def test_every_row_holds_in_one_of_these_deployments(deployments: Any) -> None:
     unseen = [
         right
         for right in RIGHTS
@@ -40,17 +40,17 @@ def test_every_row_holds_in_one_of_these_deployments(deployments: Any):
     assert not unseen
 
 
-def test_a_row_says_in_words_when_it_holds_unless_it_always_does(deployments: Any):
+def test_a_row_says_in_words_when_it_holds_unless_it_always_does(deployments: Any) -> None:
     for right in RIGHTS:
         always = all(right.holds(settings_of(deployments[kind])) for kind in KINDS)
         assert always == (right.holds_when == ""), right
 
 
-def test_anyone_is_named_only_where_something_is_refused():
+def test_anyone_is_named_only_where_something_is_refused() -> None:
     assert {right.effect for right in RIGHTS if right.who == ANYONE} == {"Deny"}
 
 
-def test_each_service_acts_for_this_account_alone():
+def test_each_service_acts_for_this_account_alone() -> None:
     services = [right for right in RIGHTS if ".amazonaws.com" in right.who]
     assert services
     for right in services:
@@ -115,5 +115,5 @@ READS = Grant("Allow", "${Role.Arn}", "s3:GetObject", "lake", frozenset())
     ],
     ids=["inline", "attached", "of a resource", "trust", "managed", "permission", "open route"],
 )
-def test_a_right_is_found_wherever_a_template_may_state_it(resource: Any, grant: Grant):
+def test_a_right_is_found_wherever_a_template_may_state_it(resource: Any, grant: Grant) -> None:
     assert list(stated({"Role": resource})) == [grant]

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 
-def test_the_transform_may_write_its_own_log_and_nothing_else(dev: Any):
+def test_the_transform_may_write_its_own_log_and_nothing_else(dev: Any) -> None:
     assert dev["Transform"]["Role"] == "${Runtime/TransformRole.Arn}"
     assert dev.allowed("Runtime/TransformRole") == {
         "${Runtime/TransformLog.Arn}": {"logs:CreateLogStream", "logs:PutLogEvents"}
     }
 
 
-def test_the_api_may_use_the_table_and_its_key_and_write_its_own_log(dev: Any):
+def test_the_api_may_use_the_table_and_its_key_and_write_its_own_log(dev: Any) -> None:
     assert dev["APIHandler"]["Role"] == "${Runtime/ApiRole.Arn}"
     assert dev.allowed("Runtime/ApiRole") == {
         "${Runtime/ApiLog.Arn}": {"logs:CreateLogStream", "logs:PutLogEvents"},
@@ -35,7 +35,7 @@ def test_the_api_may_use_the_table_and_its_key_and_write_its_own_log(dev: Any):
     }
 
 
-def test_the_api_may_use_the_key_through_dynamodb_alone(dev: Any):
+def test_the_api_may_use_the_key_through_dynamodb_alone(dev: Any) -> None:
     (statement,) = [
         statement
         for statement in dev.statements("Runtime/ApiRole")
@@ -50,25 +50,25 @@ def test_the_api_may_use_the_key_through_dynamodb_alone(dev: Any):
     ("function", "log"),
     [("APIHandler", "${Runtime/ApiLog}"), ("Transform", "${Runtime/TransformLog}")],
 )
-def test_each_function_writes_to_its_own_log(dev: Any, function: str, log: str):
+def test_each_function_writes_to_its_own_log(dev: Any, function: str, log: str) -> None:
     assert dev[function]["LoggingConfig"]["LogGroup"] == log
 
 
 @pytest.mark.parametrize("function", ["APIHandler", "Transform"])
-def test_lambda_logs_its_own_lines_as_json_too(dev: Any, function: str):
+def test_lambda_logs_its_own_lines_as_json_too(dev: Any, function: str) -> None:
     assert dev[function]["LoggingConfig"]["LogFormat"] == "JSON"
 
 
-def test_cloudwatch_can_tell_the_api_of_one_stage_from_that_of_another(dev: Any, prod: Any):
+def test_cloudwatch_can_tell_the_api_of_one_stage_from_that_of_another(dev: Any, prod: Any) -> None:
     for deployment in (dev, prod):
         assert deployment["RestAPI"]["DefinitionBody"]["info"]["title"] == deployment.name
 
 
-def test_the_api_is_told_its_table(dev: Any):
+def test_the_api_is_told_its_table(dev: Any) -> None:
     assert dev["APIHandler"]["Environment"] == {"Variables": {"TABLE_NAME": "${Records/Table}"}}
 
 
-def test_the_transform_is_told_its_settings(dev: Any, prod: Any):
+def test_the_transform_is_told_its_settings(dev: Any, prod: Any) -> None:
     assert dev["Transform"]["Environment"]["Variables"] == {
         "LAYOUT": "siteId/year/month/day/hour/minute",
         "CHANGE_TYPES": "INSERT,MODIFY,REMOVE",
@@ -83,16 +83,16 @@ def test_the_transform_is_told_its_settings(dev: Any, prod: Any):
     }
 
 
-def test_firehose_waits_longer_than_the_transform_may_take(dev: Any):
+def test_firehose_waits_longer_than_the_transform_may_take(dev: Any) -> None:
     firehose_limit_seconds = 300
     assert dev["Transform"]["Timeout"] < firehose_limit_seconds
 
 
-def test_the_api_answers_before_the_gateway_gives_up(dev: Any):
+def test_the_api_answers_before_the_gateway_gives_up(dev: Any) -> None:
     assert dev["APIHandler"]["Timeout"] <= 29
 
 
-def test_every_route_needs_a_signed_request(dev: Any):
+def test_every_route_needs_a_signed_request(dev: Any) -> None:
     definition = dev["RestAPI"]["DefinitionBody"]
     assert definition["securityDefinitions"]["sigv4"]["x-amazon-apigateway-authtype"] == "awsSigv4"
     methods = [method for path in definition["paths"].values() for method in path.values()]
@@ -100,6 +100,6 @@ def test_every_route_needs_a_signed_request(dev: Any):
     assert all(method["security"] == [{"sigv4": []}] for method in methods)
 
 
-def test_the_api_has_the_one_stage_it_names(dev: Any):
+def test_the_api_has_the_one_stage_it_names(dev: Any) -> None:
     assert dev["RestAPI"]["StageName"] == "api"
     assert dev["RestAPI"]["OpenApiVersion"] == "2.0", "without it SAM adds a stage named Stage"

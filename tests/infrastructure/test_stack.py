@@ -27,7 +27,7 @@ DATA = ("Records/Table", "Lake/Bucket", "Encryption/Key")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_resource_is_tagged(deployments: Any, kind: str):
+def test_every_resource_is_tagged(deployments: Any, kind: str) -> None:
     stage = deployments[kind].name.removeprefix("Sluice-")
     expected = {"application": "sluice", "sluice:stage": stage}
     for path, resource in deployments[kind].all().items():
@@ -40,7 +40,9 @@ def test_every_resource_is_tagged(deployments: Any, kind: str):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_stack_passes_its_tags_on_to_what_the_template_cannot_tag(deployments: Any, kind: str):
+def test_the_stack_passes_its_tags_on_to_what_the_template_cannot_tag(
+    deployments: Any, kind: str
+) -> None:
     deployment = deployments[kind]
     manifest = json.loads((deployment.folder / "manifest.json").read_text())
     stage = deployment.name.removeprefix("Sluice-")
@@ -48,7 +50,7 @@ def test_the_stack_passes_its_tags_on_to_what_the_template_cannot_tag(deployment
     assert tags == {"application": "sluice", "sluice:stage": stage}
 
 
-def test_the_outputs_name_what_people_and_programs_ask_for(dev: Any):
+def test_the_outputs_name_what_people_and_programs_ask_for(dev: Any) -> None:
     assert {
         name: dev.output(name)
         for name in (
@@ -75,7 +77,7 @@ def test_the_outputs_name_what_people_and_programs_ask_for(dev: Any):
     }
 
 
-def test_nothing_has_a_fixed_name_that_would_stand_in_the_way_of_a_replacement(dev: Any):
+def test_nothing_has_a_fixed_name_that_would_stand_in_the_way_of_a_replacement(dev: Any) -> None:
     names = {
         (path, name)
         for path, resource in dev.all().items()
@@ -88,7 +90,7 @@ def test_nothing_has_a_fixed_name_that_would_stand_in_the_way_of_a_replacement(d
     assert names == {("Catalog/WorkGroup", "Name")}, "a workgroup must be given its name"
 
 
-def test_prod_keeps_its_data_and_cannot_be_destroyed_by_mistake(prod: Any):
+def test_prod_keeps_its_data_and_cannot_be_destroyed_by_mistake(prod: Any) -> None:
     resources = prod.all()
     assert {resources[path]["DeletionPolicy"] for path in DATA} == {"Retain"}
     manifest = json.loads((prod.folder / "manifest.json").read_text())
@@ -96,7 +98,7 @@ def test_prod_keeps_its_data_and_cannot_be_destroyed_by_mistake(prod: Any):
 
 
 @pytest.mark.parametrize("kind", ["dev", "local"])
-def test_every_other_stage_is_destroyed_whole(deployments: Any, kind: str):
+def test_every_other_stage_is_destroyed_whole(deployments: Any, kind: str) -> None:
     deployment = deployments[kind]
     resources = deployment.all()
     assert {resources[path]["DeletionPolicy"] for path in DATA} == {"Delete"}
@@ -107,7 +109,7 @@ def test_every_other_stage_is_destroyed_whole(deployments: Any, kind: str):
     assert not properties.get("terminationProtection")
 
 
-def test_the_templates_pass_cfn_lint(deployments: Any):
+def test_the_templates_pass_cfn_lint(deployments: Any) -> None:
     templates = [
         str(deployment.folder / f"{deployment.name}.template.json")
         for deployment in deployments.values()

@@ -126,7 +126,7 @@ class Proxy:
 
             def _answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                request = Request(self.command, self.path, self.headers, body)
+                request = Request(self.command, self.path, dict(self.headers), body)
                 answer = proxy.answer(request)
                 if answer is None:
                     self.close_connection = True

@@ -62,7 +62,7 @@ class FaultyStack:
             region_name=REGION,
         )
 
-        def client(service: str) -> Any:
+        def client(service: Any) -> Any:
             return account.client(service, endpoint_url=session.endpoint_url)
 
         self.dynamodb = client("dynamodb")

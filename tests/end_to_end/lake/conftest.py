@@ -23,6 +23,7 @@ from tests.end_to_end.lake.history import History, Record, next_change
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
 CHANGES = int(os.environ.get("SLUICE_TEST_CHANGES", "600"))
 """How many changes the history has: `SLUICE_TEST_CHANGES=10000 pytest tests/end_to_end/lake`."""
@@ -112,7 +113,7 @@ def wait_until_delivered(stack: Stack, count: int) -> None:
 def duplicate(stack: Stack) -> list[str]:
     found = [key for key, _ in keys(stack, DATA_PREFIX)][::DUPLICATED_EVERY]
     for key in found:
-        source = {"Bucket": stack.bucket, "Key": key}
+        source: CopySourceTypeDef = {"Bucket": stack.bucket, "Key": key}
         again = key.removesuffix(".gz") + "-again.gz"
         stack.s3.copy_object(Bucket=stack.bucket, Key=again, CopySource=source)
     return found

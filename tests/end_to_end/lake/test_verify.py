@@ -120,7 +120,7 @@ def test_no_more_keys_are_named_than_the_limit_but_all_are_counted(deployed: Dep
 
 def test_changes_on_their_way_are_no_drift(deployed: Deployed) -> None:
     table, dynamodb = deployed.stack.output("TableName"), boto3.client("dynamodb")
-    record = {"id": "on-its-way", "siteId": "1", "createdAtTime": FIRST_MINUTE_MS}
+    record: dict[str, Any] = {"id": "on-its-way", "siteId": "1", "createdAtTime": FIRST_MINUTE_MS}
     change(dynamodb, table, deployed.history, record["id"], record)
     result = deployed.run("verify", "--in-flight-seconds", "8", "--json")
     assert result.exit_code == 0, result.output

@@ -75,7 +75,7 @@ def poll(condition: Callable[[], Any]) -> Any:
 
 
 @cache
-def client(service: str, endpoint_url: str) -> Any:
+def client(service: Any, endpoint_url: str) -> Any:
     return boto3.client(
         service,
         endpoint_url=endpoint_url,

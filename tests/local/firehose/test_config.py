@@ -1,6 +1,7 @@
 """What is read from the emulator's description of a deployed stream, and what is refused."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -17,15 +18,15 @@ FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:transform"
 
 
 @pytest.fixture
-def read(emulator, backend):
-    def read_stream(name):
+def read(emulator: str, backend: Any) -> Any:
+    def read_stream(name: Any) -> Any:
         described = client("firehose", emulator).describe_delivery_stream(DeliveryStreamName=name)
         return config.read(described["DeliveryStreamDescription"], backend.column_types)
 
     return read_stream
 
 
-def test_a_stream_created_by_cloudformation_is_read_whole(emulator, read):
+def test_a_stream_created_by_cloudformation_is_read_whole(emulator: str, read: Any) -> None:
     processor = lambda_processor(
         FUNCTION, NumberOfRetries="2", BufferSizeInMBs="0.5", BufferIntervalInSeconds="30"
     )
@@ -67,7 +68,7 @@ def test_a_stream_created_by_cloudformation_is_read_whole(emulator, read):
     assert stream.processor.buffering == Buffering(0.5, 30)
 
 
-def test_processor_parameters_left_out_have_awss_defaults(deploy, read):
+def test_processor_parameters_left_out_have_awss_defaults(deploy: Any, read: Any) -> None:
     processor = {
         "Type": "Lambda",
         "Parameters": [{"ParameterName": "LambdaArn", "ParameterValue": FUNCTION}],
@@ -77,12 +78,12 @@ def test_processor_parameters_left_out_have_awss_defaults(deploy, read):
     assert stream.processor.buffering == Buffering(1, 60)
 
 
-def test_a_qualified_function_keeps_its_qualifier(deploy, read):
+def test_a_qualified_function_keeps_its_qualifier(deploy: Any, read: Any) -> None:
     stream = read(deploy({"LambdaArn": f"{FUNCTION}:live"}).name)
     assert stream.processor.qualified_arn == f"{FUNCTION}:live"
 
 
-def processors(*types):
+def processors(*types: Any) -> Any:
     given = [lambda_processor(FUNCTION) if kind == "Lambda" else {"Type": kind} for kind in types]
     return {"ProcessingConfiguration": {"Enabled": True, "Processors": given}}
 
@@ -115,7 +116,9 @@ def processors(*types):
         ({"processor": {"BufferSizeInMBs": "4"}}, "BufferSizeInMBs is 4"),
     ],
 )
-def test_what_cannot_be_done_is_refused_by_name(deploy, read, changes, named):
+def test_what_cannot_be_done_is_refused_by_name(
+    deploy: Any, read: Any, changes: Any, named: Any
+) -> None:
     stream = deploy(**changes)
     with pytest.raises(ConfigError) as refused:
         read(stream.name)
@@ -123,7 +126,7 @@ def test_what_cannot_be_done_is_refused_by_name(deploy, read, changes, named):
     assert named in str(refused.value)
 
 
-def test_all_reasons_are_told_together(deploy, read):
+def test_all_reasons_are_told_together(deploy: Any, read: Any) -> None:
     stream = deploy(CompressionFormat="ZIP", Prefix="data/", ErrorOutputPrefix="errors/")
     with pytest.raises(ConfigError) as refused:
         read(stream.name)

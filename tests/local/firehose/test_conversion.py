@@ -5,6 +5,8 @@ import io
 import json
 import uuid
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow
@@ -27,17 +29,17 @@ COLUMNS = {
 KEYS = {"siteid": "siteId", "valueone": "valueOne"}
 
 
-def openx(**changes):
+def openx(**changes: Any) -> Any:
     return {
         "OpenXJsonSerDe": {"CaseInsensitive": False, "ColumnToJsonKeyMappings": KEYS, **changes}
     }
 
 
 @pytest.fixture
-def make_table(emulator):
+def make_table(emulator: str) -> Any:
     """Make a Glue table of columns; answers the schema configuration that names it."""
 
-    def make(columns):
+    def make(columns: Any) -> Any:
         database = f"lake_{uuid.uuid4().hex[:8]}"
         glue = client("glue", emulator)
         glue.create_database(DatabaseInput={"Name": database})
@@ -59,10 +61,15 @@ def make_table(emulator):
 
 
 @pytest.fixture
-def converting(deploy, make_table):
+def converting(deploy: Any, make_table: Any) -> Any:
     """Create a stream that converts; keyword arguments replace parts of its conversion."""
 
-    def create(columns=COLUMNS, deserializer=None, compression="UNCOMPRESSED", **changes):
+    def create(
+        columns: Any = COLUMNS,
+        deserializer: Any = None,
+        compression: Any = "UNCOMPRESSED",
+        **changes: Any,
+    ) -> Any:
         return deploy(
             CompressionFormat=compression,
             DataFormatConversionConfiguration={
@@ -79,7 +86,7 @@ def converting(deploy, make_table):
     return create
 
 
-def rows(stream):
+def rows(stream: Any) -> Any:
     """What the stream's Parquet objects hold, as pyarrow reads it."""
     return [
         row
@@ -88,7 +95,7 @@ def rows(stream):
     ]
 
 
-def line(**values):
+def line(**values: Any) -> Any:
     return asks(ok(json.dumps(values) + "\n", site="a"))
 
 
@@ -103,7 +110,7 @@ WHOLE = {
 }
 
 
-def test_a_partition_becomes_one_snappy_object_named_parquet(converting, run):
+def test_a_partition_becomes_one_snappy_object_named_parquet(converting: Any, run: Any) -> None:
     running = run(converting())
     running.put(line(id="1"), line(id="2"))
     running.settle()
@@ -114,7 +121,7 @@ def test_a_partition_becomes_one_snappy_object_named_parquet(converting, run):
     assert {written.row_group(0).column(n).compression for n in range(len(COLUMNS))} == {"SNAPPY"}
 
 
-def test_columns_have_the_tables_types_and_find_their_keys(converting, run):
+def test_columns_have_the_tables_types_and_find_their_keys(converting: Any, run: Any) -> None:
     running = run(converting())
     running.put(line(**WHOLE))
     running.settle()
@@ -158,8 +165,8 @@ def test_columns_have_the_tables_types_and_find_their_keys(converting, run):
     ],
 )
 def test_values_are_exact_to_the_digit_in_duckdb_and_pyarrow(
-    converting, run, tmp_path, column, json_text, value
-):
+    converting: Any, run: Any, tmp_path: Path, column: Any, json_text: Any, value: Any
+) -> None:
     running = run(converting())
     text = f'{{"id": "1", "{column}": {json_text}}}\n'
     running.put(asks(ok(text, site="a")))
@@ -194,7 +201,9 @@ def test_values_are_exact_to_the_digit_in_duckdb_and_pyarrow(
         ("text", "ParseError", "malformed JSON"),
     ],
 )
-def test_a_line_that_is_no_row_is_quarantined_alone(converting, run, text, code, told):
+def test_a_line_that_is_no_row_is_quarantined_alone(
+    converting: Any, run: Any, text: Any, code: Any, told: Any
+) -> None:
     running = run(converting())
     (identity, _) = running.put(asks(ok(text, site="a")), NEIGHBOUR)
     running.settle()
@@ -209,7 +218,7 @@ def test_a_line_that_is_no_row_is_quarantined_alone(converting, run, text, code,
     assert running.status()["quarantined"] == 1
 
 
-def test_each_kind_of_failure_has_its_folder_and_no_extension(converting, run):
+def test_each_kind_of_failure_has_its_folder_and_no_extension(converting: Any, run: Any) -> None:
     running = run(converting())
     running.put(asks(ok('{"valueOne": "text"}', site="a")), asks({"result": "ProcessingFailed"}))
     running.settle()
@@ -243,8 +252,8 @@ def test_each_kind_of_failure_has_its_folder_and_no_extension(converting, run):
     ],
 )
 def test_a_conversion_that_cannot_be_done_is_refused_by_name(
-    emulator, backend, converting, changes, named
-):
+    emulator: str, backend: Any, converting: Any, changes: Any, named: Any
+) -> None:
     stream = converting(**changes)
     described = client("firehose", emulator).describe_delivery_stream(
         DeliveryStreamName=stream.name

@@ -1,6 +1,7 @@
 """Acknowledged records, with and without a journal."""
 
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from local.firehose.ledger import Journal, JournalError, Ledger
 from tests.local.firehose.stand import START_MS, SetClock
 
 
-def test_a_new_ledger_takes_up_what_the_journal_holds_unsettled(tmp_path):
+def test_a_new_ledger_takes_up_what_the_journal_holds_unsettled(tmp_path: Path) -> None:
     path = tmp_path / "state" / "journal"
     with closing(Journal(path)) as journal:
         ledger = Ledger("stream", SetClock(), journal)
@@ -23,7 +24,7 @@ def test_a_new_ledger_takes_up_what_the_journal_holds_unsettled(tmp_path):
         assert Ledger("another", SetClock(), journal).kept == []
 
 
-def test_a_record_is_in_the_journal_before_its_put_is_answered(tmp_path):
+def test_a_record_is_in_the_journal_before_its_put_is_answered(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     copy = tmp_path / "copy"
     with closing(Journal(path)) as journal:
@@ -36,20 +37,20 @@ def test_a_record_is_in_the_journal_before_its_put_is_answered(tmp_path):
         assert Ledger("stream", SetClock(), journal).kept == accepted
 
 
-def test_a_journal_serves_one_process_at_a_time(tmp_path):
+def test_a_journal_serves_one_process_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     with closing(Journal(path)), pytest.raises(JournalError, match="another server"):
         Journal(path)
 
 
-def test_a_file_that_is_no_journal_is_refused(tmp_path):
+def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     path.write_bytes(b"something else " * 1000)
     with pytest.raises(JournalError, match="not a database"):
         Journal(path)
 
 
-def test_the_oldest_unsettled_record_tells_the_age():
+def test_the_oldest_unsettled_record_tells_the_age() -> None:
     clock = SetClock(START_MS)
     ledger = Ledger("stream", clock)
     assert (ledger.unsettled, ledger.oldest_age_ms) == (0, 0)

@@ -76,7 +76,7 @@ def launch(emulator: str) -> Iterator[Callable[..., Launched]]:
         process.communicate()
 
 
-def test_an_answer_does_not_wait_for_the_clients_acknowledgement():
+def test_an_answer_does_not_wait_for_the_clients_acknowledgement() -> None:
     with (
         listen(0) as listener,
         socket.create_connection((HOST, listener.getsockname()[1])),
@@ -85,7 +85,7 @@ def test_an_answer_does_not_wait_for_the_clients_acknowledgement():
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_a_port_in_use_is_refused(emulator, deploy):
+def test_a_port_in_use_is_refused(emulator: str, deploy: Any) -> None:
     stream = deploy()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -93,26 +93,30 @@ def test_a_port_in_use_is_refused(emulator, deploy):
     assert f"port {port} is in use" in said
 
 
-def test_an_emulator_that_is_away_is_named(closed_endpoint):
+def test_an_emulator_that_is_away_is_named(closed_endpoint: Any) -> None:
     said = refusal("--endpoint-url", closed_endpoint, "--port", "0")
     assert f"no AWS emulator answers at {closed_endpoint}" in said
 
 
-def test_a_missing_stream_is_named_beside_the_deployed_ones(emulator, deploy):
+def test_a_missing_stream_is_named_beside_the_deployed_ones(emulator: str, deploy: Any) -> None:
     stream = deploy()
     said = refusal("--endpoint-url", emulator, "--port", "0", "--stream", "absent")
     assert "no delivery stream named absent" in said
     assert stream.name in said
 
 
-def test_a_stream_that_cannot_be_run_is_refused_with_its_reasons(emulator, deploy):
+def test_a_stream_that_cannot_be_run_is_refused_with_its_reasons(
+    emulator: str, deploy: Any
+) -> None:
     stream = deploy(CompressionFormat="ZIP")
     said = refusal("--endpoint-url", emulator, "--port", "0", "--stream", stream.name)
     assert stream.name in said
     assert "CompressionFormat is ZIP" in said
 
 
-def test_the_start_shows_the_deployed_intervals_beside_the_local_ones(launch, deploy):
+def test_the_start_shows_the_deployed_intervals_beside_the_local_ones(
+    launch: Any, deploy: Any
+) -> None:
     stream = deploy()
     server = launch("--stream", stream.name, "--buffer-seconds", "3")
     assert f"{stream.name} -> s3://{stream.bucket}" in server.said
@@ -121,7 +125,7 @@ def test_the_start_shows_the_deployed_intervals_beside_the_local_ones(launch, de
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_delivers_all_that_is_buffered(launch, deploy, number):
+def test_a_stop_delivers_all_that_is_buffered(launch: Any, deploy: Any, number: Any) -> None:
     stream = deploy()
     server = launch(
         "--stream", stream.name, "--buffer-seconds", "3600", "--processor-seconds", "3600"
@@ -133,7 +137,7 @@ def test_a_stop_delivers_all_that_is_buffered(launch, deploy, number):
     assert stream.data() == {"data/site=a/": "a\n"}
 
 
-def test_acknowledged_records_survive_a_kill(launch, deploy, tmp_path: Path):
+def test_acknowledged_records_survive_a_kill(launch: Any, deploy: Any, tmp_path: Path) -> None:
     stream = deploy()
     options = ("--stream", stream.name, "--journal", str(tmp_path / "journal"))
     killed = launch(*options, "--buffer-seconds", "3600", "--processor-seconds", "0")
@@ -150,7 +154,9 @@ def test_acknowledged_records_survive_a_kill(launch, deploy, tmp_path: Path):
     assert sorted(map(int, lines)) == list(range(20))
 
 
-def test_a_journal_in_use_is_refused(launch, deploy, emulator, tmp_path: Path):
+def test_a_journal_in_use_is_refused(
+    launch: Any, deploy: Any, emulator: str, tmp_path: Path
+) -> None:
     stream = deploy()
     journal = str(tmp_path / "journal")
     options = ("--stream", stream.name, "--journal", journal)
@@ -159,7 +165,9 @@ def test_a_journal_in_use_is_refused(launch, deploy, emulator, tmp_path: Path):
     assert f"journal {journal} cannot be used" in said
 
 
-def test_records_that_cannot_be_delivered_are_told_and_kept(launch, deploy, emulator, tmp_path):
+def test_records_that_cannot_be_delivered_are_told_and_kept(
+    launch: Any, deploy: Any, emulator: str, tmp_path: Path
+) -> None:
     stream = deploy()
     options = ("--stream", stream.name, "--journal", str(tmp_path / "journal"))
     server = launch(*options, "--grace-seconds", "1")

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,9 @@ NEIGHBOUR = asks(ok("neighbour\n", site="n"))
         pytest.param({"other": "a"}, id="another key"),
     ],
 )
-def test_a_record_without_a_partition_value_is_quarantined_alone(deploy, run, keys):
+def test_a_record_without_a_partition_value_is_quarantined_alone(
+    deploy: Any, run: Any, keys: Any
+) -> None:
     running = run(deploy())
     running.put(asks(ok("a\n", **keys)), NEIGHBOUR)
     running.settle()
@@ -32,7 +35,9 @@ def test_a_record_without_a_partition_value_is_quarantined_alone(deploy, run, ke
 
 
 @pytest.mark.parametrize("metadata", [None, "text", {}, {"partitionKeys": None}])
-def test_a_record_without_partition_keys_is_quarantined_alone(deploy, run, metadata):
+def test_a_record_without_partition_keys_is_quarantined_alone(
+    deploy: Any, run: Any, metadata: Any
+) -> None:
     running = run(deploy())
     running.put(asks({"result": "Ok", "data": "eA==", "metadata": metadata}), NEIGHBOUR)
     running.settle()
@@ -41,7 +46,7 @@ def test_a_record_without_partition_keys_is_quarantined_alone(deploy, run, metad
     assert running.stream.data() == {"data/site=n/": "neighbour\n"}
 
 
-def test_an_extra_key_is_harmless(deploy, run):
+def test_an_extra_key_is_harmless(deploy: Any, run: Any) -> None:
     running = run(deploy())
     running.put(asks(ok("a\n", site="a", other="b")))
     running.settle()
@@ -57,7 +62,9 @@ def test_an_extra_key_is_harmless(deploy, run):
         pytest.param("é" * 490, False, id="key over 1024 bytes"),
     ],
 )
-def test_a_prefix_beyond_the_limits_quarantines_the_record(deploy, run, value, fits):
+def test_a_prefix_beyond_the_limits_quarantines_the_record(
+    deploy: Any, run: Any, value: Any, fits: Any
+) -> None:
     running = run(deploy())
     running.put(asks(ok("a\n", site=value)))
     running.settle()
@@ -66,14 +73,16 @@ def test_a_prefix_beyond_the_limits_quarantines_the_record(deploy, run, value, f
     assert running.stream.data() == ({f"data/site={value}/": "a\n"} if fits else {})
 
 
-def test_a_value_that_looks_like_an_expression_is_plain_text(deploy, run):
+def test_a_value_that_looks_like_an_expression_is_plain_text(deploy: Any, run: Any) -> None:
     running = run(deploy())
     running.put(asks(ok("a\n", site="!{timestamp:yyyy}")))
     running.settle()
     assert running.stream.data() == {"data/site=!{timestamp:yyyy}/": "a\n"}
 
 
-def test_the_501st_active_partition_is_quarantined_and_active_ones_go_on(deploy, run):
+def test_the_501st_active_partition_is_quarantined_and_active_ones_go_on(
+    deploy: Any, run: Any
+) -> None:
     running = run(deploy(), buffer_seconds=1000, processor_seconds=1)
     running.put(*[asks(ok("1\n", site=f"{number:03}")) for number in range(500)])
     running.clock.advance(1)
@@ -90,7 +99,7 @@ def test_the_501st_active_partition_is_quarantined_and_active_ones_go_on(deploy,
     )
 
 
-def test_a_flush_makes_one_object_a_partition_with_nothing_added(deploy, run):
+def test_a_flush_makes_one_object_a_partition_with_nothing_added(deploy: Any, run: Any) -> None:
     running = run(deploy(), processor_seconds=1)
     running.put(asks(ok("a", site="a")), asks(ok("b", site="a")))
     running.put(asks(ok("c", site="a")), asks(ok("", site="a")))
@@ -99,7 +108,7 @@ def test_a_flush_makes_one_object_a_partition_with_nothing_added(deploy, run):
     assert running.stream.read(key) == b"abc"
 
 
-def test_an_object_is_named_after_stream_version_and_oldest_arrival(deploy, run):
+def test_an_object_is_named_after_stream_version_and_oldest_arrival(deploy: Any, run: Any) -> None:
     prefix = "data/site=!{partitionKeyFromLambda:site}/!{timestamp:yyyy-MM-dd'T'HH-mm-ss}/"
     running = run(deploy(Prefix=prefix), processor_seconds=10)
     running.put(NEIGHBOUR)
@@ -116,17 +125,18 @@ def test_an_object_is_named_after_stream_version_and_oldest_arrival(deploy, run)
     assert running.stream.read(key) == b"neighbour\nneighbour\n"
 
 
-def test_a_random_string_is_evaluated_for_each_object(deploy, run):
+def test_a_random_string_is_evaluated_for_each_object(deploy: Any, run: Any) -> None:
     running = run(deploy(Prefix="data/!{firehose:random-string}/!{partitionKeyFromLambda:site}/"))
     running.put(asks(ok("a", site="a")), asks(ok("b", site="b")))
     running.settle()
-    folders = {
-        re.fullmatch(r"data/([A-Za-z0-9]{11})/./.+", key)[1] for key in running.stream.object_keys()
-    }
+    keys = running.stream.object_keys()
+    matches = [re.fullmatch(r"data/([A-Za-z0-9]{11})/./.+", key) for key in keys]
+    assert all(matches)
+    folders = {match[1] for match in matches if match}
     assert len(folders) == 2
 
 
-def test_an_object_is_gzip_and_says_so(deploy, run, emulator):
+def test_an_object_is_gzip_and_says_so(deploy: Any, run: Any, emulator: str) -> None:
     running = run(deploy())
     running.put(NEIGHBOUR)
     running.settle()
@@ -136,7 +146,9 @@ def test_an_object_is_gzip_and_says_so(deploy, run, emulator):
     assert head["ContentType"] == "application/octet-stream"
 
 
-def test_an_object_is_encrypted_with_the_destinations_key(deploy, run, emulator):
+def test_an_object_is_encrypted_with_the_destinations_key(
+    deploy: Any, run: Any, emulator: str
+) -> None:
     arn = client("kms", emulator).create_key()["KeyMetadata"]["Arn"]
     running = run(deploy(EncryptionConfiguration={"KMSEncryptionConfig": {"AWSKMSKeyARN": arn}}))
     running.put(NEIGHBOUR)
@@ -146,7 +158,7 @@ def test_an_object_is_encrypted_with_the_destinations_key(deploy, run, emulator)
     assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", arn)
 
 
-def test_each_partition_keeps_its_own_interval(deploy, run):
+def test_each_partition_keeps_its_own_interval(deploy: Any, run: Any) -> None:
     running = run(deploy(), buffer_seconds=10)
     running.put(asks(ok("a", site="a")))
     poll(lambda: running.status()["activePartitions"] == 1)
@@ -162,7 +174,7 @@ def test_each_partition_keeps_its_own_interval(deploy, run):
     assert running.stream.data() == {"data/site=a/": "a", "data/site=b/": "b"}
 
 
-def test_a_partition_is_let_go_when_its_size_is_reached():
+def test_a_partition_is_let_go_when_its_size_is_reached() -> None:
     buffers = PartitionBuffers(size_bytes=10, interval_ms=1000)
     assert buffers.add(("a",), BufferedRecord(1, START_MS, b""), b"12345", START_MS) is None
     assert buffers.add(("b",), BufferedRecord(2, START_MS, b""), b"12345", START_MS) is None
@@ -173,7 +185,7 @@ def test_a_partition_is_let_go_when_its_size_is_reached():
     assert ("b",) in buffers
 
 
-def test_records_are_held_while_s3_refuses_them(deploy, run, emulator):
+def test_records_are_held_while_s3_refuses_them(deploy: Any, run: Any, emulator: str) -> None:
     running = run(deploy())
     s3 = client("s3", emulator)
     s3.delete_bucket(Bucket=running.stream.bucket)

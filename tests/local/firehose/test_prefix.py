@@ -1,6 +1,7 @@
 """Prefixes: their expressions, and Java's date patterns."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -22,19 +23,19 @@ from tests.local.firehose.stand import START_MS
         ("{not: an expression}", "{not: an expression}"),
     ],
 )
-def test_a_prefix_is_evaluated_in_utc(text, evaluated):
+def test_a_prefix_is_evaluated_in_utc(text: Any, evaluated: Any) -> None:
     prefix = parse(text)
     assert prefix.evaluate(START_MS, {"site": "x"}, "processing-failed") == evaluated
 
 
-def test_a_random_string_has_eleven_characters_and_is_new_each_time():
+def test_a_random_string_has_eleven_characters_and_is_new_each_time() -> None:
     prefix = parse("!{firehose:random-string}")
     first, second = prefix.evaluate(START_MS), prefix.evaluate(START_MS)
     assert re.fullmatch("[A-Za-z0-9]{11}", first)
     assert first != second
 
 
-def test_keys_are_named_once_in_order():
+def test_keys_are_named_once_in_order() -> None:
     prefix = parse(
         "!{partitionKeyFromLambda:b}/!{partitionKeyFromLambda:a}/!{partitionKeyFromLambda:b}"
     )
@@ -57,6 +58,6 @@ def test_keys_are_named_once_in_order():
         ("data/!{timestamp:yyyy", "never closes"),
     ],
 )
-def test_what_cannot_be_evaluated_is_refused_by_name(text, named):
+def test_what_cannot_be_evaluated_is_refused_by_name(text: Any, named: Any) -> None:
     with pytest.raises(PrefixError, match=re.escape(named)):
         parse(text)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,7 +30,7 @@ NEIGHBOUR = asks(ok("neighbour\n", site="n"))
 DELIVERED_NEIGHBOUR = {"data/site=n/": "neighbour\n"}
 
 
-def test_ok_records_reach_their_partitions_in_order(deploy, run):
+def test_ok_records_reach_their_partitions_in_order(deploy: Any, run: Any) -> None:
     running = run(deploy())
     running.put(asks(ok("a1\n", site="a")), asks(ok("b1\n", site="b")), asks(ok("a2\n", site="a")))
     running.settle()
@@ -37,7 +38,7 @@ def test_ok_records_reach_their_partitions_in_order(deploy, run):
     assert running.stream.errors() == []
 
 
-def test_the_event_has_exactly_the_documented_fields(deploy, run, function):
+def test_the_event_has_exactly_the_documented_fields(deploy: Any, run: Any, function: Any) -> None:
     running = run(deploy(), processor_seconds=1)
     record = asks(ok("a\n", site="a"))
     (first,) = running.put(record)
@@ -64,7 +65,9 @@ def test_the_event_has_exactly_the_documented_fields(deploy, run, function):
     }
 
 
-def test_an_error_document_has_exactly_the_observed_fields(deploy, run, function):
+def test_an_error_document_has_exactly_the_observed_fields(
+    deploy: Any, run: Any, function: Any
+) -> None:
     running = run(deploy())
     record = asks({"result": "ProcessingFailed", "data": "eA=="})
     running.put(record)
@@ -81,7 +84,9 @@ def test_an_error_document_has_exactly_the_observed_fields(deploy, run, function
     }
 
 
-def test_error_documents_are_one_a_line_under_the_evaluated_error_prefix(deploy, run):
+def test_error_documents_are_one_a_line_under_the_evaluated_error_prefix(
+    deploy: Any, run: Any
+) -> None:
     running = run(deploy())
     running.put(*[asks({"result": "ProcessingFailed"})] * 3)
     running.settle()
@@ -92,7 +97,7 @@ def test_error_documents_are_one_a_line_under_the_evaluated_error_prefix(deploy,
     assert len([json.loads(line) for line in text.splitlines()]) == 3
 
 
-def test_a_dropped_record_leaves_nothing(deploy, run):
+def test_a_dropped_record_leaves_nothing(deploy: Any, run: Any) -> None:
     running = run(deploy())
     running.put(asks({"result": "Dropped"}), asks({"result": "Dropped", "data": "eA=="}))
     running.settle()
@@ -120,8 +125,8 @@ def test_a_dropped_record_leaves_nothing(deploy, run):
     ],
 )
 def test_a_broken_result_fails_its_record_alone_and_is_not_retried(
-    deploy, run, function, record, code
-):
+    deploy: Any, run: Any, function: Any, record: Any, code: Any
+) -> None:
     running = run(deploy(), processor_seconds=1)
     running.put(record, NEIGHBOUR)
     running.settle()
@@ -154,8 +159,8 @@ def test_a_broken_result_fails_its_record_alone_and_is_not_retried(
     ],
 )
 def test_a_broken_response_fails_the_whole_batch_and_function_errors_are_retried(
-    deploy, run, function, record, code, attempts
-):
+    deploy: Any, run: Any, function: Any, record: Any, code: Any, attempts: Any
+) -> None:
     running = run(deploy(), processor_seconds=1)
     running.put(record, NEIGHBOUR)
     running.settle()
@@ -174,14 +179,16 @@ def test_a_broken_response_fails_the_whole_batch_and_function_errors_are_retried
         (b'{"records": [{"recordId": "\xff"}]}', "Lambda.FunctionError"),
     ],
 )
-def test_a_response_that_cannot_be_read_is_a_failure_of_its_batch(payload, code):
+def test_a_response_that_cannot_be_read_is_a_failure_of_its_batch(payload: Any, code: Any) -> None:
     failure = judge([BufferedRecord(1, START_MS, b"a")], payload, TransformedBatch(1, START_MS))
     assert failure is not None
     assert failure.code == code
 
 
 @pytest.mark.parametrize("retries", [0, 2])
-def test_a_failing_function_is_called_once_more_than_the_retries(deploy, run, function, retries):
+def test_a_failing_function_is_called_once_more_than_the_retries(
+    deploy: Any, run: Any, function: Any, retries: Any
+) -> None:
     running = run(deploy({"NumberOfRetries": str(retries)}))
     running.put(asks(function="raise"))
     running.settle()
@@ -189,7 +196,9 @@ def test_a_failing_function_is_called_once_more_than_the_retries(deploy, run, fu
     assert running.stream.errors()[0]["attemptsMade"] == 1 + retries
 
 
-def test_each_attempt_has_a_new_invocation_id_and_the_same_records(deploy, run, function):
+def test_each_attempt_has_a_new_invocation_id_and_the_same_records(
+    deploy: Any, run: Any, function: Any
+) -> None:
     running = run(deploy())
     running.put(asks(ok("a\n", site="a"), function="raise once"))
     running.settle()
@@ -199,7 +208,7 @@ def test_each_attempt_has_a_new_invocation_id_and_the_same_records(deploy, run, 
     assert running.stream.data() == {"data/site=a/": "a\n"}
 
 
-def test_a_missing_function_fails_the_batch_at_once(deploy, run):
+def test_a_missing_function_fails_the_batch_at_once(deploy: Any, run: Any) -> None:
     arn = "arn:aws:lambda:us-east-1:000000000000:function:gone"
     running = run(deploy({"LambdaArn": arn}))
     running.put(NEIGHBOUR)
@@ -210,7 +219,7 @@ def test_a_missing_function_fails_the_batch_at_once(deploy, run):
     assert document["lambdaARN"] == f"{arn}:$LATEST"
 
 
-def test_throttling_is_retried(deploy, run, function, emulator):
+def test_throttling_is_retried(deploy: Any, run: Any, function: Any, emulator: str) -> None:
     functions = client("lambda", emulator)
     running = run(deploy({"NumberOfRetries": "1"}))
     functions.put_function_concurrency(FunctionName=function.arn, ReservedConcurrentExecutions=0)
@@ -269,8 +278,8 @@ def attempt(
 
 
 def test_an_unreachable_function_is_tried_again_after_growing_pauses(
-    emulator, deploy, closed_endpoint
-):
+    emulator: str, deploy: Any, closed_endpoint: Any
+) -> None:
     answer, pauses = attempt(emulator, deploy({"NumberOfRetries": "3"}), closed_endpoint)
     assert [failure.code for _, failure in answer.failed] == ["Lambda.FunctionRequestTimedOut"]
     assert answer.attempts == 4
@@ -286,14 +295,22 @@ def test_an_unreachable_function_is_tried_again_after_growing_pauses(
     ],
 )
 def test_a_refused_invocation_is_retried_only_when_the_service_failed(
-    emulator, deploy, refusing_lambda, status, code, reported, attempts
-):
+    emulator: str,
+    deploy: Any,
+    refusing_lambda: Any,
+    status: Any,
+    code: Any,
+    reported: Any,
+    attempts: Any,
+) -> None:
     answer, _ = attempt(emulator, deploy(), refusing_lambda(status, code))
     assert [failure.code for _, failure in answer.failed] == [reported]
     assert answer.attempts == attempts
 
 
-def test_a_batch_goes_to_the_function_when_its_interval_is_over(deploy, run, function):
+def test_a_batch_goes_to_the_function_when_its_interval_is_over(
+    deploy: Any, run: Any, function: Any
+) -> None:
     running = run(deploy(), processor_seconds=10, buffer_seconds=0)
     running.put(NEIGHBOUR)
     running.clock.advance(9.999)
@@ -305,7 +322,9 @@ def test_a_batch_goes_to_the_function_when_its_interval_is_over(deploy, run, fun
     assert len(event["records"]) == 2
 
 
-def test_a_batch_goes_to_the_function_when_its_size_is_reached(deploy, run, function):
+def test_a_batch_goes_to_the_function_when_its_size_is_reached(
+    deploy: Any, run: Any, function: Any
+) -> None:
     running = run(deploy({"BufferSizeInMBs": "0.2"}), processor_seconds=1000, buffer_seconds=0)
     large = asks(ok("large\n", site="a"), padding="x" * 150_000)
     running.put(large, large)
@@ -315,7 +334,7 @@ def test_a_batch_goes_to_the_function_when_its_size_is_reached(deploy, run, func
 
 
 @pytest.mark.parametrize("size", [0, 1, 200, 1_024_000])
-def test_an_event_never_passes_6_mb(size):
+def test_an_event_never_passes_6_mb(size: Any) -> None:
     batch = Batch(size_bytes=1 << 40)
     record = BufferedRecord(START_MS * 1_000_000, START_MS, b"x" * size)
     while batch.has_room(record) and len(batch.records) < 100_000:

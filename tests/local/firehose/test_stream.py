@@ -1,9 +1,13 @@
 """What the server tells of the records that it holds."""
 
+from typing import Any
+
 from tests.local.firehose.stand import asks, ok, poll
 
 
-def test_open_buffers_are_told_with_their_fill_and_the_time_they_have_left(deploy, run):
+def test_open_buffers_are_told_with_their_fill_and_the_time_they_have_left(
+    deploy: Any, run: Any
+) -> None:
     running = run(deploy(), buffer_seconds=10)
     running.put(asks(ok("a\n", site="a")), asks(ok("b\n", site="b")), asks(ok("bb\n", site="b")))
     poll(lambda: running.status()["transformed"] == 3)
@@ -16,7 +20,7 @@ def test_open_buffers_are_told_with_their_fill_and_the_time_they_have_left(deplo
     assert running.status()["buffers"] == []
 
 
-def test_records_are_told_apart_before_and_after_the_function(deploy, run):
+def test_records_are_told_apart_before_and_after_the_function(deploy: Any, run: Any) -> None:
     running = run(deploy(), processor_seconds=5)
     running.put(asks(ok("a\n", site="a")), asks({"result": "ProcessingFailed"}))
     before = running.status()

@@ -3,6 +3,7 @@
 import base64
 import json
 from http.client import HTTPConnection
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,11 +16,11 @@ RECORD = asks(ok("a\n", site="a"))
 
 
 @pytest.fixture
-def running(deploy, run):
+def running(deploy: Any, run: Any) -> Any:
     return run(deploy())
 
 
-def post(running, body: bytes, target: str = "PutRecordBatch", **headers: str):
+def post(running: Any, body: bytes, target: str = "PutRecordBatch", **headers: str) -> Any:
     """Status and decoded body of a plain request."""
     url = urlsplit(running.url)
     connection = HTTPConnection(url.hostname, url.port, timeout=10)
@@ -33,13 +34,13 @@ def post(running, body: bytes, target: str = "PutRecordBatch", **headers: str):
     return response.status, json.loads(content)
 
 
-def refusal(call, **arguments):
+def refusal(call: Any, **arguments: Any) -> Any:
     with pytest.raises(ClientError) as refused:
         call(**arguments)
     return refused.value.response["Error"]
 
 
-def test_put_record_answers_with_the_id_the_function_sees(running, function):
+def test_put_record_answers_with_the_id_the_function_sees(running: Any, function: Any) -> None:
     answer = running.client.put_record(
         DeliveryStreamName=running.stream.name, Record={"Data": RECORD}
     )
@@ -50,7 +51,7 @@ def test_put_record_answers_with_the_id_the_function_sees(running, function):
     assert running.stream.data() == {"data/site=a/": "a\n"}
 
 
-def test_responses_stand_in_the_order_of_the_records(deploy, run, function):
+def test_responses_stand_in_the_order_of_the_records(deploy: Any, run: Any, function: Any) -> None:
     running = run(deploy(), processor_seconds=1)
     records = [asks(ok(f"{number}\n", site="a")) for number in range(500)]
     ids = running.put(*records)
@@ -61,7 +62,7 @@ def test_responses_stand_in_the_order_of_the_records(deploy, run, function):
     assert [seen[record_id] for record_id in ids] == records
 
 
-def test_a_record_of_1000_kib_is_taken_and_one_byte_more_is_refused(running):
+def test_a_record_of_1000_kib_is_taken_and_one_byte_more_is_refused(running: Any) -> None:
     padding = 1_024_000 - len(asks(ok("a\n", site="a"), padding=""))
     largest = asks(ok("a\n", site="a"), padding="x" * padding)
     assert len(largest) == 1_024_000
@@ -79,7 +80,7 @@ def test_a_record_of_1000_kib_is_taken_and_one_byte_more_is_refused(running):
     assert running.status()["received"] == 1
 
 
-def test_501_records_are_refused(running):
+def test_501_records_are_refused(running: Any) -> None:
     error = refusal(
         running.client.put_record_batch,
         DeliveryStreamName=running.stream.name,
@@ -91,7 +92,7 @@ def test_501_records_are_refused(running):
     assert running.status()["received"] == 0
 
 
-def test_a_batch_of_4_mib_is_taken_and_one_byte_more_is_refused(running):
+def test_a_batch_of_4_mib_is_taken_and_one_byte_more_is_refused(running: Any) -> None:
     pieces = [b" " * 1_000_000] * 4
     rest = b" " * (4 * 1024 * 1024 - 4_000_000)
     assert len(running.put(*pieces, rest)) == 5
@@ -105,13 +106,13 @@ def test_a_batch_of_4_mib_is_taken_and_one_byte_more_is_refused(running):
     assert running.status()["received"] == 5
 
 
-def test_an_unknown_stream_is_not_found(running):
+def test_an_unknown_stream_is_not_found(running: Any) -> None:
     error = refusal(running.client.put_record, DeliveryStreamName="absent", Record={"Data": RECORD})
     assert error["Code"] == "ResourceNotFoundException"
     assert "absent" in error["Message"]
 
 
-def test_an_unknown_operation_is_refused(running):
+def test_an_unknown_operation_is_refused(running: Any) -> None:
     error = refusal(running.client.delete_delivery_stream, DeliveryStreamName=running.stream.name)
     assert error["Code"] == "UnknownOperationException"
     assert "DeleteDeliveryStream" in error["Message"]
@@ -139,24 +140,28 @@ def test_an_unknown_operation_is_refused(running):
         ),
     ],
 )
-def test_a_malformed_request_is_refused_without_repeating_its_payload(running, body, code):
+def test_a_malformed_request_is_refused_without_repeating_its_payload(
+    running: Any, body: Any, code: Any
+) -> None:
     status, answer = post(running, body.replace(b"%s", running.stream.name.encode()))
     assert (status, answer["__type"]) == (400, code)
     assert "secret" not in answer["message"]
 
 
-def test_a_body_over_the_limit_is_refused(running):
+def test_a_body_over_the_limit_is_refused(running: Any) -> None:
     status, answer = post(running, b"", **{"Content-Length": str(BODY_BYTES_MAX + 1)})
     assert (status, answer["__type"]) == (413, "RequestEntityTooLargeException")
 
 
 @pytest.mark.parametrize("host", ["rebound.example", "rebound.example:4573", "127.0.0.1.example"])
-def test_a_foreign_host_header_is_refused(running, host):
+def test_a_foreign_host_header_is_refused(running: Any, host: Any) -> None:
     assert post(running, b"{}", "ListDeliveryStreams", Host=host)[0] == 400
     assert post(running, b"{}", "ListDeliveryStreams", Host="localhost")[0] == 200
 
 
-def test_describe_shows_the_stream_as_deployed_and_the_local_intervals_beside_it(running, emulator):
+def test_describe_shows_the_stream_as_deployed_and_the_local_intervals_beside_it(
+    running: Any, emulator: str
+) -> None:
     arguments = {"DeliveryStreamName": running.stream.name}
     deployed = client("firehose", emulator).describe_delivery_stream(**arguments)
     described = running.client.describe_delivery_stream(**arguments)
@@ -168,7 +173,7 @@ def test_describe_shows_the_stream_as_deployed_and_the_local_intervals_beside_it
     }
 
 
-def test_list_names_the_streams_a_page_at_a_time(running):
+def test_list_names_the_streams_a_page_at_a_time(running: Any) -> None:
     name = running.stream.name
     answer = running.client.list_delivery_streams(DeliveryStreamType="DirectPut")
     assert answer["DeliveryStreamNames"] == [name]
@@ -177,7 +182,7 @@ def test_list_names_the_streams_a_page_at_a_time(running):
     assert rest["DeliveryStreamNames"] == []
 
 
-def test_the_status_tells_what_became_of_the_records(deploy, run):
+def test_the_status_tells_what_became_of_the_records(deploy: Any, run: Any) -> None:
     running = run(deploy(), buffer_seconds=10)
     running.put(RECORD, asks({"result": "Dropped"}), asks({"result": "ProcessingFailed"}))
     running.clock.advance(3)

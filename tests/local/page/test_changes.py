@@ -1,5 +1,7 @@
 """Following the table's stream beside the pipe."""
 
+from typing import Any
+
 import boto3
 import pytest
 
@@ -8,18 +10,20 @@ from sluice.stream import Stream
 
 
 @pytest.fixture
-def table(make_table):
+def table(make_table: Any) -> Any:
     return make_table("id", stream=True)
 
 
 @pytest.fixture
-def changes(dynamodb, table, emulator, aws_environment):
+def changes(dynamodb: Any, table: Any, emulator: str, aws_environment: Any) -> Any:
     aws_environment.setenv("AWS_ENDPOINT_URL", emulator)
     arn = dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"]
     return Changes(Stream(boto3.client("dynamodbstreams"), arn))
 
 
-def test_changes_are_counted_by_kind_and_returned_once(dynamodb, table, changes):
+def test_changes_are_counted_by_kind_and_returned_once(
+    dynamodb: Any, table: Any, changes: Any
+) -> None:
     item = {"id": {"S": "a"}, "siteId": {"S": "2"}}
     dynamodb.put_item(TableName=table, Item=item)
     dynamodb.put_item(TableName=table, Item={**item, "valueOne": {"N": "1"}})
@@ -36,12 +40,12 @@ def test_changes_are_counted_by_kind_and_returned_once(dynamodb, table, changes)
     assert (again.changes, list(none)) == (3, [])
 
 
-def test_an_item_without_a_site_is_followed_too(dynamodb, table, changes):
+def test_an_item_without_a_site_is_followed_too(dynamodb: Any, table: Any, changes: Any) -> None:
     dynamodb.put_item(TableName=table, Item={"id": {"S": "a"}})
     assert [change.site for change in changes.read()[1]] == [""]
 
 
-def test_only_the_latest_changes_are_kept(dynamodb, table, changes):
+def test_only_the_latest_changes_are_kept(dynamodb: Any, table: Any, changes: Any) -> None:
     for number in range(LATEST_MAX + 2):
         dynamodb.put_item(TableName=table, Item={"id": {"S": str(number)}})
     seen, new = changes.read()

@@ -1,6 +1,7 @@
 """Gathering, when something does not answer."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -8,7 +9,7 @@ from local.page.snapshot import Snapshot
 from local.pipe.status import Status, StatusFile
 
 
-def test_parts_that_do_not_answer_are_named_and_stop_nothing(collector):
+def test_parts_that_do_not_answer_are_named_and_stop_nothing(collector: Any) -> None:
     snapshot = collector.gather()
     problems = "\n".join(snapshot.problems)
     for part in ("Firehose", "table's stream", "bucket", "dead-letter", "catalog", "pipe"):
@@ -16,7 +17,9 @@ def test_parts_that_do_not_answer_are_named_and_stop_nothing(collector):
     assert snapshot.lake.objects == 0
 
 
-def test_the_pipe_is_read_from_its_status_file_and_reported_when_stopped(collector, tmp_path: Path):
+def test_the_pipe_is_read_from_its_status_file_and_reported_when_stopped(
+    collector: Any, tmp_path: Path
+) -> None:
     status = Status("pipe", "arn", 0.0, read=7, delivered=5, filtered_out=1)
     StatusFile(tmp_path).write(status, 1.0)
     snapshot = collector.gather()
@@ -24,6 +27,6 @@ def test_the_pipe_is_read_from_its_status_file_and_reported_when_stopped(collect
     assert any("pipe has stopped" in problem for problem in snapshot.problems)
 
 
-def test_a_snapshot_is_plain_data(collector):
+def test_a_snapshot_is_plain_data(collector: Any) -> None:
     snapshot = collector.gather()
     assert msgspec.json.decode(msgspec.json.encode(snapshot), type=Snapshot) == snapshot

@@ -21,7 +21,7 @@ def filled(**form: str) -> dict[str, Any]:
     return record(form, FIELDS)
 
 
-def test_the_fields_are_those_of_the_schema_in_its_order():
+def test_the_fields_are_those_of_the_schema_in_its_order() -> None:
     assert [(field.name, field.required, field.help) for field in FIELDS] == [
         ("id", True, ""),
         ("level", True, "How high."),
@@ -32,7 +32,7 @@ def test_the_fields_are_those_of_the_schema_in_its_order():
     assert {"siteId", "createdAtTime"} < {field.name for field in fields()}
 
 
-def test_numbers_go_out_as_numbers_to_the_last_digit_and_text_as_text():
+def test_numbers_go_out_as_numbers_to_the_last_digit_and_text_as_text() -> None:
     assert filled(id="12", level="99999999999999999999", note="{}") == {
         "id": "12",
         "level": 99999999999999999999,
@@ -41,9 +41,9 @@ def test_numbers_go_out_as_numbers_to_the_last_digit_and_text_as_text():
     assert filled(tags='["a"]') == {"tags": ["a"]}
 
 
-def test_what_is_no_number_goes_out_for_the_api_to_refuse():
+def test_what_is_no_number_goes_out_for_the_api_to_refuse() -> None:
     assert filled(level="many") == {"level": "many"}
 
 
-def test_empty_and_unknown_fields_are_left_out():
+def test_empty_and_unknown_fields_are_left_out() -> None:
     assert filled(id="", other="1") == {}

@@ -1,11 +1,15 @@
 """Who may talk to the page."""
 
+from typing import Any
+
 import pytest
 
 HOSTILE = "https://elsewhere.example"
 
 
-def test_every_answer_forbids_inline_scripts_other_hosts_sniffing_and_caching(site, http):
+def test_every_answer_forbids_inline_scripts_other_hosts_sniffing_and_caching(
+    site: Any, http: Any
+) -> None:
     for path in ("/", "/static/page.js", "/absent"):
         headers = http.request("GET", site.origin + path).headers
         policy = headers["Content-Security-Policy"]
@@ -19,7 +23,7 @@ def test_every_answer_forbids_inline_scripts_other_hosts_sniffing_and_caching(si
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "localhost:1234"])
-def test_loopback_hosts_are_served(site, http, host):
+def test_loopback_hosts_are_served(site: Any, http: Any, host: Any) -> None:
     assert http.request("GET", site.origin, headers={"Host": host}).status == 200
 
 
@@ -36,7 +40,7 @@ def test_loopback_hosts_are_served(site, http, host):
         ":80",
     ],
 )
-def test_other_hosts_are_refused(site, http, host):
+def test_other_hosts_are_refused(site: Any, http: Any, host: Any) -> None:
     answer = http.request("GET", site.origin, headers={"Host": host})
     assert answer.status == 403
     assert b"Sluice-test" not in answer.data
@@ -57,23 +61,23 @@ def test_other_hosts_are_refused(site, http, host):
     ],
 )
 @pytest.mark.parametrize("path", ["/records", "/broken", "/seed", "/replay", "/query"])
-def test_posts_from_other_pages_are_refused(site, http, path, headers):
+def test_posts_from_other_pages_are_refused(site: Any, http: Any, path: Any, headers: Any) -> None:
     assert http.request("POST", site.origin + path, headers=headers, body="").status == 403
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "{}"}, {"Sec-Fetch-Site": "same-origin"}])
-def test_a_post_from_the_page_itself_is_taken(site, http, headers):
+def test_a_post_from_the_page_itself_is_taken(site: Any, http: Any, headers: Any) -> None:
     headers = {name: value.format(site.origin) for name, value in headers.items()}
     answer = http.request("POST", f"{site.origin}/query", headers=headers, body="sql=")
     assert answer.status == 400
     assert b"no SQL" in answer.data
 
 
-def test_other_pages_cannot_read_the_events(site, http):
+def test_other_pages_cannot_read_the_events(site: Any, http: Any) -> None:
     headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
     assert http.request("GET", f"{site.origin}/events", headers=headers).status == 403
 
 
-def test_a_link_from_elsewhere_opens_the_page(site, http):
+def test_a_link_from_elsewhere_opens_the_page(site: Any, http: Any) -> None:
     headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
     assert http.request("GET", site.origin, headers=headers).status == 200

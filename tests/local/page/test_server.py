@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -52,14 +53,14 @@ def messages(stream: Iterator[bytes]) -> Iterator[str]:
             yield message
 
 
-def test_hostile_text_is_escaped_wherever_it_appears(site, http):
+def test_hostile_text_is_escaped_wherever_it_appears(site: Any, http: Any) -> None:
     site.publish(hostile_snapshot())
     page = http.request("GET", site.origin).data.decode()
     assert "<img src=x" not in page
     assert page.count("&lt;img src=x") > 12
 
 
-def test_the_page_asks_no_other_host_and_has_no_inline_code(site, http):
+def test_the_page_asks_no_other_host_and_has_no_inline_code(site: Any, http: Any) -> None:
     page = http.request("GET", site.origin).data.decode()
     assert not re.search(r"""(src|href)=["'](https?:)?//""", page)
     assert not re.search(r"<script(?![^>]*\bsrc=)", page)
@@ -68,7 +69,9 @@ def test_the_page_asks_no_other_host_and_has_no_inline_code(site, http):
         assert "//" not in re.sub(r"^//.*$", "", (STATIC / "static" / file).read_text(), flags=re.M)
 
 
-def test_a_listener_gets_a_snapshot_at_once_and_then_only_what_changed(site, http):
+def test_a_listener_gets_a_snapshot_at_once_and_then_only_what_changed(
+    site: Any, http: Any
+) -> None:
     site.publish(Snapshot(table=TableState(inserts=5)))
     answer = http.request("GET", f"{site.origin}/events", preload_content=False)
     assert answer.headers["Content-Type"].startswith("text/event-stream")
@@ -85,7 +88,7 @@ def test_a_listener_gets_a_snapshot_at_once_and_then_only_what_changed(site, htt
     answer.close()
 
 
-def test_a_stop_ends_open_streams_at_once(site, http):
+def test_a_stop_ends_open_streams_at_once(site: Any, http: Any) -> None:
     answer = http.request("GET", f"{site.origin}/events", preload_content=False)
     stream = messages(answer.stream(64))
     next(stream)
@@ -105,7 +108,9 @@ def test_a_stop_ends_open_streams_at_once(site, http):
         ("/query", {"sql": "SELECT '<b>'"}, "AWS cannot be reached"),
     ],
 )
-def test_a_part_that_cannot_be_reached_is_named_without_a_traceback(post, path, form, message):
+def test_a_part_that_cannot_be_reached_is_named_without_a_traceback(
+    post: Any, path: Any, form: Any, message: Any
+) -> None:
     answer = post(path, form)
     text = answer.data.decode()
     assert answer.status in (400, 502)
@@ -126,18 +131,20 @@ def test_a_part_that_cannot_be_reached_is_named_without_a_traceback(post, path, 
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 99 else "",
 )
-def test_a_value_that_no_command_takes_is_refused_by_its_rule(post, path, form, message):
+def test_a_value_that_no_command_takes_is_refused_by_its_rule(
+    post: Any, path: Any, form: Any, message: Any
+) -> None:
     answer = post(path, form)
     assert answer.status == 400
     assert message in answer.data.decode()
 
 
 @pytest.mark.parametrize("sql", [f"SELECT '{'x' * 200_000}'", "-- a comment\nSELECT 1"])
-def test_sql_reaches_the_command_whatever_its_length_and_its_opening(post, sql):
+def test_sql_reaches_the_command_whatever_its_length_and_its_opening(post: Any, sql: Any) -> None:
     assert "AWS cannot be reached" in post("/query", {"sql": sql}).data.decode()
 
 
-def test_a_saved_query_fills_the_box_by_its_name_alone(site, http):
+def test_a_saved_query_fills_the_box_by_its_name_alone(site: Any, http: Any) -> None:
     page = http.request("GET", site.origin).data.decode()
     assert "All &lt;of&gt; it." in page
     filled = http.request("GET", f"{site.origin}/queries?name=all").data.decode()
@@ -147,7 +154,7 @@ def test_a_saved_query_fills_the_box_by_its_name_alone(site, http):
         assert "SELECT" not in empty.data.decode()
 
 
-def test_a_body_that_is_too_large_is_refused_with_the_limit(post):
+def test_a_body_that_is_too_large_is_refused_with_the_limit(post: Any) -> None:
     answer = post("/query", {"sql": "x" * (BODY_BYTES_MAX + 1)})
     assert answer.status == 413
     assert f"{BODY_BYTES_MAX:,} bytes" in answer.data.decode()

@@ -3,7 +3,7 @@
 from local.page.snapshot import RATE_SECONDS, History, StationCounts
 
 
-def test_a_rate_is_the_mean_of_the_last_seconds():
+def test_a_rate_is_the_mean_of_the_last_seconds() -> None:
     history = History()
     history.add(StationCounts(0.0, changed=1000))
     for second in range(10, 10 + int(RATE_SECONDS) + 1):
@@ -12,7 +12,7 @@ def test_a_rate_is_the_mean_of_the_last_seconds():
     assert history.rates()["delivered"] == 0
 
 
-def test_a_restarted_station_has_no_negative_rate():
+def test_a_restarted_station_has_no_negative_rate() -> None:
     history = History()
     history.add(StationCounts(1.0, delivered=500))
     history.add(StationCounts(2.0, delivered=3))
@@ -20,7 +20,7 @@ def test_a_restarted_station_has_no_negative_rate():
     assert history.series()["delivered"] == [0]
 
 
-def test_the_series_has_a_rate_for_each_pair_of_samples():
+def test_the_series_has_a_rate_for_each_pair_of_samples() -> None:
     history = History()
     for second, count in enumerate((0, 4, 10)):
         history.add(StationCounts(float(second), quarantined=count))
@@ -28,7 +28,7 @@ def test_the_series_has_a_rate_for_each_pair_of_samples():
     assert (series["at"], series["quarantined"]) == ([1.0, 2.0], [4, 6])
 
 
-def test_nothing_is_known_before_the_second_sample():
+def test_nothing_is_known_before_the_second_sample() -> None:
     history = History()
     assert history.rates()["changed"] == 0
     history.add(StationCounts(1.0, changed=5))

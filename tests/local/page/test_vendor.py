@@ -7,7 +7,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[3] / "local" / "page" / "static" / "vendor"
 
 
-def test_every_vendored_file_is_noted_with_its_hash_and_has_its_licence():
+def test_every_vendored_file_is_noted_with_its_hash_and_has_its_licence() -> None:
     note = (FOLDER / "VENDORED.md").read_text()
     noted = re.findall(r"\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|", note)
     code = {file.name for file in FOLDER.iterdir() if file.suffix in (".js", ".css")}

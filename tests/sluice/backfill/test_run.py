@@ -20,7 +20,11 @@ from tests.sluice.backfill.conftest import MOMENT, MemorySource, found
 
 CheckpointOf = Callable[[MemorySource], Checkpoint]
 
-CONTENT = {"a": [["a0", "a1"], ["a2"], ["a3"]], "b": [[], ["b0"]], "c": [[]]}
+CONTENT: dict[str, list[list[str]]] = {
+    "a": [["a0", "a1"], ["a2"], ["a3"]],
+    "b": [[], ["b0"]],
+    "c": [[]],
+}
 NAMES = ["a0", "a1", "a2", "a3", "b0"]
 
 

@@ -24,7 +24,12 @@ HOUR_MS = 3_600_000
 
 def change(number: int, **differing: Any) -> ObservedChange:
     changed_ms = START_MS + number * 100
-    given = {"kind": "INSERT", "site": "1", "item_bytes": 500, "changed_ms": changed_ms}
+    given: dict[str, Any] = {
+        "kind": "INSERT",
+        "site": "1",
+        "item_bytes": 500,
+        "changed_ms": changed_ms,
+    }
     return ObservedChange(**({"event_ms": changed_ms} | given | differing))
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from typing import Any
 
 import pytest
 
@@ -22,9 +23,10 @@ def test_the_samples_have_the_size_that_is_asked_for(size: int) -> None:
 
 
 def test_an_update_carries_two_images_and_a_deletion_one() -> None:
+    different: list[dict[str, Any]] = [{}, {"updates": 1.0}, {"deletes": 1.0}]
     inserts, updates, deletes = (
         weigh(Workload(changes_per_second=1, item_bytes=2_000, **shares), LAYOUT, "json")
-        for shares in ({}, {"updates": 1.0}, {"deletes": 1.0})
+        for shares in different
     )
     assert updates.record - inserts.record == pytest.approx(2_000, rel=0.1)
     assert deletes.record == pytest.approx(inserts.record, rel=0.01)

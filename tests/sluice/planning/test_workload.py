@@ -24,9 +24,7 @@ from sluice.planning.workload import Workload
         ("late", math.nan, "from 0 to 1"),
     ],
 )
-def test_a_value_outside_its_rule_is_named_with_the_rule(
-    field: str, value: float, rule: str
-) -> None:
+def test_a_value_outside_its_rule_is_named_with_the_rule(field: str, value: Any, rule: str) -> None:
     with pytest.raises(PlanError) as refusal:
         Workload(**{"changes_per_second": 1, field: value})
     assert refusal.value.errors == (f"{field} is {value!r}, but must be {rule}",)

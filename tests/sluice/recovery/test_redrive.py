@@ -93,8 +93,9 @@ def redriven(stack: Stack, **options: Any) -> tuple[Redriven, list[str]]:
 def depth(stack: Stack) -> int:
     """How many messages anyone can receive now."""
     queue = stack.output("DeadLetterQueueUrl")
-    names = ["ApproximateNumberOfMessages"]
-    answer = stack.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)
+    answer = stack.sqs.get_queue_attributes(
+        QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"]
+    )
     return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 

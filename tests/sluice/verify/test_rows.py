@@ -84,7 +84,7 @@ def test_an_item_and_its_row_have_one_digest(record: Wide) -> None:
 
 
 def test_other_values_have_other_digests() -> None:
-    items = [
+    items: list[dict[str, Any]] = [
         {"a": {"S": "1"}},
         {"a": {"N": "1"}},
         {"a": {"N": "1.0000000000000000000000000000000000001"}},
