@@ -9,8 +9,9 @@ from chalice.app import Chalice, IAMAuthorizer, Request, Response
 
 from chalicelib import validation, web
 from chalicelib.attributes import plain
+from chalicelib.errors import NotFound
 from chalicelib.loopback import refuse_foreign
-from chalicelib.problems import NotFound, answering_problems
+from chalicelib.problems import answering_problems
 from chalicelib.schema import KEY
 from chalicelib.transform import deployed_transformer
 

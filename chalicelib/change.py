@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from chalicelib.errors import ChangeError
 from chalicelib.schema import EPOCH_MS_MAX, Int64, Record
 from chalicelib.types import FieldType, field_types, image_reader, image_type, nullable
 
@@ -77,10 +78,6 @@ class ChangeFields(Struct):
         ]
         | UnsetType
     ) = UNSET
-
-
-class ChangeError(ValueError):
-    """A change that cannot be read; the message names the part and the rule, never a value."""
 
 
 class Identity(Struct):

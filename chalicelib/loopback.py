@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from chalice.app import Request
 
-from chalicelib.problems import Problem
+from chalicelib.errors import Problem
 
 LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]+)?")
 OTHER_HOST = "This server answers for 127.0.0.1 and localhost alone."

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from msgspec import UNSET, Struct, UnsetType
 
+from chalicelib.errors import PartitionError
 from chalicelib.limits import PREFIX_LENGTH_MAX
 from chalicelib.schema import EPOCH_MS_MAX, EVENT_TIME, LAYOUT, Record
 from chalicelib.types import field_types
@@ -33,15 +34,6 @@ TIME_FORMATS = {
 
 VALUE_LENGTH_MAX = 256
 """Characters a percent-encoded value may have, so that a prefix stays within its limit."""
-
-
-class PartitionError(ValueError):
-    """A value that no partition can be named after; the message names the field and the rule."""
-
-    def __init__(self, field: str, rule: str) -> None:
-        super().__init__(f"{field} {rule}")
-        self.field = field
-        self.rule = rule
 
 
 @lru_cache(maxsize=8192)

@@ -17,8 +17,8 @@ from botocore.config import Config
 from msgspec import Struct
 
 from chalicelib.attributes import item
+from chalicelib.errors import FieldError, Throttled, TooLarge, Unavailable
 from chalicelib.limits import BATCH_WRITES_MAX
-from chalicelib.problems import FieldError, TooLarge, Unavailable
 from chalicelib.retry import backoff, is_throttled
 from chalicelib.schema import KEY
 
@@ -39,10 +39,6 @@ BATCH_SECONDS = 15.0
 
 PAUSE_SECONDS = 0.1
 PAUSE_SECONDS_MAX = 2.0
-
-
-class Throttled(Unavailable):
-    """DynamoDB takes no more requests for now."""
 
 
 class Table:

@@ -20,10 +20,11 @@ from chalicelib.answers import (
     within_limit,
 )
 from chalicelib.catalog import json_text_keys
-from chalicelib.change import CHANGE_TYPES, SNAPSHOT, ChangeError, change_reader, line_encoder
+from chalicelib.change import CHANGE_TYPES, SNAPSHOT, change_reader, line_encoder
 from chalicelib.environment import variable
+from chalicelib.errors import RecordError
 from chalicelib.metrics import counting
-from chalicelib.partitions import PartitionError, partitioner
+from chalicelib.partitions import partitioner
 from chalicelib.schema import LAYOUT, Record
 
 Event = Mapping[str, Any]
@@ -58,7 +59,7 @@ def transformer(
             if line.changeType not in kept:
                 return Answer(record_id, "Dropped")
             keys = partition_keys(line)
-        except (ChangeError, PartitionError) as broken:
+        except RecordError as broken:
             return failed(record_id, str(broken))
         return Answer(record_id, "Ok", encode(line), Metadata(keys))
 

@@ -14,9 +14,10 @@ from msgspec import Raw, Struct
 from msgspec.inspect import IntType, StrType
 
 from chalicelib.attributes import number
+from chalicelib.errors import FieldError, Invalid, PartitionError, TooLarge
 from chalicelib.limits import ITEM_BYTES_MAX
-from chalicelib.partitions import PartitionError, encode_value
-from chalicelib.problems import ERRORS_MAX, FieldError, Invalid, TooLarge
+from chalicelib.partitions import encode_value
+from chalicelib.problems import ERRORS_MAX
 from chalicelib.schema import KEY, LAYOUT, Record
 from chalicelib.types import FieldType, field_types, struct_fields
 

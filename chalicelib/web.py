@@ -11,8 +11,8 @@ import msgspec
 from chalice.app import MultiDict, Request, Response
 
 from chalicelib.attributes import plain
+from chalicelib.errors import Invalid, NotFound, Problem
 from chalicelib.limits import KEY_BYTES_MAX
-from chalicelib.problems import Invalid, NotFound, Problem
 from chalicelib.schema import KEY
 
 LIMIT_DEFAULT = 100

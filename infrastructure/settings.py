@@ -10,8 +10,9 @@ from msgspec import Meta
 
 from chalicelib.catalog import partition_columns, partition_levels
 from chalicelib.change import CHANGE_TYPES
+from chalicelib.errors import PartitionError
 from chalicelib.limits import BUFFER_MEGABYTES, BUFFER_SECONDS, ITEM_BYTES_MAX
-from chalicelib.partitions import PartitionError, encode_value, layout_errors
+from chalicelib.partitions import encode_value, layout_errors
 from chalicelib.schema import LAYOUT, SITE
 from sluice.planning.lint import projection_errors, template_errors, workload_errors
 from sluice.planning.rules import (

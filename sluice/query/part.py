@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from chalicelib.catalog import ALL_CHANGES, CHANGES, partition_column
-from chalicelib.partitions import TIME_FORMATS, PartitionError, encode_value
+from chalicelib.errors import PartitionError
+from chalicelib.partitions import TIME_FORMATS, encode_value
 from chalicelib.schema import EVENT_TIME, SITE
 from sluice.errors import OperationError
 from sluice.query.parameters import Value, literal

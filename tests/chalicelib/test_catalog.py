@@ -19,9 +19,9 @@ from chalicelib.catalog import (
     serde_mapping,
 )
 from chalicelib.change import ChangeFields
+from chalicelib.errors import PartitionError
 from chalicelib.partitions import (
     TIME_FORMATS,
-    PartitionError,
     encode_value,
     layout_errors,
     partitioner,

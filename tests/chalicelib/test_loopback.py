@@ -3,8 +3,8 @@ from collections.abc import Mapping
 import pytest
 from chalice.app import Request
 
+from chalicelib.errors import Problem
 from chalicelib.loopback import refuse_foreign
-from chalicelib.problems import Problem
 
 LOCAL = "AWS_CHALICE_CLI_MODE"
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from chalicelib.errors import PartitionError
 from chalicelib.limits import PREFIX_LENGTH_MAX
 from chalicelib.partitions import (
-    PartitionError,
     firehose_error_prefix,
     firehose_prefix,
     layout_errors,

@@ -5,16 +5,8 @@ from typing import Any
 import pytest
 from chalice.app import Response
 
-from chalicelib.problems import (
-    ERRORS_MAX,
-    FieldError,
-    Invalid,
-    NotFound,
-    Problem,
-    TooLarge,
-    Unavailable,
-    answering_problems,
-)
+from chalicelib.errors import FieldError, Invalid, NotFound, Problem, TooLarge, Unavailable
+from chalicelib.problems import ERRORS_MAX, answering_problems
 
 
 def answered(error: Exception) -> Response:

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from chalicelib.attributes import item
 from chalicelib.change import change_reader, encode_line
 from chalicelib.openapi import schemas
-from chalicelib.problems import Invalid
+from chalicelib.errors import Invalid
 from chalicelib.schema import Record
 from chalicelib.validation import Validator
 from docs.generate import record_table

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from chalicelib.attributes import plain
-from chalicelib.problems import TooLarge, Unavailable
+from chalicelib.errors import TooLarge, Unavailable
 from chalicelib.schema import EPOCH_MS_MAX, Record
 from chalicelib.table import BATCH_SECONDS, CLIENT_CONFIG, Table, connect
 from chalicelib.validation import RECORDS

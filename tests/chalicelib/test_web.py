@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import web
-from chalicelib.problems import Invalid, NotFound, Problem
+from chalicelib.errors import Invalid, NotFound, Problem
 from chalicelib.schema import Record
 
 
