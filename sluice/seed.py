@@ -84,21 +84,16 @@ def seed(
     chance = chance or random.Random()  # noqa: S311
     records = synthetic(count, sites, minutes, chance)
     pace = _Pace(rate, progress)
-    for sample in SAMPLES if samples else ():
-        api.request("POST", "/records", sample)
-        pace.count(1)
-    for batch in _batches(records):
+    new = [*SAMPLES, *records] if samples else records
+    sample = chance.sample(records, changes + deletes)
+    changed = [{**record, "valueOne": record["valueOne"] + 1000} for record in sample[:changes]]
+    for batch in (*_batches(new), *_batches(changed)):
         api.request("POST", "/records/batch", batch)
         pace.count(len(batch))
-    chosen = chance.sample(records, changes + deletes)
-    changed = [{**record, "valueOne": record["valueOne"] + 1000} for record in chosen[:changes]]
-    for batch in _batches(changed):
-        api.request("POST", "/records/batch", batch)
-        pace.count(len(batch))
-    for record in chosen[changes:]:
+    for record in sample[changes:]:
         api.request("DELETE", f"/records/{quote(record['id'], safe='')}")
         pace.count(1)
-    return Seeded(count + (len(SAMPLES) if samples else 0), changes, deletes)
+    return Seeded(len(new), changes, deletes)
 
 
 def _batches(records: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:

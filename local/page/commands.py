@@ -1,9 +1,7 @@
 """The `sluice` command, run as a person would run it: its JSON, or its error message."""
 
 import asyncio
-import os
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -35,9 +33,8 @@ class CommandOutput(Struct, frozen=True):
 class SluiceCommand:
     """Runs commands against one stack, each in a process of its own."""
 
-    def __init__(self, stack_name: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, stack_name: str) -> None:
         self._command = [sys.executable, "-m", "sluice", "--stack-name", stack_name]
-        self._environment = dict(os.environ if environment is None else environment)
 
     async def run(self, *arguments: str, standard_input: str = "") -> CommandOutput:
         """Run a command with `--json`; return what it prints, whatever its exit status.
@@ -49,7 +46,6 @@ class SluiceCommand:
         process = await asyncio.create_subprocess_exec(
             *(*self._command, *arguments),
             cwd=ROOT,
-            env=self._environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
