@@ -3,7 +3,9 @@
 import os
 import sys
 
+import boto3
 from aws_cdk import App, Validations
+from botocore.exceptions import UnknownRegionError
 from cdk_nag import AwsSolutionsChecks
 
 from infrastructure import attachment
@@ -18,12 +20,34 @@ def checked(app: App) -> App:
     return app
 
 
+PARTITIONS = ("aws", "aws-us-gov")
+"""Where the services have the principals and endpoints, below amazonaws.com, that policies name."""
+
+
+def refuse_partition(region: str) -> None:
+    """Raise SettingsError for a region of a partition that the template does not fit."""
+    try:
+        partition = boto3.Session().get_partition_for_region(region)
+    except UnknownRegionError:
+        return  # Newer than this botocore, or misspelt: AWS answers for it.
+    if partition not in PARTITIONS:
+        raise SettingsError(
+            [
+                f"the region {region} belongs to the partition {partition}, but the template's "
+                f"policies name services as {' and '.join(PARTITIONS)} do, and no other was "
+                "checked. Deploy to a region of one of these."
+            ]
+        )
+
+
 def main() -> None:
     """Synthesize the stack that the CDK context asks for."""
     # Chalice asks for a region to package, though nothing it packages depends on one.
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     app = checked(App())
     try:
+        # The command line names the region it deploys to, and its own choice without credentials.
+        refuse_partition(os.environ.get("CDK_DEFAULT_REGION", "us-east-1"))
         settings = DeploymentSettings.from_context(app.node.get_all_context())
         stack = Sluice(app, settings=settings)
     except (SettingsError, PackagingError) as error:

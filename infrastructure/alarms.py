@@ -1,8 +1,12 @@
-"""The alarms: what is watched, from where on it is wrong, what that means and what mends it.
+"""The alarms: what is watched, which limit it must keep, what a breach means and what fixes it.
 
 An alarm goes off at once where records may already have left the way to the lake, or where only a
 mistake can be the cause. Where the next try usually succeeds, it waits until the trouble has lasted
 three periods of five minutes.
+
+A count of failures ends with the last failure, and a part that has stopped counts nothing. Two
+alarms therefore keep their state while their source is silent: of a pipe that leaves writes unread,
+and of dead letters. A Firehose that delivers nothing reports the age of what waits.
 """
 
 from collections.abc import Sequence
@@ -23,6 +27,8 @@ from infrastructure.settings import DeploymentSettings
 RUNBOOK = "docs/runbook.md"
 AT_ONCE = 1
 SUSTAINED = 3
+HOUR = 12
+"""Periods in an hour."""
 
 TIMEOUT_SHARE = 0.8
 """The part of its timeout that an invocation may take before it counts as slow."""
@@ -41,15 +47,17 @@ class Watch:
     """One alarm to be."""
 
     name: str
-    metric: cloudwatch.Metric
+    metric: cloudwatch.Metric | cloudwatch.MathExpression
     meaning: str
     remedy: str = "Look with `sluice status`"
-    """The `sluice` command that mends it, or shows what to mend."""
+    """The `sluice` command that fixes it, or shows what to fix."""
     limit: float = 0
     """The alarm goes off when the metric is above this."""
     low: bool = False
     """The alarm goes off when the metric is below its limit instead."""
     periods: int = AT_ONCE
+    within: int | None = None
+    """The number of periods among which the breaches may lie; without it they follow each other."""
     missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING
     """A part that does nothing mostly says nothing, and then nothing is wrong."""
 
@@ -99,6 +107,17 @@ def _pipe_watches(metrics: Metrics) -> list[Watch]:
             meaning="A batch of the pipe ran out of time before Firehose had taken it.",
         ),
         Watch(
+            name="PipeSilent",
+            metric=metrics.unread_writes(),
+            periods=SUSTAINED,
+            # A table that is seldom written to has no three periods in a row.
+            within=HOUR,
+            # A stopped pipe publishes nothing, and whether it runs again only a write shows.
+            missing=cloudwatch.TreatMissingData.IGNORE,
+            meaning="The table was written to in three periods of the last hour, and the pipe was "
+            "not invoked. Stopped, it reports no failure; the stream loses changes after 24 hours.",
+        ),
+        Watch(
             name="DeadLetters",
             metric=metrics.dead_letters(),
             # SQS falls silent about a queue that nothing has touched for six hours, even when
@@ -141,7 +160,7 @@ def _delivery_watches(metrics: Metrics, buffer_seconds: int) -> list[Watch]:
             metric=metrics.delivery("PartitionCountExceeded", "Maximum"),
             meaning="More partitions were open at a time than Firehose holds; records of the rest "
             "went under errors/.",
-            remedy="Mend the cause, then bring them back with `sluice replay`",
+            remedy="Fix the cause, then bring them back with `sluice replay`",
         ),
         *(
             Watch(
@@ -155,7 +174,7 @@ def _delivery_watches(metrics: Metrics, buffer_seconds: int) -> list[Watch]:
             name="ErrorObjects",
             metric=metrics.error_writes(),
             meaning="Records that could not be delivered were written under errors/.",
-            remedy="Mend the cause, then bring them back with `sluice replay`",
+            remedy="Fix the cause, then bring them back with `sluice replay`",
         ),
     ]
 
@@ -173,7 +192,7 @@ def _transform_watches(metrics: Metrics, timeout_seconds: float) -> list[Watch]:
             metric=metrics.transform("Errors"),
             meaning="The transform raised or ran out of time or memory, which no record should "
             "make it do; a batch that fails four times goes under errors/.",
-            remedy="Mend the cause, then bring them back with `sluice replay`",
+            remedy="Fix the cause, then bring them back with `sluice replay`",
         ),
         Watch(
             name="TransformSlow",
@@ -187,7 +206,7 @@ def _transform_watches(metrics: Metrics, timeout_seconds: float) -> list[Watch]:
             periods=SUSTAINED,
             meaning="The transform has been throttled for 15 minutes on end; a batch that is "
             "throttled four times goes under errors/.",
-            remedy="Mend the cause, then bring them back with `sluice replay`",
+            remedy="Fix the cause, then bring them back with `sluice replay`",
         ),
     ]
 
@@ -242,7 +261,8 @@ class Alarms(Construct):
                 if watch.low
                 else cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
             ),
-            evaluation_periods=watch.periods,
+            evaluation_periods=watch.within or watch.periods,
+            datapoints_to_alarm=watch.periods if watch.within else None,
             treat_missing_data=watch.missing,
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))

@@ -23,7 +23,7 @@ def graphs(metrics: Metrics) -> dict[str, list[cloudwatch.Metric]]:
             metrics.table("ConsumedWriteCapacityUnits"),
             metrics.table("WriteThrottleEvents"),
         ],
-        "Pipe: changes": [pipe("EventCount")],
+        "Pipe: changes": [pipe("Invocations"), pipe("EventCount")],
         "Pipe: trouble": [
             pipe("ExecutionFailed"),
             pipe("ExecutionPartiallyFailed"),
@@ -87,6 +87,8 @@ def _graph(
         left_annotations=[
             cloudwatch.HorizontalAnnotation(value=watch.limit, label=watch.name)
             for watch in watches
-            if watch.limit and watch.metric.metric_name in names
+            if watch.limit
+            and isinstance(watch.metric, cloudwatch.Metric)
+            and watch.metric.metric_name in names
         ],
     )

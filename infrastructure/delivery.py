@@ -2,12 +2,13 @@
 
 from typing import cast
 
-from aws_cdk import Duration, Size, Stack
+from aws_cdk import Duration, RemovalPolicy, Size, Stack
 from aws_cdk import aws_glue as glue
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesisfirehose as firehose
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
@@ -87,6 +88,10 @@ class Delivery(Construct):
                     )
                 ],
             ),
+        )
+        # The log stream that the construct makes would be left to the log group's fate.
+        cast(logs.LogStream, self.log.node.find_child("S3Destination")).apply_removal_policy(
+            RemovalPolicy.DESTROY
         )
         # So that on the way down the stream is gone before the bucket is emptied.
         self.stream.node.add_dependency(bucket)

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infrastructure.logs import log_group_names
 from infrastructure.perimeter import refusing_foreign_accounts, refusing_plain_http
+from infrastructure.retention import removal_policy
 from infrastructure.settings import DeploymentSettings
 
 KEY_USE = (
@@ -48,7 +49,7 @@ class Encryption(Construct):
             "Key",
             description=f"Everything {settings.stack_name} stores.",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN if settings.retains_data else RemovalPolicy.DESTROY,
+            removal_policy=removal_policy(settings),
             pending_window=Duration.days(30 if settings.retains_data else 7),
         )
         # Within its own key, a policy spells that key "*".

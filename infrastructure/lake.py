@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from aws_cdk import CfnResource, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnResource, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -12,6 +12,7 @@ from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
 from infrastructure.acknowledgments import acknowledge
 from infrastructure.logs import Log
 from infrastructure.perimeter import lambda_of_this_account, refusing_foreign_accounts
+from infrastructure.retention import removal_policy
 from infrastructure.settings import DeploymentSettings
 
 ERRORS_FILTER = "errors"
@@ -54,7 +55,7 @@ class Lake(Construct):
             ],
             # They alone see every kind of failure that Firehose writes, and cost only when it does.
             metrics=[s3.BucketMetrics(id=ERRORS_FILTER, prefix=ERROR_PREFIX)],
-            removal_policy=RemovalPolicy.RETAIN if settings.retains_data else RemovalPolicy.DESTROY,
+            removal_policy=removal_policy(settings),
             # The emulator cannot run the function that empties the bucket.
             auto_delete_objects=not settings.retains_data and settings.target == "aws",
         )
@@ -63,6 +64,8 @@ class Lake(Construct):
                 self, ["s3:*"], [self.bucket.bucket_arn, self.bucket.arn_for_objects("*")]
             )
         )
+        # A bucket without its policy would admit plain HTTP and other accounts.
+        cast(s3.BucketPolicy, self.bucket.policy).apply_removal_policy(removal_policy(settings))
         if not settings.retains_data and settings.target == "aws":
             self._bind_the_emptying(Log(self, "EmptyingLog", settings=settings, key=key))
         acknowledge(

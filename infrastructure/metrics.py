@@ -43,6 +43,21 @@ class Metrics:
         """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-monitoring.html."""
         return _metric("AWS/EventBridge/Pipes", name, statistic, PipeName=self.pipe_name)
 
+    def unread_writes(self) -> cloudwatch.MathExpression:
+        """1 where the table was written to and the pipe was not invoked, 0 where it was invoked.
+
+        There is no value where nothing was written, so that silence of the table proves nothing.
+        """
+        return cloudwatch.MathExpression(
+            expression="IF(writes > 0, IF(FILL(invocations, 0) > 0, 0, 1))",
+            using_metrics={
+                "writes": self.table("ConsumedWriteCapacityUnits"),
+                "invocations": self.pipe("Invocations"),
+            },
+            label="written to, but not read",
+            period=PERIOD,
+        )
+
     def dead_letters(self) -> cloudwatch.Metric:
         """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html."""
         name = "ApproximateNumberOfMessagesVisible"

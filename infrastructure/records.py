@@ -2,13 +2,13 @@
 
 from typing import cast
 
-from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from chalicelib.schema import KEY
 from infrastructure.acknowledgments import acknowledge
+from infrastructure.retention import removal_policy
 from infrastructure.settings import DeploymentSettings
 
 
@@ -51,7 +51,7 @@ class Records(Construct):
                 point_in_time_recovery_enabled=settings.retains_data
             ),
             deletion_protection=settings.retains_data,
-            removal_policy=RemovalPolicy.RETAIN if settings.retains_data else RemovalPolicy.DESTROY,
+            removal_policy=removal_policy(settings),
         )
         if not settings.retains_data:
             acknowledge(

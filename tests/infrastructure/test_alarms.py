@@ -70,12 +70,38 @@ def test_an_alarm_watches_a_metric_by_the_names_it_is_published_under(dev: Any, 
 
 
 def test_nothing_is_watched_that_is_not_listed_here(dev: Any) -> None:
-    assert alarms(dev).keys() == WATCHED.keys()
+    assert alarms(dev).keys() == WATCHED.keys() | {"PipeSilent"}
+
+
+def test_a_pipe_is_silent_when_the_table_is_written_to_and_the_pipe_not_invoked(dev: Any) -> None:
+    alarm = dev["Alarms/PipeSilent"]
+    queries = {each["Id"]: each for each in alarm["Metrics"]}
+    (result,) = [each for each in queries.values() if each.get("ReturnData", True)]
+    assert result["Expression"] == "IF(writes > 0, IF(FILL(invocations, 0) > 0, 0, 1))"
+    stats = {name: each["MetricStat"] for name, each in queries.items() if each != result}
+    table = [{"Name": "TableName", "Value": "${Records/Table}"}]
+    pipe = [{"Name": "PipeName", "Value": "${Pipe/Pipe}"}]
+    assert {
+        name: (stat["Metric"], stat["Stat"], stat["Period"]) for name, stat in stats.items()
+    } == {
+        name: ({"Namespace": namespace, "MetricName": metric, "Dimensions": of}, "Sum", 300)
+        for name, namespace, metric, of in (
+            ("writes", "AWS/DynamoDB", "ConsumedWriteCapacityUnits", table),
+            ("invocations", "AWS/EventBridge/Pipes", "Invocations", pipe),
+        )
+    }
+
+
+def test_a_silent_pipe_is_noticed_by_writes_that_lie_apart_and_not_by_a_single_one(
+    dev: Any,
+) -> None:
+    alarm = dev["Alarms/PipeSilent"]
+    assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (3, 12)
 
 
 @pytest.mark.parametrize("kind", ["prod", "attached", "local"])
 def test_every_deployment_has_the_same_alarms(deployments: Any, kind: str) -> None:
-    assert alarms(deployments[kind]).keys() == WATCHED.keys()
+    assert alarms(deployments[kind]).keys() == alarms(deployments["dev"]).keys()
 
 
 def test_alarms_are_named_after_their_stack(dev: Any, prod: Any) -> None:
@@ -91,17 +117,18 @@ def test_alarms_tell_the_topic_when_they_go_off_and_when_it_is_over(dev: Any) ->
 
 
 def test_what_is_tried_again_may_fail_for_a_while_and_the_rest_not_once(dev: Any) -> None:
-    for name, alarm in alarms(dev).items():
+    for name in WATCHED:
+        alarm = dev[f"Alarms/{name}"]
         assert alarm["Period"] == 300
         assert alarm["EvaluationPeriods"] == (3 if name in RETRIED_BY_ITSELF else 1), name
         assert alarm.get("DatapointsToAlarm") in (None, alarm["EvaluationPeriods"])
 
 
-def test_silence_is_well_but_does_not_end_the_alarm_of_letters_that_still_lie_there(
+def test_silence_is_well_but_ends_no_alarm_of_letters_that_still_lie_there_or_a_stopped_pipe(
     dev: Any,
 ) -> None:
     for name, alarm in alarms(dev).items():
-        expected = "ignore" if name == "DeadLetters" else "notBreaching"
+        expected = "ignore" if name in ("DeadLetters", "PipeSilent") else "notBreaching"
         assert alarm["TreatMissingData"] == expected, name
 
 
@@ -141,14 +168,14 @@ def test_every_alarm_has_its_section_in_the_runbook_and_every_section_its_alarm(
     assert sections().keys() == alarms(dev).keys()
 
 
-@pytest.mark.parametrize("name", WATCHED)
-def test_a_section_says_what_it_means_what_to_look_at_and_what_mends_it(name: str) -> None:
+@pytest.mark.parametrize("name", [*WATCHED, "PipeSilent"])
+def test_a_section_says_what_it_means_what_to_look_at_and_what_fixes_it(name: str) -> None:
     section = sections()[name]
-    for part in ("**Means.**", "**Look.**", "**Mend.**"):
+    for part in ("**Means.**", "**Look.**", "**Fix.**"):
         assert part in section
 
 
-@pytest.mark.parametrize("name", WATCHED)
+@pytest.mark.parametrize("name", [*WATCHED, "PipeSilent"])
 def test_an_alarm_says_what_it_means_and_where_to_go_on(dev: Any, name: str) -> None:
     description = dev[f"Alarms/{name}"]["AlarmDescription"]
     assert f"docs/runbook.md#{name.lower()}" in description

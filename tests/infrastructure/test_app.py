@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from infrastructure.__main__ import refuse_partition
+
 BREACH = """
 from aws_cdk import App, Stack, aws_s3
 from infrastructure.__main__ import checked
@@ -28,6 +30,23 @@ def test_wrong_settings_are_refused_with_every_reason_and_no_traceback(
     assert "- buffer_seconds is '5'" in run.stderr
     assert "- 'colour' is not a setting" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "us-iso-east-1"])
+def test_a_region_whose_partition_the_template_does_not_fit_is_refused(
+    cdk: Any, tmp_path: Path, region: str
+) -> None:
+    run = cdk("synth", "--quiet", "--output", str(tmp_path), AWS_REGION=region)
+    assert run.returncode != 0
+    assert f"- the region {region} belongs to the partition aws-" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "ap-unheard-of-9", "nowhere"])
+def test_a_region_of_a_partition_that_fits_passes_and_so_does_one_that_is_not_known(
+    region: str,
+) -> None:
+    refuse_partition(region)
 
 
 def test_a_breach_of_the_awssolutions_rules_fails_the_synthesis(cdk: Any, tmp_path: Path) -> None:

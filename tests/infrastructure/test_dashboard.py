@@ -25,8 +25,13 @@ def test_the_dashboard_begins_with_the_state_of_every_alarm(dev: Any) -> None:
 
 def test_whatever_is_watched_is_shown(dev: Any) -> None:
     shown = {tuple(metric[:2]) for graph in widgets(dev, "metric") for metric in graph["metrics"]}
-    alarms = [alarm["Properties"] for alarm in dev.all(ALARM).values()]
-    assert {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms} <= shown
+    watched = [
+        query["MetricStat"]["Metric"] if "MetricStat" in query else query
+        for alarm in dev.all(ALARM).values()
+        for query in alarm["Properties"].get("Metrics", [alarm["Properties"]])
+        if "Expression" not in query
+    ]
+    assert {(metric["Namespace"], metric["MetricName"]) for metric in watched} <= shown
 
 
 def test_a_limit_is_drawn_where_its_metric_is(dev: Any) -> None:

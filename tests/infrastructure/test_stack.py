@@ -1,6 +1,7 @@
 """The stack as a whole."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ UNTAGGABLE = {
     "Custom::S3AutoDeleteObjects",
 }
 
-DATA = ("Records/Table", "Lake/Bucket", "Encryption/Key")
+DATA = ("Records/Table", "Lake/Bucket", "Lake/Bucket/Policy", "Encryption/Key")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -92,7 +93,13 @@ def test_nothing_has_a_fixed_name_that_would_stand_in_the_way_of_a_replacement(d
 
 def test_prod_keeps_its_data_and_cannot_be_destroyed_by_mistake(prod: Any) -> None:
     resources = prod.all()
-    assert {resources[path]["DeletionPolicy"] for path in DATA} == {"Retain"}
+    kept = {
+        path: r for path, r in resources.items() if r.get("DeletionPolicy", "Delete") != "Delete"
+    }
+    assert kept.keys() == set(DATA), "without its policy a kept bucket would refuse nobody"
+    # A first deployment that fails leaves no empty table, bucket or key behind.
+    assert {each["DeletionPolicy"] for each in kept.values()} == {"RetainExceptOnCreate"}
+    assert {each["UpdateReplacePolicy"] for each in kept.values()} == {"Retain"}
     manifest = json.loads((prod.folder / "manifest.json").read_text())
     assert manifest["artifacts"]["Sluice-prod"]["properties"]["terminationProtection"] is True
 
@@ -102,11 +109,20 @@ def test_every_other_stage_is_destroyed_whole(deployments: Any, kind: str) -> No
     deployment = deployments[kind]
     resources = deployment.all()
     assert {resources[path]["DeletionPolicy"] for path in DATA} == {"Delete"}
-    kept = [path for path, r in resources.items() if r.get("DeletionPolicy") == "Retain"]
-    assert kept == ["Delivery/Log/S3Destination"], "a log stream goes with its group"
+    policies = {r.get("DeletionPolicy", "Delete") for r in resources.values()}
+    policies |= {r.get("UpdateReplacePolicy", "Delete") for r in resources.values()}
+    assert policies == {"Delete"}
     manifest = json.loads((deployment.folder / "manifest.json").read_text())
     properties = manifest["artifacts"][deployment.name]["properties"]
     assert not properties.get("terminationProtection")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_arn_names_a_partition(deployments: Any, kind: str) -> None:
+    deployment = deployments[kind]
+    named = re.findall(r"arn:aws[a-z-]*:[^\"]*", json.dumps(deployment.template))
+    allowed = set(deployment.context.values())  # An existing table's ARNs are given whole.
+    assert {arn for arn in named if not any(arn in value for value in allowed)} == set()
 
 
 def test_the_templates_pass_cfn_lint(deployments: Any) -> None:
