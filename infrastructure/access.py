@@ -54,12 +54,12 @@ class Right:
         if not self.holds(settings):
             return
         conditions = frozenset(
-            each._replace(values=tuple(_named(value, settings) for value in each.values))
+            each._replace(values=tuple(named(value, settings) for value in each.values))
             for each in self.conditions
         )
         for action in self.actions:
             for resource in self.on:
-                yield Grant(self.effect, self.who, action, _named(resource, settings), conditions)
+                yield Grant(self.effect, self.who, action, named(resource, settings), conditions)
 
 
 def granted(rights: Iterable[Right], settings: DeploymentSettings) -> set[Grant]:
@@ -67,8 +67,8 @@ def granted(rights: Iterable[Right], settings: DeploymentSettings) -> set[Grant]
     return {grant for right in rights for grant in right.grants(settings)}
 
 
-def _named(text: str, settings: DeploymentSettings) -> str:
-    """A resource or value with the names that differ between deployments filled in."""
+def named(text: str, settings: DeploymentSettings) -> str:
+    """Return a resource or value with the names filled in that differ between deployments."""
     table = settings.existing_table
     names = {
         "<stack>": settings.stack_name,

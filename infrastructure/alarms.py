@@ -12,16 +12,15 @@ and of dead letters. A Firehose that delivers nothing reports the age of what wa
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aws_cdk import Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from infrastructure.encryption import from_alarms
+from infrastructure.grants import service_rights, statement
 from infrastructure.metrics import Metrics
+from infrastructure.rights import TOPIC
 from infrastructure.settings import DeploymentSettings
 
 RUNBOOK = "docs/runbook.md"
@@ -231,14 +230,8 @@ class Alarms(Construct):
         topic = sns.Topic(
             self, "Topic", display_name=settings.stack_name, master_key=key, enforce_ssl=True
         )
-        topic.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-                actions=["sns:Publish"],
-                resources=[topic.topic_arn],
-                conditions=from_alarms(Stack.of(self), settings),
-            )
-        )
+        for right in service_rights(settings, TOPIC):
+            topic.add_to_resource_policy(statement(self, right, settings))
         if settings.alarm_email is not None:
             sns.Subscription(
                 self,

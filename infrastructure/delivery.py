@@ -4,7 +4,6 @@ from typing import cast
 
 from aws_cdk import Duration, RemovalPolicy, Size, Stack
 from aws_cdk import aws_glue as glue
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesisfirehose as firehose
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -14,9 +13,9 @@ from constructs import Construct
 
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX, firehose_error_prefix, firehose_prefix
 from infrastructure.acknowledgments import acknowledge
-from infrastructure.conversion import reading_columns, to_parquet
+from infrastructure.conversion import to_parquet
+from infrastructure.grants import declared_role
 from infrastructure.logs import Log
-from infrastructure.perimeter import firehose_of_this_account
 from infrastructure.settings import DeploymentSettings
 
 TRANSFORM_BUFFER_MEGABYTES = 1
@@ -48,15 +47,7 @@ class Delivery(Construct):
         super().__init__(scope, id)
         self.log = Log(self, "Log", settings=settings, key=key)
         parquet = settings.format == "parquet"
-        statements = self._statements(key=key, bucket=bucket, transform=transform)
-        if parquet:
-            statements.append(reading_columns(changes))
-        self.role = iam.Role(
-            self,
-            "Role",
-            assumed_by=firehose_of_this_account(self),
-            inline_policies={"Delivery": iam.PolicyDocument(statements=statements)},
-        )
+        self.role = declared_role(self, "Role", settings=settings)
         # The constructs would add rights of their own, to delete objects among them.
         role = self.role.without_policy_updates()
         self.stream = firehose.DeliveryStream(
@@ -112,37 +103,3 @@ class Delivery(Construct):
             "The stream's construct declares a mapping of Firehose's addresses, which serves "
             "destinations in a private network alone.",
         )
-
-    def _statements(
-        self, *, key: kms.IKey, bucket: s3.Bucket, transform: lambda_.IFunction
-    ) -> list[iam.PolicyStatement]:
-        """What Firehose needs to deliver, and no more
-        (https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-s3)."""
-        return [
-            iam.PolicyStatement(
-                actions=["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
-                resources=[bucket.bucket_arn],
-            ),
-            iam.PolicyStatement(
-                actions=["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
-                resources=[
-                    bucket.arn_for_objects(f"{prefix}*") for prefix in (DATA_PREFIX, ERROR_PREFIX)
-                ],
-            ),
-            iam.PolicyStatement(
-                actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                resources=[key.key_arn],
-                conditions={
-                    # With a bucket key the context is the bucket, not the object.
-                    "StringEquals": {
-                        "kms:ViaService": f"s3.{Stack.of(self).region}.amazonaws.com",
-                        "kms:EncryptionContext:aws:s3:arn": bucket.bucket_arn,
-                    },
-                },
-            ),
-            iam.PolicyStatement(
-                actions=["lambda:InvokeFunction", "lambda:GetFunctionConfiguration"],
-                resources=[transform.function_arn, f"{transform.function_arn}:$LATEST"],
-            ),
-            iam.PolicyStatement(actions=["logs:PutLogEvents"], resources=[self.log.log_group_arn]),
-        ]

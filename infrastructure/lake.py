@@ -10,9 +10,11 @@ from constructs import Construct
 
 from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
 from infrastructure.acknowledgments import acknowledge
+from infrastructure.grants import statements, trusted
 from infrastructure.logs import Log
-from infrastructure.perimeter import lambda_of_this_account, refusing_foreign_accounts
+from infrastructure.perimeter import refusing_foreign_accounts
 from infrastructure.retention import removal_policy
+from infrastructure.rights import EMPTYING, EMPTYING_LOG, RIGHTS
 from infrastructure.settings import DeploymentSettings
 
 ERRORS_FILTER = "errors"
@@ -67,7 +69,7 @@ class Lake(Construct):
         # A bucket without its policy would admit plain HTTP and other accounts.
         cast(s3.BucketPolicy, self.bucket.policy).apply_removal_policy(removal_policy(settings))
         if not settings.retains_data and settings.target == "aws":
-            self._bind_the_emptying(Log(self, "EmptyingLog", settings=settings, key=key))
+            self._bind_the_emptying(Log(self, "EmptyingLog", settings=settings, key=key), settings)
         acknowledge(
             self.bucket,
             "AwsSolutions-S1",
@@ -75,7 +77,7 @@ class Lake(Construct):
             "be audited are CloudTrail data events, chosen by the account.",
         )
 
-    def _bind_the_emptying(self, log: Log) -> None:
+    def _bind_the_emptying(self, log: Log, settings: DeploymentSettings) -> None:
         """Give the function that empties the bucket this log, the right to no other, and a role
         for functions of this account.
 
@@ -88,18 +90,13 @@ class Lake(Construct):
         function.add_property_override("LoggingConfig", {"LogGroup": log.log_group_name})
         role = cast(CfnResource, provider.node.find_child("Role"))
         trust = iam.PolicyStatement(
-            actions=["sts:AssumeRole"], principals=[lambda_of_this_account(self)]
+            actions=["sts:AssumeRole"], principals=[trusted(self, EMPTYING, settings)]
         )
         role.add_property_override(
             "AssumeRolePolicyDocument", iam.PolicyDocument(statements=[trust])
         )
         role.add_property_deletion_override("ManagedPolicyArns")
-        role.add_property_override(
-            "Policies",
-            [
-                {
-                    "PolicyName": "Log",
-                    "PolicyDocument": iam.PolicyDocument(statements=[log.writing()]),
-                }
-            ],
-        )
+        # The bucket's policy has the rest of its rights, by the construct.
+        writing = [right for right in RIGHTS if right.on == (EMPTYING_LOG,)]
+        document = iam.PolicyDocument(statements=statements(self, EMPTYING, settings, writing))
+        role.add_property_override("Policies", [{"PolicyName": "Log", "PolicyDocument": document}])

@@ -3,7 +3,6 @@
 from typing import cast
 
 from aws_cdk import RemovalPolicy
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -48,9 +47,3 @@ class Log(logs.LogGroup):
         # CloudFormation takes the number of days itself; the CDK spells it as names.
         group = cast(logs.CfnLogGroup, self.node.default_child)
         group.retention_in_days = settings.log_days
-
-    def writing(self) -> iam.PolicyStatement:
-        """What a Lambda function needs to write here."""
-        return iam.PolicyStatement(
-            actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[self.log_group_arn]
-        )

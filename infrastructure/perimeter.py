@@ -1,5 +1,4 @@
-"""The border of the account: what resources refuse whoever else allows it, and services that may
-work for this account alone."""
+"""The border of the account: what resources refuse whoever else allows it."""
 
 from collections.abc import Sequence
 
@@ -40,26 +39,4 @@ def refusing_plain_http(actions: Sequence[str], resources: Sequence[str]) -> iam
         actions=list(actions),
         resources=list(resources),
         conditions={"Bool": {"aws:SecureTransport": "false"}},
-    )
-
-
-def lambda_of_this_account(scope: IConstruct) -> iam.ServicePrincipal:
-    """Lambda, for functions of this account
-    (https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html)."""
-    return iam.ServicePrincipal(
-        "lambda.amazonaws.com",
-        conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}},
-    )
-
-
-def firehose_of_this_account(scope: IConstruct) -> iam.ServicePrincipal:
-    """Firehose, for streams of this account: it gives the account of the stream as external id.
-
-    AWS no longer documents that. The acceptance tests of Terraform's AWS provider, which run on
-    real accounts, create their streams under this condition
-    (https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/firehose/delivery_stream_test.go).
-    """
-    return iam.ServicePrincipal(
-        "firehose.amazonaws.com",
-        conditions={"StringEquals": {"sts:ExternalId": Stack.of(scope).account}},
     )

@@ -3,7 +3,6 @@
 import json
 
 from aws_cdk import Duration, RemovalPolicy, Stack
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesisfirehose as firehose
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_pipes as pipes
@@ -12,7 +11,9 @@ from constructs import Construct
 
 from chalicelib.change import INPUT_TEMPLATE
 from infrastructure.acknowledgments import acknowledge
+from infrastructure.grants import declared_role
 from infrastructure.logs import Log, vended_log_group_name
+from infrastructure.rights import STREAM
 from infrastructure.settings import DeploymentSettings
 
 BATCH_SIZE = 100
@@ -38,7 +39,6 @@ class Pipe(Construct):
         settings: DeploymentSettings,
         key: kms.IKey,
         source_stream_arn: str,
-        source_key_arn: str | None,
         target: firehose.DeliveryStream,
     ) -> None:
         super().__init__(scope, id)
@@ -63,21 +63,11 @@ class Pipe(Construct):
             key=key,
             log_group_name=vended_log_group_name(settings),
         )
-        self.role = iam.Role(
-            self,
-            "Role",
-            assumed_by=self._principal(),
-            inline_policies={
-                "Pipe": iam.PolicyDocument(
-                    statements=self._statements(
-                        key=key,
-                        source_stream_arn=source_stream_arn,
-                        source_key_arn=source_key_arn,
-                        target=target,
-                    )
-                )
-            },
-        )
+        # AWS takes a while to make a role known everywhere, and refuses a pipe whose role cannot
+        # read its source yet (https://github.com/aws/aws-cdk/issues/31211). So the role waits for
+        # the table alone, and the pipe for the delivery stream, which waits for the functions and
+        # the bucket: the role is minutes old by then.
+        self.role = declared_role(self, "Role", settings=settings, later=STREAM)
         # The pipe has no customer key: the key would cover the filter and the template alone, which
         # are no secret, and AWS documents the encryption context it needs in two spellings
         # (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-pipes-cmkey.html).
@@ -119,6 +109,7 @@ class Pipe(Construct):
                 ),
             ),
         )
+        self.pipe.node.add_dependency(self.role)
 
     def definition(self) -> str:
         """Return the deployed pipe as JSON: its ARN and its properties as CloudFormation has them.
@@ -127,59 +118,3 @@ class Pipe(Construct):
         """
         properties = self.pipe._render_properties(self.pipe._cfn_properties)
         return Stack.of(self).to_json_string({"Arn": self.pipe.attr_arn, **properties})
-
-    def _principal(self) -> iam.IPrincipal:
-        stack = Stack.of(self)
-        return iam.ServicePrincipal(
-            "pipes.amazonaws.com",
-            conditions={
-                "StringEquals": {"aws:SourceAccount": stack.account},
-                # CloudFormation makes the pipe's name after the role, of the logical id and chance,
-                # without the stack's name, and documents no pattern. A name of our own would keep
-                # it from replacing the pipe when its source changes.
-                "ArnLike": {
-                    "aws:SourceArn": stack.format_arn(
-                        service="pipes", resource="pipe", resource_name="*"
-                    )
-                },
-            },
-        )
-
-    def _statements(
-        self,
-        *,
-        key: kms.IKey,
-        source_stream_arn: str,
-        source_key_arn: str | None,
-        target: firehose.DeliveryStream,
-    ) -> list[iam.PolicyStatement]:
-        statements = [
-            iam.PolicyStatement(
-                actions=[
-                    "dynamodb:DescribeStream",
-                    "dynamodb:GetRecords",
-                    "dynamodb:GetShardIterator",
-                    "dynamodb:ListStreams",
-                ],
-                resources=[source_stream_arn],
-            ),
-            iam.PolicyStatement(
-                actions=["firehose:PutRecord", "firehose:PutRecordBatch"],
-                resources=[target.delivery_stream_arn],
-            ),
-            iam.PolicyStatement(
-                actions=["sqs:SendMessage"], resources=[self.dead_letters.queue_arn]
-            ),
-            # To send a dead letter, and because Firehose asks it of whoever puts records into a
-            # stream with a customer key
-            # (https://docs.aws.amazon.com/firehose/latest/dev/encryption.html).
-            iam.PolicyStatement(
-                actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn]
-            ),
-        ]
-        if source_key_arn is not None:
-            # A table's stream is encrypted with the key of its table.
-            statements.append(
-                iam.PolicyStatement(actions=["kms:Decrypt"], resources=[source_key_arn])
-            )
-        return statements

@@ -20,12 +20,9 @@ class Records(Construct):
     ) -> None:
         super().__init__(scope, id)
         self.table: dynamodb.ITable
-        self.key_arn: str | None
-        """The customer key that whoever reads or writes the table needs; None without one."""
         existing = settings.existing_table
         if existing is None:
             self.table = self._made(settings, key)
-            self.key_arn = key.key_arn
         else:
             self.table = dynamodb.Table.from_table_attributes(
                 self,
@@ -33,7 +30,6 @@ class Records(Construct):
                 table_arn=existing.arn,
                 table_stream_arn=existing.stream_arn,
             )
-            self.key_arn = existing.key_arn
         self.stream_arn = cast(str, self.table.table_stream_arn)
 
     def _made(self, settings: DeploymentSettings, key: kms.IKey) -> dynamodb.Table:

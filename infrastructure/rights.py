@@ -1,7 +1,8 @@
 """The one table of who may do what on what, to which every policy of the template is held.
 
-It declares and grants nothing. The parts grant their rights themselves, and the tests compare: what
-a template allows or refuses beyond this table fails, and so does a row that nothing needs.
+The policies of roles, and of services on the key and the topic, are made of it (see `grants`). What
+the CDK's constructs and SAM add is declared beside them. The tests compare: what a template allows
+or refuses beyond this table fails, and so does a row that nothing needs.
 
 Names are those of the template. `${Lake/Bucket.Arn}` is an attribute of the resource at that path
 of the stack, and `<stack>` the stack's name. `<table>`, `<stream>` and `<table key>` are the
@@ -11,12 +12,25 @@ table's, whether the stack made it or follows it.
 from infrastructure.access import ANYONE, IAM_CALLERS, Condition, Right
 from infrastructure.settings import DeploymentSettings
 
-_KEY = "${Encryption/Key.Arn}"
+KEY = "${Encryption/Key.Arn}"
+_KEY_USE = (
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+)
+"""What a service does with a key on its caller's behalf, each action by its name."""
+
 _BUCKET = "${Lake/Bucket.Arn}"
 _QUEUE = "${Pipe/DeadLetters.Arn}"
-_TOPIC = "${Alarms/Topic}"
+TOPIC = "${Alarms/Topic}"
 _ACCOUNT = "${AWS::AccountId}"
-_EMPTYING = "${Custom::S3AutoDeleteObjectsCustomResourceProvider/Role.Arn}"
+EMPTYING = "${Custom::S3AutoDeleteObjectsCustomResourceProvider/Role.Arn}"
+STREAM = "${Delivery/Stream.Arn}"
+EMPTYING_LOG = "${Lake/EmptyingLog.Arn}"
 _DOCS = "https://docs.aws.amazon.com/"
 _IAM = f"{_DOCS}IAM/latest/UserGuide/"
 _FIREHOSE_ACCESS = f"{_DOCS}firehose/latest/dev/controlling-access.html"
@@ -113,15 +127,7 @@ _FUNCTIONS = (
     ),
     Right(
         who="${Runtime/ApiRole.Arn}",
-        actions=(
-            "kms:Decrypt",
-            "kms:DescribeKey",
-            "kms:Encrypt",
-            "kms:GenerateDataKey",
-            "kms:GenerateDataKeyWithoutPlaintext",
-            "kms:ReEncryptFrom",
-            "kms:ReEncryptTo",
-        ),
+        actions=_KEY_USE,
         on=("<table key>",),
         conditions=(_via("dynamodb"),),
         why="DynamoDB uses the table's key with its caller's rights.",
@@ -174,7 +180,7 @@ _PIPE = (
     Right(
         who="${Pipe/Role.Arn}",
         actions=("firehose:PutRecord", "firehose:PutRecordBatch"),
-        on=("${Delivery/Stream.Arn}",),
+        on=(STREAM,),
         why="It puts changes into the delivery stream.",
         source=_PIPE_ACCESS,
     ),
@@ -188,7 +194,7 @@ _PIPE = (
     Right(
         who="${Pipe/Role.Arn}",
         actions=("kms:Decrypt", "kms:GenerateDataKey"),
-        on=(_KEY,),
+        on=(KEY,),
         why="Firehose asks both of whoever puts into a stream with a customer key, and SQS of "
         "whoever sends to an encrypted queue.",
         source=f"{_DOCS}firehose/latest/dev/encryption.html",
@@ -230,7 +236,7 @@ _DELIVERY = (
     Right(
         who="${Delivery/Role.Arn}",
         actions=("kms:Decrypt", "kms:GenerateDataKey"),
-        on=(_KEY,),
+        on=(KEY,),
         conditions=(
             _via("s3"),
             Condition("StringEquals", "kms:EncryptionContext:aws:s3:arn", (_BUCKET,)),
@@ -271,29 +277,21 @@ _RESOURCES = (
     Right(
         who="arn:${AWS::Partition}:iam::${AWS::AccountId}:root",
         actions=("kms:*",),
-        on=(_KEY,),
+        on=(KEY,),
         why="The key leaves it to the account's own policies who else may use or manage it.",
         source=f"{_DOCS}kms/latest/developerguide/key-policy-default.html",
     ),
     Right(
         who="logs.${AWS::Region}.amazonaws.com",
-        actions=(
-            "kms:Decrypt",
-            "kms:DescribeKey",
-            "kms:Encrypt",
-            "kms:GenerateDataKey",
-            "kms:GenerateDataKeyWithoutPlaintext",
-            "kms:ReEncryptFrom",
-            "kms:ReEncryptTo",
-        ),
-        on=(_KEY,),
+        actions=_KEY_USE,
+        on=(KEY,),
         conditions=(
             Condition(
                 "ArnLike",
                 "kms:EncryptionContext:aws:logs:arn",
                 (
-                    _arn("logs", "log-group:/aws/vendedlogs/pipes/<stack>"),
                     _arn("logs", "log-group:<stack>-*"),
+                    _arn("logs", "log-group:/aws/vendedlogs/pipes/<stack>"),
                 ),
             ),
         ),
@@ -303,7 +301,7 @@ _RESOURCES = (
     Right(
         who="cloudwatch.amazonaws.com",
         actions=("kms:Decrypt", "kms:GenerateDataKey"),
-        on=(_KEY,),
+        on=(KEY,),
         conditions=_ALARMS_OF_THE_STACK,
         why="Alarms tell a topic that is encrypted.",
         source=f"{_DOCS}sns/latest/dg/sns-key-management.html",
@@ -311,7 +309,7 @@ _RESOURCES = (
     Right(
         who="cloudwatch.amazonaws.com",
         actions=("sns:Publish",),
-        on=(_TOPIC,),
+        on=(TOPIC,),
         conditions=_ALARMS_OF_THE_STACK,
         why="Alarms of this stack tell their topic.",
         source=f"{_DOCS}sns/latest/dg/sns-access-policy-use-cases.html",
@@ -319,7 +317,7 @@ _RESOURCES = (
     Right(
         who=ANYONE,
         actions=("kms:*",),
-        on=(_KEY,),
+        on=(KEY,),
         effect="Deny",
         conditions=_FOREIGN,
         why="Whoever is of another account, whatever else allows it.",
@@ -345,9 +343,9 @@ _RESOURCES = (
         source=f"{_DOCS}AmazonS3/latest/userguide/amazon-s3-policy-keys.html",
     ),
     _refuses_plain_http("s3:*", *_BUCKET_AND_OBJECTS),
-    _refuses_plain_http("kms:*", _KEY),
+    _refuses_plain_http("kms:*", KEY),
     _refuses_plain_http("sqs:*", _QUEUE),
-    _refuses_plain_http("sns:Publish", _TOPIC),
+    _refuses_plain_http("sns:Publish", TOPIC),
 )
 
 _EMPTIES = "not `prod`, on AWS"
@@ -355,7 +353,7 @@ _EMPTYING_OF_THE_BUCKET = (
     Right(
         who="lambda.amazonaws.com",
         actions=("sts:AssumeRole",),
-        on=(_EMPTYING,),
+        on=(EMPTYING,),
         conditions=(_THIS_ACCOUNT,),
         why="The function that empties the bucket of a destroyed stack works under its role.",
         source=_LAMBDA_ROLE,
@@ -363,16 +361,16 @@ _EMPTYING_OF_THE_BUCKET = (
         holds_when=_EMPTIES,
     ),
     Right(
-        who=_EMPTYING,
+        who=EMPTYING,
         actions=("logs:CreateLogStream", "logs:PutLogEvents"),
-        on=("${Lake/EmptyingLog.Arn}",),
+        on=(EMPTYING_LOG,),
         why="It writes its own log, and cannot make another.",
         source=_LAMBDA_LOGS,
         holds=_emptied,
         holds_when=_EMPTIES,
     ),
     Right(
-        who=_EMPTYING,
+        who=EMPTYING,
         actions=("s3:DeleteObject*", "s3:GetBucket*", "s3:List*", "s3:PutBucketPolicy"),
         on=_BUCKET_AND_OBJECTS,
         why="The CDK's function deletes every version, and first forbids new objects.",

@@ -6,10 +6,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infrastructure.encryption import KEY_USE
+from infrastructure.grants import declared_role
 from infrastructure.logs import Log
 from infrastructure.packaging import packaged
-from infrastructure.perimeter import lambda_of_this_account
 from infrastructure.settings import DeploymentSettings
 
 API_HANDLER = "APIHandler"
@@ -28,28 +27,12 @@ class Runtime(Construct):
         settings: DeploymentSettings,
         key: kms.IKey,
         table: dynamodb.ITable,
-        table_key_arn: str | None,
     ) -> None:
         super().__init__(scope, id)
         self.api_log = Log(self, "ApiLog", settings=settings, key=key)
-        self.api_role = _function_role(
-            self,
-            "ApiRole",
-            self.api_log,
-            iam.PolicyStatement(
-                actions=[
-                    "dynamodb:GetItem",
-                    "dynamodb:PutItem",
-                    "dynamodb:DeleteItem",
-                    "dynamodb:BatchWriteItem",
-                    "dynamodb:Scan",
-                ],
-                resources=[table.table_arn],
-            ),
-            *self._use_of_the_tables_key(table_key_arn),
-        )
+        self.api_role = declared_role(self, "ApiRole", settings=settings)
         self.transform_log = Log(self, "TransformLog", settings=settings, key=key)
-        self.transform_role = _function_role(self, "TransformRole", self.transform_log)
+        self.transform_role = declared_role(self, "TransformRole", settings=settings)
 
         self._app = packaged(self, target=settings.target, role=self.api_role)
         self._configure(API_HANDLER, self.api_role, self.api_log, {"TABLE_NAME": table.table_name})
@@ -77,21 +60,6 @@ class Runtime(Construct):
         self.transform_name: str = transform.ref
         self.transform_timeout_seconds: float = transform.timeout
 
-    def _use_of_the_tables_key(self, key_arn: str | None) -> list[iam.PolicyStatement]:
-        if key_arn is None:
-            return []
-        return [
-            iam.PolicyStatement(
-                actions=list(KEY_USE),
-                resources=[key_arn],
-                conditions={
-                    "StringEquals": {
-                        "kms:ViaService": f"dynamodb.{Stack.of(self).region}.amazonaws.com"
-                    }
-                },
-            )
-        ]
-
     @property
     def api_url(self) -> str:
         """Where the API answers, ending in `/`."""
@@ -111,21 +79,3 @@ class Runtime(Construct):
         )
         for name, value in environment.items():
             self._app.add_environment_variable(name, value, function)
-
-
-def _function_role(
-    scope: Construct, id: str, log: Log, *statements: iam.PolicyStatement
-) -> iam.Role:
-    return iam.Role(
-        scope,
-        id,
-        assumed_by=lambda_of_this_account(scope),
-        inline_policies={
-            "Function": iam.PolicyDocument(
-                statements=[
-                    log.writing(),
-                    *statements,
-                ]
-            )
-        },
-    )

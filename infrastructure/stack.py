@@ -35,7 +35,6 @@ class Sluice(Stack):
             settings=settings,
             key=key,
             table=records.table,
-            table_key_arn=records.key_arn,
         )
         catalog = Catalog(self, "Catalog", settings=settings, key=key, bucket=lake.bucket)
         delivery = Delivery(
@@ -53,7 +52,6 @@ class Sluice(Stack):
             settings=settings,
             key=key,
             source_stream_arn=records.stream_arn,
-            source_key_arn=records.key_arn,
             target=delivery.stream,
         )
         metrics = Metrics(

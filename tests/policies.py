@@ -10,7 +10,9 @@ def stated(resources: dict[str, dict[str, Any]]) -> Iterator[Grant]:
     """Every grant of the resources of a template, given by path with references spelt out."""
     for path, resource in resources.items():
         properties = resource.get("Properties", {})
-        attached = properties.get("Roles", [f"${{{path}.Arn}}"])
+        # A policy names its roles, and a role's own policies the role's ARN.
+        attached = [role.replace("}", ".Arn}") for role in properties.get("Roles", [])]
+        attached = attached or [f"${{{path}.Arn}}"]
         for statement in _statements(properties):
             yield from _of_statement(statement, resource["Type"], path, attached)
         for policy in _attached_by_name(properties):

@@ -127,9 +127,14 @@ class Deployment:
         """The statements of a role's policies."""
         properties = self[role]
         assert "ManagedPolicyArns" not in properties
+        attached = [
+            policy["Properties"]
+            for policy in self.all("AWS::IAM::Policy").values()
+            if f"${{{role}}}" in policy["Properties"]["Roles"]
+        ]
         return [
             statement
-            for policy in properties["Policies"]
+            for policy in [*properties["Policies"], *attached]
             for statement in policy["PolicyDocument"]["Statement"]
         ]
 

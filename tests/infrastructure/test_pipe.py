@@ -1,6 +1,7 @@
 """The pipe."""
 
 import json
+import re
 from typing import Any
 
 from chalicelib.change import INPUT_TEMPLATE
@@ -94,6 +95,29 @@ def test_the_role_may_read_the_stream_and_put_into_the_target(dev: Any) -> None:
         "${Pipe/DeadLetters.Arn}": {"sqs:SendMessage"},
         "${Encryption/Key.Arn}": {"kms:Decrypt", "kms:GenerateDataKey"},
     }
+
+
+def needed(deployment: Any, path: str) -> set[str]:
+    """All that must exist before a resource."""
+    resources = deployment.all()
+    seen: set[str] = set()
+    waiting = [path]
+    while waiting:
+        resource = resources[waiting.pop()]
+        text = json.dumps(resource["Properties"])
+        named = set(re.findall(r"\$\{([^}.]+)", text)) & resources.keys()
+        new = (named | {deployment._path(each) for each in resource.get("DependsOn", [])}) - seen
+        seen |= new
+        waiting += new
+    return seen
+
+
+def test_the_role_is_long_made_when_the_pipe_is(dev: Any) -> None:
+    slow = {"Delivery/Stream", "Transform", "Lake/Bucket/AutoDeleteObjectsCustomResource"}
+    assert not slow & {each.removesuffix("/Default") for each in needed(dev, "Pipe/Role")}
+    before = {each.removesuffix("/Default") for each in needed(dev, PIPE)}
+    assert slow <= before, before
+    assert "Pipe/Role/Later" in before, "the pipe may not start without its right to put records"
 
 
 def test_only_a_pipe_of_this_account_may_take_the_role(dev: Any) -> None:

@@ -72,7 +72,7 @@ READS = Grant("Allow", "${Role.Arn}", "s3:GetObject", "lake", frozenset())
                 "Type": "AWS::IAM::Policy",
                 "Properties": {"Roles": ["${Role}"], "PolicyDocument": POLICY},
             },
-            READS._replace(who="${Role}"),
+            READS,
         ),
         (
             {"Type": "AWS::DynamoDB::Table", "Properties": {"ResourcePolicy": {"P": POLICY}}},
