@@ -12,29 +12,29 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Since(click.ParamType[datetime]):
-    """A moment: an age such as `90m`, `6h`, `2d`, or a time in ISO 8601, UTC unless it says."""
+    """A moment: an age such as `90m`, `6h`, `2d`, or a time in ISO 8601 (UTC by default)."""
 
     name = "age or time"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """The moment, in UTC."""
+        """Return the moment, in UTC."""
         if isinstance(value, datetime):
             return value
         try:
             if age := _AGE.fullmatch(value):
                 return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
             moment = datetime.fromisoformat(value)
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         except (ValueError, OverflowError):
             self.fail(
                 f"{value!r} is neither an age like 90m, 6h, 2d nor a time in ISO 8601", param, ctx
             )
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def selection_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds --error-code and --since."""
+    """Add --error-code and --since to a command."""
     code = click.option(
         "--error-code", help="Only records with this code, as `sluice failed` shows it."
     )

@@ -50,7 +50,7 @@ class LakePart:
         """The first and the last day of the range, where it has bounds."""
         return (
             self.start.date() if self.start else None,
-            (self.end - _MILLISECOND).date() if self.end else None,
+            (max(self.end, _EPOCH) - _MILLISECOND).date() if self.end else None,
         )
 
     def parameters(self) -> dict[str, Value]:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from sluice.cli import sluice
 from sluice.cli.command import stoppable
+from sluice.cli.selection import Since
 
 ROOT = Path(__file__).parents[3]
 
@@ -53,7 +55,7 @@ def test_missing_credentials_are_one_line(
     assert result.stderr.count("\n") == 1
 
 
-def test_a_stack_that_is_not_there_is_named(
+def test_a_stack_that_does_not_exist_is_named(
     aws_environment: pytest.MonkeyPatch, emulator: str
 ) -> None:
     aws_environment.setenv("AWS_ENDPOINT_URL", emulator)
@@ -71,8 +73,22 @@ def test_every_command_has_help_for_itself_and_each_option(command: str) -> None
         assert not isinstance(parameter, click.Option) or parameter.help, parameter.name
 
 
-@pytest.mark.parametrize("since", ["yesterday", "5", "5w", "2026-13-01"])
-def test_a_moment_that_is_none_is_refused_with_the_rule(since: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2023-11-16T01:00+14:00", datetime(2023, 11, 15, 11, tzinfo=UTC)),
+        ("2023-11-16T01:00", datetime(2023, 11, 16, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_is_in_utc_wherever_it_was_written(text: str, moment: datetime) -> None:
+    read = Since().convert(text, None, None)
+    assert (read, read.tzinfo) == (moment, UTC)
+
+
+@pytest.mark.parametrize(
+    "since", ["yesterday", "5", "5w", "2026-13-01", "0001-01-01T00:00+14:00", "999999d"]
+)
+def test_a_text_that_is_not_a_moment_is_refused_with_the_rule(since: str) -> None:
     result = invoke("failed", "--since", since)
     assert result.exit_code == 2
     assert "neither an age like 90m" in result.stderr

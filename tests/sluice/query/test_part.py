@@ -30,10 +30,15 @@ def test_a_site_and_a_time_read_their_partitions_alone() -> None:
     assert missing_values(found, ASKED) == set()
 
 
-def test_a_time_without_the_site_that_is_asked_for_reads_whole_lake() -> None:
+def test_a_time_without_the_site_that_is_asked_for_reads_the_whole_lake() -> None:
     sql = narrow(HOURS, LakePart(start=FIRST), PARTITIONS, ASKED)
     assert "createdattime >=" in sql
     assert whole_lake(reads(sql), PARTITIONS) == "all_changes has no partitions"
+
+
+def test_a_range_that_ends_before_every_event_reads_no_partition() -> None:
+    sql = narrow(HOURS, LakePart(end=datetime(1, 1, 1, tzinfo=UTC)), PARTITIONS, set())
+    assert "year BETWEEN 1 AND 1969" in sql
 
 
 def test_a_time_is_enough_where_the_sites_are_known() -> None:
@@ -51,7 +56,7 @@ def test_the_latest_state_is_picked_from_the_answer_for_records_move() -> None:
     assert whole_lake(reads(sql), PARTITIONS)
 
 
-def test_the_latest_state_reads_a_part_of_the_lake_where_that_is_said_to_be_right() -> None:
+def test_the_latest_state_reads_a_part_of_the_lake_when_pruned() -> None:
     sql = narrow(saved_query("latest"), LakePart("2"), PARTITIONS, ASKED, pruned=True)
     assert whole_lake(reads(sql), PARTITIONS) is None
 
