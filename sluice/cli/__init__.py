@@ -1,4 +1,4 @@
-"""The commands of `sluice`: options in, tables or JSON out. What they do stands in the modules.
+"""The commands of `sluice`: options in, tables or JSON out. The work is done elsewhere.
 
 A command is a module of this package; importing it adds it to the group.
 """

@@ -1,4 +1,4 @@
-"""What all commands share: the group that turns errors into one line, its consoles and options."""
+"""The group of all commands, which reports errors in one line, and their consoles and options."""
 
 import math
 import signal
@@ -25,7 +25,7 @@ from rich.text import Text
 
 from sluice.errors import OperationError, explain
 
-# Without a terminal there is no edge at which to cut a line.
+# Without a terminal, lines need not be cut at a width.
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 240)
 err = Console(stderr=True, soft_wrap=True)
 
@@ -57,7 +57,7 @@ class _Commands(click.Group):
 )
 @click.pass_context
 def sluice(ctx: click.Context, stack_name: str) -> None:
-    """Look into a Sluice stack and keep it running, on AWS or on this machine.
+    """Inspect a Sluice stack and keep it running, on AWS or on this machine.
 
     AWS_ENDPOINT_URL decides which of the two it is.
     """
@@ -67,12 +67,12 @@ def sluice(ctx: click.Context, stack_name: str) -> None:
 
 
 class Amount(click.FloatRange):
-    """A number in a range: neither infinite nor, as its parent lets pass, no number at all."""
+    """A finite number in a range; its parent lets NaN and infinity pass."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """The number."""
+        """Return the number."""
         amount: float = super().convert(value, param, ctx)
         if not math.isfinite(amount):
             self.fail(f"{value!r} is not a finite number", param, ctx)
@@ -85,7 +85,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document on standard output."""
     click.echo(msgspec.json.encode(document).decode())
 
 
@@ -102,16 +102,16 @@ class _Rate(ProgressColumn):
 
 
 def progress_bar(label: str) -> Progress:
-    """A bar on a terminal's standard error with count, rate and time left; it leaves no trace."""
+    """Return a bar with count, rate and time left, on a terminal's standard error; it vanishes."""
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
 
 
 @contextmanager
 def stoppable(hint: str) -> Iterator[Callable[[], None]]:
-    """Ctrl-C ends the command, with a hint, where what this yields is called; a second one at once.
+    """Yield a function that ends the command, with a hint, if Ctrl-C was pressed before its call.
 
-    So a step that must not be torn apart is not.
+    So no step between two calls is interrupted, except by a second Ctrl-C.
     """
     asked = False
 

@@ -42,7 +42,7 @@ _CASTS: dict[str, Callable[[str], Any]] = {
 """How a result's text is read, by type; the text itself is the value of every other type."""
 
 _PLACE = re.compile(r"/(\w+)=\$\{(\w+)\}")
-"""A level of the layout in the table's location, and the column whose value stands there."""
+"""A level of the layout in the table's location, and the column that holds its value."""
 
 Row = tuple[Any, ...]
 
@@ -182,7 +182,7 @@ class Workgroup:
         return tuple(each["Name"] for each in columns), rows()
 
     def _levels(self) -> dict[str, str]:
-        """The level of the layout that each partition column stands for."""
+        """The level of the layout of each partition column."""
         template = self._parameters.get("storage.location.template", "")
         return {column: level for level, column in _PLACE.findall(template)}
 

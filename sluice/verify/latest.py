@@ -1,4 +1,4 @@
-"""The table's state as the lake tells it: the rule of docs/lake.md."""
+"""The table's state according to the lake, by the rule of docs/lake.md."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from sluice.items import Line
 
 
 def latest(lines: Iterable[Line]) -> dict[str, Line]:
-    """The line that shows each key's item as it is now, by key; deleted keys are not in it.
+    """Return the line with the latest state of each item, by key; deleted items have none.
 
     Lines may come in any order and any number of times.
     """

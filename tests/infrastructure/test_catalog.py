@@ -89,7 +89,7 @@ def test_the_emulator_gets_what_it_can_do_and_the_lines_it_needs(local: Any) -> 
     assert [column["Name"] for column in lines["StorageDescriptor"]["Columns"]] == ["line"]
 
 
-def test_the_lines_are_for_the_emulator_alone(dev: Any) -> None:
+def test_only_the_emulator_gets_the_lines(dev: Any) -> None:
     assert "Catalog/Lines" not in dev.all()
 
 

@@ -24,7 +24,7 @@ class History:
 
     def put(self, record: Record) -> None:
         before = self.state.get(record["id"])
-        assert before != record, "a write that changes nothing is no change"
+        assert before != record, "a write must change something"
         self.state[record["id"]] = record
         self._tell("MODIFY" if before else "INSERT", record)
 
@@ -36,7 +36,7 @@ class History:
         self.count += 1
 
     def changes(self) -> list[tuple[str, Record]]:
-        """Every change, with the image it tells."""
+        """Every change, with its image."""
         return [version for versions in self.versions.values() for version in versions]
 
 

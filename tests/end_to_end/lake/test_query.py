@@ -51,7 +51,7 @@ def test_latest_of_a_site_has_its_records_and_none_that_moved_away(
     assert rows
 
 
-def test_history_tells_every_version_of_one_record_in_order(deployed: Deployed) -> None:
+def test_history_has_every_version_of_one_record_in_order(deployed: Deployed) -> None:
     versions = deployed.history.versions
     key = max(versions, key=lambda each: len(versions[each]))
     assert len(versions[key]) > 2
@@ -168,7 +168,7 @@ def test_a_question_is_read_from_standard_input(deployed: Deployed) -> None:
     assert result.stdout == '[{"k":"it\'s","k_2":2}]\n', result.output
 
 
-def test_json_without_rows_tells_the_columns_beside_it(deployed: Deployed) -> None:
+def test_json_without_rows_has_the_columns_beside_it(deployed: Deployed) -> None:
     result = deployed.run("query", "SELECT id, siteid FROM changes WHERE 1 = 0", "--json")
     assert result.stdout == "[]\n"
     assert "no rows; the columns are id, siteid" in result.stderr

@@ -118,7 +118,7 @@ def test_no_more_keys_are_named_than_the_limit_but_all_are_counted(deployed: Dep
     assert (found["drifted"], len(found["keys"])) == (2, 1)
 
 
-def test_changes_on_their_way_are_no_drift(deployed: Deployed) -> None:
+def test_changes_on_their_way_are_not_drift(deployed: Deployed) -> None:
     table, dynamodb = deployed.stack.output("TableName"), boto3.client("dynamodb")
     record: dict[str, Any] = {"id": "on-its-way", "siteId": "1", "createdAtTime": FIRST_MINUTE_MS}
     change(dynamodb, table, deployed.history, record["id"], record)

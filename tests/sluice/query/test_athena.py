@@ -129,7 +129,7 @@ def test_values_have_the_types_of_their_columns_and_pages_are_followed(
     ]
 
 
-def test_what_is_no_select_has_no_header_to_pass_over(athena: Athena, workgroup: Workgroup) -> None:
+def test_only_the_result_of_a_select_has_a_header(athena: Athena, workgroup: Workgroup) -> None:
     athena.kind = "UTILITY"
     assert list(workgroup.run("SHOW TABLES").rows) == [("a",)]
 
@@ -160,7 +160,7 @@ def test_ctrl_c_stops_the_query(athena: Athena, workgroup: Workgroup) -> None:
     assert athena.asked("StopQueryExecution") == [{"QueryExecutionId": "q"}]
 
 
-def test_the_table_tells_its_partitions_and_what_it_asks_for(workgroup: Workgroup) -> None:
+def test_the_partitions_and_the_required_ones_are_those_of_the_table(workgroup: Workgroup) -> None:
     assert workgroup.partitions == ("siteid_partition", "year")
     assert workgroup.required == {"siteid_partition"}
     assert workgroup.years == (2020, 2039)

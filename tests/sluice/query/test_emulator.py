@@ -87,6 +87,6 @@ def test_a_select_that_would_write_is_refused_by_the_engine(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_does_not_parse_is_told_without_the_place_in_the_text() -> None:
+def test_a_syntax_error_is_reported_without_its_place_in_the_text() -> None:
     with pytest.raises(OperationError, match=r'the query failed: .*near "SELEC"$'):
         bridged("SELEC 1", "d", LEVELS, "json")

@@ -10,7 +10,7 @@ NOTHING: frozenset[str] = frozenset()
 WHERE = "SELECT * FROM changes AS c WHERE "
 
 
-def test_a_read_tells_what_its_conditions_hold_to_a_range_and_what_to_a_value() -> None:
+def test_a_read_has_the_columns_held_to_a_range_and_those_held_to_a_value() -> None:
     found = reads("SELECT * FROM changes WHERE siteid_partition = '2' AND year BETWEEN 2020 AND 21")
     assert found == [
         Read("changes", frozenset({"siteid_partition", "year"}), frozenset({"siteid_partition"}))
@@ -31,7 +31,7 @@ def test_a_read_tells_what_its_conditions_hold_to_a_range_and_what_to_a_value() 
         "",
     ],
 )
-def test_a_name_that_is_no_table_that_is_read_is_none(sql: str) -> None:
+def test_a_name_that_is_not_a_table_is_not_taken_for_one(sql: str) -> None:
     assert reads(sql) == [] or [each.table for each in reads(sql)] == ["other"]
 
 
@@ -52,7 +52,7 @@ def test_a_table_is_found_wherever_it_is_read(sql: str) -> None:
     assert Read("changes", NOTHING, NOTHING) in reads(sql)
 
 
-def test_a_condition_on_one_of_two_reads_is_none_on_the_other() -> None:
+def test_a_condition_on_one_of_two_reads_is_not_one_on_the_other() -> None:
     sql = "SELECT 1 FROM changes a JOIN changes b ON a.id = b.id WHERE a.siteid_partition = '2'"
     one, other = reads(sql)
     assert one == Read("changes", frozenset(PARTITIONS[:1]), frozenset(PARTITIONS[:1]))
@@ -150,7 +150,7 @@ def test_only_equality_gives_an_injected_column_its_value(condition: str, named:
     assert found == (set() if named else ASKED)
 
 
-def test_every_read_of_changes_must_name_what_is_asked_for() -> None:
+def test_every_read_of_changes_must_name_a_value_of_what_is_required() -> None:
     one, every, part = (
         WHERE + "siteid_partition = '2' UNION ",
         "SELECT * FROM all_changes",

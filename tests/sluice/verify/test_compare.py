@@ -87,7 +87,7 @@ def lake() -> LakeOfLines:
     return found
 
 
-def test_a_lake_that_tells_the_tables_state_is_asked_once(lake: LakeOfLines) -> None:
+def test_a_lake_with_the_tables_state_is_queried_once(lake: LakeOfLines) -> None:
     found = compare(lake, item("a", 1))
     assert found.drifts == []
     assert len(lake.asked) == 1
@@ -160,7 +160,7 @@ def test_without_deletes_in_the_lake_nothing_is_surplus(lake: LakeOfLines) -> No
     assert compare(lake, coverage=Coverage(deletes=False)).drifts == []
 
 
-def test_many_keys_are_looked_at_in_queries_that_athena_takes(lake: LakeOfLines) -> None:
+def test_many_keys_are_compared_in_queries_that_athena_takes(lake: LakeOfLines) -> None:
     def items() -> Iterator[Item]:
         yield item("a", 1)
         yield from (item(f"{'k' * 500}-{n}", n) for n in range(700))

@@ -15,7 +15,7 @@ STREAM_SEQUENCE = 10**20
 
 @dataclass
 class Table:
-    """A table that tells its changes as lines, as the stream and a backfill would."""
+    """A table that writes its changes as lines, as the stream and a backfill would."""
 
     state: dict[str, int] = field(default_factory=dict)
     lines: list[dict[str, Any]] = field(default_factory=list)
@@ -24,11 +24,11 @@ class Table:
     def put(self, key: str, value: int) -> None:
         change = "MODIFY" if key in self.state else "INSERT"
         self.state[key] = value
-        self._tell(change, key, value)
+        self._write(change, key, value)
 
     def delete(self, key: str) -> None:
         if key in self.state:
-            self._tell("REMOVE", key, self.state.pop(key))
+            self._write("REMOVE", key, self.state.pop(key))
 
     def snapshot(self) -> None:
         self.moment += 1
@@ -39,7 +39,7 @@ class Table:
         """What came before the stream: the changes are nowhere, their outcome is in the table."""
         self.lines.clear()
 
-    def _tell(self, change: str, key: str, value: int) -> None:
+    def _write(self, change: str, key: str, value: int) -> None:
         self.moment += 1
         self._line(change, key, value, STREAM_SEQUENCE + self.moment)
 
@@ -104,7 +104,7 @@ def test_of_two_snapshots_the_later_one_wins() -> None:
     assert latest([second, first]) == {"a": second}
 
 
-def test_an_item_put_again_after_its_delete_is_there() -> None:
+def test_an_item_written_again_after_its_delete_is_in_the_latest_state() -> None:
     table = Table()
     table.put("a", 1)
     table.delete("a")
