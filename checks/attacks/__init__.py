@@ -1,6 +1,6 @@
 """Hostile inputs against whatever reads bytes that others wrote: bounded fuzzing, `make attack`.
 
-Each target is a module with a promise in its docstring. Most offer `attack(data)`, which raises
-AssertionError when the promise is broken, and are driven by coverage; a target that has a driver of
-its own offers `run(seconds)` instead.
+The attacks are the Hypothesis properties of `tests/checks/attacks`, where the suite tries a hundred
+examples of each. Here coverage leads a fuzzer through them, each in a process of its own. `api` is
+driven by schemathesis.
 """

@@ -1,69 +1,74 @@
 """`python -m checks.attacks`: attack every target, or those named, for a bounded time each."""
 
-import signal
+import asyncio
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 import click
-import msgspec
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from checks.attacks.result import Result
-from checks.attacks.runner import Runner
-from checks.attacks.targets import FUZZED, NAMES, fuzzed
+from checks.attacks.fuzz import API, attack, properties
+from checks.attacks.runner import Result, run
 from sluice.cli.command import Amount
 
 FOLDER = Path(".attacks")
-"""Corpora, crashes and logs, by target."""
+"""Corpora, failing inputs and logs, by attack."""
 
 
 @click.command()
-@click.argument("targets", nargs=-1, type=click.Choice(NAMES))
+@click.argument("targets", nargs=-1)
 @click.option("--seconds", default=30.0, show_default=True, type=Amount(1),
-              help="Time for each target.")  # fmt: skip
+              help="Time for each target, which its properties share.")  # fmt: skip
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1),
-              help="Targets attacked at a time.")  # fmt: skip
+              help="Attacks at a time.")  # fmt: skip
 @click.option("--input", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Try this input on the one target named, and nothing else.")  # fmt: skip
-@click.option("--folder", default=FOLDER, show_default=True,
-              type=click.Path(file_okay=False, path_type=Path),
-              help="Where corpora, crashes and logs lie.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
-def attacks(
-    targets: Sequence[str],
-    seconds: float,
-    jobs: int,
-    file: Path | None,
-    folder: Path,
-    as_json: bool,
-) -> None:
-    """Attack TARGETS, all by default. The exit code is 1 when a promise was broken."""
+              help="Try this input on the one property named, and nothing else.")  # fmt: skip
+def attacks(targets: Sequence[str], seconds: float, jobs: int, file: Path | None) -> None:
+    """Attack TARGETS, all by default. One of their properties can be named, as in wire.batch.
+
+    The exit code is 1 when a promise was broken.
+    """
+    tests = properties()
+    every = {name: _target(name) for name in (*tests, API)}
+    unknown = {*targets} - {*every, *every.values()}
+    if unknown:
+        raise click.UsageError(
+            f"{min(unknown)} is not one of {', '.join(every)}, or a whole target."
+        )
+    chosen = [name for name in every if not targets or {name, every[name]} & {*targets}]
     if file:
-        _replay(targets, file)
+        if len(chosen) != 1 or chosen == [API]:
+            raise click.UsageError(f"--input needs one property, of {', '.join(tests)}.")
+        attack(tests[chosen[0]], file.read_bytes())
+        click.echo(f"{chosen[0]} keeps its promise with {file}")
         return
-    names = tuple(dict.fromkeys(targets)) or NAMES
-    if set(names) & set(FUZZED):
-        _ask_for_fuzzer()
-    progress = Console(stderr=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    runner = Runner(folder, seconds)
-    with progress.status(f"attacking {', '.join(names)}: {seconds:g} s each, {jobs} at a time"):
-        results = runner.run(names, jobs, lambda result: progress.print(_sentence(result)))
-    if as_json:
-        click.echo(msgspec.json.encode(results))
-    else:
-        _print(results)
-    if runner.interrupted:
+    if chosen != [API]:
+        _require_fuzzer()
+    shared = [_target(name) for name in chosen]
+    times = {name: seconds / shared.count(_target(name)) for name in chosen}
+    findings: list[Result] = []
+
+    def finished(result: Result) -> None:
+        click.echo(_sentence(result))
+        if result.finding:
+            findings.append(result)
+
+    click.echo(f"attacking {', '.join(dict.fromkeys(shared))}: {seconds:g} s each", err=True)
+    try:
+        asyncio.run(run(times, jobs, FOLDER, finished))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(130)
-    if any(result.crashes for result in results):
+    finally:
+        for result in findings:
+            click.echo(f"\n{result.name}\n{result.finding}")
+            if result.replay:
+                click.echo(f"replay: {result.replay}")
+    if findings:
         sys.exit(1)
 
 
-def _ask_for_fuzzer() -> None:
+def _require_fuzzer() -> None:
     try:
         import_module("atheris")
     except ImportError:
@@ -73,39 +78,18 @@ def _ask_for_fuzzer() -> None:
         ) from None
 
 
-def _replay(targets: Sequence[str], file: Path) -> None:
-    if len(targets) != 1 or targets[0] not in FUZZED:
-        raise click.UsageError(f"--input needs one target, of {', '.join(FUZZED)}.")
-    fuzzed(targets[0]).attack(file.read_bytes())
-    click.echo(f"{targets[0]} keeps its promise with {file}")
+def _target(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _sentence(result: Result) -> str:
-    end = "a crash" if result.crashes else "no crash"
-    return f"{result.target}: {result.inputs:,} inputs in {result.seconds:.0f} s, {end}"
-
-
-def _print(results: Sequence[Result]) -> None:
-    console = Console()
-    table = Table("target")
-    for heading in ("inputs", "a second", "edges", "crashes"):
-        table.add_column(heading, justify="right")
-    for result in results:
-        table.add_row(
-            result.target,
-            f"{result.inputs:,}",
-            f"{result.per_second:,.0f}",
-            "" if result.edges is None else f"{result.edges:,}",
-            f"[red]{len(result.crashes)}[/]" if result.crashes else "0",
-        )
-    console.print(table)
-    for result in results:
-        for crash in result.crashes:
-            console.print(f"[red]{result.target}[/]: {escape(crash.reason)}", soft_wrap=True)
-            if crash.input:
-                console.print(f"  input:  {escape(crash.input)}", soft_wrap=True)
-            if crash.replay:
-                console.print(f"  replay: {escape(crash.replay)}", soft_wrap=True)
+    """Return what an attack came to, in one line."""
+    parts = [f"{result.inputs:,} inputs in {result.seconds:.0f} s"]
+    parts.append(f"{result.inputs / result.seconds:,.0f} a second")
+    if result.edges is not None:
+        parts.append(f"{result.edges} edges")
+    parts.append("a finding" if result.finding else "no finding")
+    return f"{result.name}: {', '.join(parts)}"
 
 
 if __name__ == "__main__":

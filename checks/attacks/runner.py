@@ -1,127 +1,101 @@
-"""Runs targets beside each other, each in its own process, and reads what they came to."""
+"""Runs attacks beside each other, each in its own process, and reads what they came to."""
 
+import asyncio
 import re
 import shlex
-import subprocess
+import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
-from checks.attacks.child import RESULT
-from checks.attacks.result import Crash, Result
+from checks.attacks.fuzz import FINDING
 
 LOG = "log"
-"""In a target's folder: all that its process said."""
+"""In an attack's folder: all that its process printed."""
+
+LOG_LINES_MAX = 20
 
 _INPUTS = re.compile(r"^(?:stat::number_of_executed_units: |#)(\d+)", re.MULTILINE)
 _EDGES = re.compile(r"\bcov: (\d+)")
-_CRASH = re.compile(r"Test unit written to (.+)")
-_EXCEPTION = re.compile(r"=== Uncaught Python exception: ===\n(.+)")
-_OTHER = re.compile(r"ERROR: libFuzzer: (.+)")
+_INPUT = re.compile(r"Test unit written to (.+)")
 
 
-class Runner:
-    """Attacks targets for a time each. What they leave behind lies below a folder."""
+@dataclass(frozen=True)
+class Result:
+    """The run of one attack."""
 
-    def __init__(self, folder: Path, seconds: float) -> None:
-        self._folder = folder
-        self._seconds = seconds
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._stopping = False
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether the run ended before its time."""
-        return self._stopping
-
-    def run(
-        self, names: Sequence[str], jobs: int, finished: Callable[[Result], None]
-    ) -> list[Result]:
-        """Attack so many targets at a time; when interrupted, the results so far.
-
-        `finished` is told of each result as it comes.
-        """
-        results: dict[str, Result] = {}
-
-        def collect(futures: Sequence[Future[Result]]) -> None:
-            for future in as_completed(futures):
-                result = future.result()
-                if result.target not in results:
-                    results[result.target] = result
-                    finished(result)
-
-        with ThreadPoolExecutor(jobs) as pool:
-            futures = [pool.submit(self._attack, name) for name in names]
-            try:
-                collect(futures)
-            except KeyboardInterrupt:
-                self._stop()
-                pool.shutdown(cancel_futures=True)
-                collect([future for future in futures if not future.cancelled()])
-        return [results[name] for name in names if name in results]
-
-    def _stop(self) -> None:
-        self._stopping = True
-        for process in list(self._running):
-            process.terminate()
-
-    def _attack(self, name: str) -> Result:
-        folder = self._folder / name
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / RESULT).unlink(missing_ok=True)
-        started = time.monotonic()
-        with (folder / LOG).open("wb") as log:
-            # In a session of its own, so that a terminal's interrupt comes through `_stop` alone.
-            process = subprocess.Popen(  # noqa: S603
-                [
-                    sys.executable,
-                    "-m",
-                    "checks.attacks.child",
-                    name,
-                    str(self._seconds),
-                    str(folder),
-                ],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            self._running.add(process)
-            if self._stopping:
-                process.terminate()
-            code = process.wait()
-            self._running.discard(process)
-        seconds = time.monotonic() - started
-        text = (folder / LOG).read_text(errors="replace")
-        if code == 0 and (folder / RESULT).exists():
-            return msgspec.json.decode((folder / RESULT).read_bytes(), type=Result)
-        return read_log(name, text, seconds, failed=code != 0 and not self._stopping)
+    name: str
+    inputs: int
+    seconds: float
+    edges: int | None = None
+    """Edges of the attacked code that were reached, where the driver counts them."""
+    finding: str | None = None
+    """The broken promise and its least input, or the end of the log if the attack itself failed."""
+    replay: str | None = None
+    """The command that tries the failing input again."""
 
 
-def read_log(name: str, text: str, seconds: float, *, failed: bool) -> Result:
-    """What a fuzzed target came to, by what libFuzzer said. `failed`: its process did."""
-    inputs = _INPUTS.findall(text)
-    edges = _EDGES.findall(text)
-    crashes: tuple[Crash, ...] = ()
-    if path := _CRASH.search(text):
-        reason = _EXCEPTION.search(text) or _OTHER.search(text)
-        crashes = (
-            Crash(
-                reason=reason[1] if reason else "it ended",
-                input=path[1],
-                replay=shlex.join(["python", "-m", "checks.attacks", name, "--input", path[1]]),
-            ),
+async def run(
+    attacks: Mapping[str, float], jobs: int, folder: Path, finished: Callable[[Result], None]
+) -> None:
+    """Run attacks, by name with the seconds of each, at most `jobs` at a time.
+
+    `finished` is called with each result, also when an interrupt ends the attack early.
+    """
+    task = asyncio.current_task()
+    if task:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    slots = asyncio.Semaphore(jobs)
+
+    async def attack(name: str, seconds: float) -> None:
+        async with slots:
+            await _attack(name, seconds, folder / name, finished)
+
+    async with asyncio.TaskGroup() as group:
+        for name, seconds in attacks.items():
+            group.create_task(attack(name, seconds))
+
+
+async def _attack(
+    name: str, seconds: float, folder: Path, finished: Callable[[Result], None]
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FINDING).unlink(missing_ok=True)
+    command = (sys.executable, "-m", "checks.attacks.fuzz", name, str(seconds), str(folder))
+    began = time.monotonic()
+    with (folder / LOG).open("wb") as log:
+        # In a session of its own, so that a terminal's interrupt reaches the parent only.
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=log, stderr=log, start_new_session=True
         )
-    elif failed:
-        said = text.strip().splitlines() or ["it said nothing"]
-        crashes = (Crash(reason=f"the attack itself failed: {said[-1]}"),)
-    return Result(
-        target=name,
-        inputs=max(map(int, inputs), default=0),
-        seconds=round(seconds, 1),
-        edges=int(edges[-1]) if edges else None,
-        crashes=crashes,
+    try:
+        await process.wait()
+    finally:
+        interrupted = process.returncode is None
+        if interrupted:
+            process.terminate()
+            await process.wait()
+        failed = not interrupted and process.returncode != 0
+        finished(read_result(name, folder, time.monotonic() - began, failed=failed))
+
+
+def read_result(name: str, folder: Path, seconds: float, *, failed: bool) -> Result:
+    """Return what an attack came to, by its log and what else it left in its folder."""
+    log = (folder / LOG).read_text(errors="replace")
+    inputs = max(map(int, _INPUTS.findall(log)), default=0)
+    edges = _EDGES.findall(log)
+    result = Result(name, inputs, seconds, int(edges[-1]) if edges else None)
+    if not failed:
+        return result
+    finding, file = folder / FINDING, _INPUT.search(log)
+    return replace(
+        result,
+        finding=finding.read_text()
+        if finding.exists()
+        else "\n".join(log.splitlines()[-LOG_LINES_MAX:]),
+        replay=shlex.join(["python", "-m", "checks.attacks", name, "--input", file[1]])
+        if file
+        else None,
     )

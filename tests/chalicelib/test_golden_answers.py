@@ -15,9 +15,9 @@ import msgspec
 import pytest
 
 from chalicelib.transform import transformer
-from checks.attacks.samples import EVENTS, pipe
 from checks.benchmarks.events import Shape, event, shapes
 from local.pipe.template import Template
+from tests.checks.attacks.samples import EVENTS, pipe
 from tests.record_types import Everything
 
 GOLDEN: dict[str, str] = json.loads(Path(__file__).with_name("golden_answers.json").read_bytes())

@@ -17,9 +17,7 @@ def test_the_api_does_what_its_description_says(
     emulator: str, table_name: str, tmp_path: Path
 ) -> None:
     with serving(emulator, table_name, tmp_path / "api.log") as url:
-        result = attack(url, tmp_path, seconds=15, seed=1)
-    assert [crash.reason for crash in result.crashes] == []
-    assert result.inputs > 100
+        assert attack(url, tmp_path, seconds=15, seed=1) > 100
 
 
 class Liar(BaseHTTPRequestHandler):
@@ -50,7 +48,7 @@ def liar() -> Iterator[str]:
     server.server_close()
 
 
+@pytest.mark.slow
 def test_an_api_that_does_another_thing_is_found_out(liar: str, tmp_path: Path) -> None:
-    result = attack(liar, tmp_path, seconds=8, seed=1)
-    (crash,) = result.crashes
-    assert "FAILURES" in crash.reason
+    with pytest.raises(AssertionError, match="FAILURES"):
+        attack(liar, tmp_path, seconds=8, seed=1)

@@ -1,19 +1,21 @@
-import hashlib
-import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from checks.attacks.__main__ import attacks
-from checks.attacks.child import dictionary, write_seeds
-from checks.attacks.result import Crash, Result
-from checks.attacks.runner import read_log
-from checks.attacks.targets import FUZZED, fuzzed
+from checks.attacks.fuzz import FINDING, SETTINGS, attack, properties
+from checks.attacks.runner import LOG, Result, read_result
 
 ROOT = Path(__file__).parents[3]
 
@@ -22,111 +24,153 @@ STATUS = """\
 #512	NEW    cov: 7 ft: 9 corp: 3/12b lim: 4 exec/s: 100 rss: 43Mb
 """
 DONE = STATUS + "Done 7566 runs in 4 second(s)\nstat::number_of_executed_units: 7566\n"
-CRASHED = (
+TIMED_OUT = (
     STATUS
-    + """
- === Uncaught Python exception: ===
-AssertionError: a line is a JSON object
-Traceback (most recent call last):
-==1== ERROR: libFuzzer: fuzz target exited
-artifact_prefix='.attacks/filter/crashes/'; Test unit written to .attacks/filter/crashes/crash-d7da
-stat::number_of_executed_units: 600
+    + """\
+==1== ERROR: libFuzzer: timeout after 20 seconds
+artifact_prefix='f/'; Test unit written to f/timeout-1
 """
 )
-TIMED_OUT = STATUS + "==1== ERROR: libFuzzer: timeout after 20 seconds\n"
 
 
-def test_a_run_without_crash_is_told_by_its_numbers() -> None:
-    result = read_log("filter", DONE, 4.0, failed=False)
-    assert result == Result("filter", 7566, 4.0, edges=7)
-    assert result.per_second == 7566 / 4
+def log(folder: Path, text: str) -> Path:
+    (folder / LOG).write_text(text)
+    return folder
 
 
-def test_a_crash_is_told_with_its_input_and_how_to_do_it_again() -> None:
-    result = read_log("filter", CRASHED, 2.0, failed=True)
-    assert result.inputs == 600
-    assert result.crashes == (
-        Crash(
-            "AssertionError: a line is a JSON object",
-            ".attacks/filter/crashes/crash-d7da",
-            "python -m checks.attacks filter --input .attacks/filter/crashes/crash-d7da",
-        ),
-    )
+def test_a_run_without_finding_is_reported_by_its_numbers(tmp_path: Path) -> None:
+    result = read_result("wire.batch", log(tmp_path, DONE), 4.0, failed=False)
+    assert result == Result("wire.batch", 7566, 4.0, edges=7)
 
 
-def test_an_input_that_takes_too_long_is_a_crash() -> None:
-    text = TIMED_OUT + "Test unit written to .attacks/filter/crashes/timeout-1\n"
-    (crash,) = read_log("filter", text, 2.0, failed=True).crashes
-    assert (crash.reason, crash.input) == (
-        "timeout after 20 seconds",
-        ".attacks/filter/crashes/timeout-1",
-    )
+def test_an_interrupted_run_counts_the_inputs_that_it_reported(tmp_path: Path) -> None:
+    result = read_result("wire.batch", log(tmp_path, STATUS), 1.0, failed=False)
+    assert result == Result("wire.batch", 512, 1.0, edges=7)
 
 
-def test_an_attack_that_fails_itself_is_no_success() -> None:
-    (crash,) = read_log("filter", "Traceback:\nImportError: no\n", 1.0, failed=True).crashes
-    assert crash.reason == "the attack itself failed: ImportError: no"
-    assert crash.input is None
+def test_a_broken_promise_is_reported_in_the_words_of_hypothesis(tmp_path: Path) -> None:
+    (tmp_path / FINDING).write_text("AssertionError: no")
+    text = STATUS + "artifact_prefix='f/'; Test unit written to f/crash-d7da\n"
+    result = read_result("wire.batch", log(tmp_path, text), 2.0, failed=True)
+    assert result.finding == "AssertionError: no"
+    assert result.replay == "python -m checks.attacks wire.batch --input f/crash-d7da"
 
 
-def test_an_interrupted_run_counts_the_inputs_it_told_of() -> None:
-    assert read_log("filter", STATUS, 1.0, failed=False) == Result("filter", 512, 1.0, edges=7)
+def test_an_input_that_takes_too_long_is_a_finding(tmp_path: Path) -> None:
+    result = read_result("wire.batch", log(tmp_path, TIMED_OUT), 2.0, failed=True)
+    assert "timeout after 20 seconds" in str(result.finding)
+    assert result.replay == "python -m checks.attacks wire.batch --input f/timeout-1"
 
 
-def test_seeds_are_named_by_their_content(tmp_path: Path) -> None:
-    write_seeds(tmp_path, [b"a", b"b", b"a"])
-    names = {hashlib.sha1(seed, usedforsecurity=False).hexdigest() for seed in (b"a", b"b")}
-    assert {file.name for file in tmp_path.iterdir()} == names
+def test_an_attack_that_fails_itself_is_no_success(tmp_path: Path) -> None:
+    result = read_result("api", log(tmp_path, "Traceback:\nImportError: no\n"), 1.0, failed=True)
+    assert (result.finding, result.replay) == ("Traceback:\nImportError: no", None)
 
 
-def test_tokens_are_written_as_the_fuzzer_reads_them() -> None:
-    assert dictionary([b'a"\xff', b""]) == '"\\x61\\x22\\xff"\n'
+def test_an_input_that_has_run_out_goes_on_with_the_simplest_choices() -> None:
+    tried: list[tuple[int, list[str]]] = []
+
+    @given(st.integers(0, 255), st.lists(st.text()))
+    def collect(number: int, texts: list[str]) -> None:
+        tried.append((number, texts))
+
+    attack(collect, b"\x07")
+    assert tried == [(7, [])]
 
 
-def command(
-    tmp_path: Path, *arguments: str, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "checks.attacks", "--folder", str(tmp_path), *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
+def test_a_failing_input_is_made_small_and_kept_for_the_suite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tried: list[int] = []
+
+    def property_of_small_numbers() -> Any:
+        @given(st.integers(0, 2**32 - 1))
+        def small(number: int) -> None:
+            tried.append(number)
+            assert number < 1000, "it is small"
+
+        return small
+
+    with pytest.raises(AssertionError, match="it is small") as raised:
+        attack(SETTINGS(property_of_small_numbers()), b"\xff" * 8)
+    report = "\n".join(raised.value.__notes__)
+    assert re.search(r"number=1000\b", report)
+    assert "reproduce_failure" in report
+    del tried[:]
+    with pytest.raises(AssertionError, match="it is small"):
+        SETTINGS(property_of_small_numbers())()
+    assert tried[0] == 1000
+
+
+def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
+    (tmp_path / "tmp").mkdir()
+    return subprocess.Popen(
+        [sys.executable, "-m", "checks.attacks", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}", "TMPDIR": str(tmp_path / "tmp")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
     )
 
 
 def test_without_the_fuzzer_the_command_says_where_it_comes_from(tmp_path: Path) -> None:
     (tmp_path / "atheris.py").write_text('raise ImportError("as if it were not installed")')
-    ended = command(tmp_path, PYTHONPATH=str(tmp_path))
-    assert ended.returncode == 1
-    assert "make attack" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    process = start(tmp_path)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "make attack" in errors
+    assert "Traceback" not in errors
 
 
-def test_the_command_attacks_each_target_where_the_fuzzer_is_installed(tmp_path: Path) -> None:
-    ended = command(tmp_path, "--seconds", "1", "--json", *FUZZED)
+@pytest.mark.slow
+def test_the_command_attacks_each_property_where_the_fuzzer_is_installed(tmp_path: Path) -> None:
+    names = list(properties())
+    process = start(tmp_path, "--seconds", "1", *names)
+    output, errors = process.communicate()
     if find_spec("atheris") is None:
-        assert "requirements-attack.txt" in ended.stderr
+        assert "requirements-attack.txt" in errors
         return
-    results = json.loads(ended.stdout)
-    assert [result["target"] for result in results] == list(FUZZED)
-    assert all(result["inputs"] > 0 and result["edges"] > 0 for result in results)
-    assert [result["crashes"] for result in results] == [[]] * len(FUZZED)
-    assert ended.returncode == 0
+    ends = re.findall(r"^(\S+): ([0-9,]+) inputs .* [1-9][0-9]* edges, no finding$", output, re.M)
+    assert sorted(name for name, _ in ends) == sorted(names)
+    assert "0" not in [inputs for _, inputs in ends]
+    assert process.returncode == 0
 
 
-@pytest.mark.parametrize("name", FUZZED)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_an_attack_with_its_result_so_far(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    process = start(tmp_path, "--seconds", "300", "api")
+    while not list((tmp_path / "tmp").iterdir()):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(number)
+    output, _ = process.communicate()
+    assert re.fullmatch(r"api: 0 inputs .*, no finding\n", output)
+    assert process.returncode == 130
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", properties())
 def test_an_input_can_be_tried_again_alone(tmp_path: Path, name: str) -> None:
     file = tmp_path / "input"
-    file.write_bytes(next(iter(fuzzed(name).seeds())))
+    file.write_bytes(b"\x01" * 40)
     ended = CliRunner().invoke(attacks, [name, "--input", str(file)])
     assert (ended.exit_code, ended.output) == (0, f"{name} keeps its promise with {file}\n")
 
 
-@pytest.mark.parametrize("names", [[], ["api"], ["filter", "wire"]])
-def test_an_input_needs_its_one_target(tmp_path: Path, names: list[str]) -> None:
+@pytest.mark.parametrize("names", [[], ["api"], ["wire"], ["filter.any_pattern", "wire.batch"]])
+def test_an_input_needs_its_one_property(tmp_path: Path, names: list[str]) -> None:
     (tmp_path / "input").write_bytes(b"")
     ended = CliRunner().invoke(attacks, [*names, "--input", str(tmp_path / "input")])
     assert ended.exit_code == 2
-    assert "--input needs one target" in ended.output
+    assert "--input needs one property" in ended.output
+
+
+def test_a_target_that_there_is_not_is_refused() -> None:
+    ended = CliRunner().invoke(attacks, ["pipe"])
+    assert ended.exit_code == 2
+    assert "pipe is not one of transform.any_event" in ended.output
