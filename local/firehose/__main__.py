@@ -13,10 +13,11 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.firehose import config
-from local.firehose.config import ConfigError, StreamConfig
-from local.firehose.ledger import Journal, JournalError
+from local.firehose.config import StreamConfig
+from local.firehose.ledger import Journal
 from local.firehose.server import Emulator, Server
 from local.firehose.stream import Intervals
+from sluice.errors import OperationError
 
 HOST = "127.0.0.1"
 
@@ -82,7 +83,7 @@ def main(
     listener = listen(port)
     try:
         journal = Journal(path) if path else None
-    except JournalError as error:
+    except OperationError as error:
         raise click.ClickException(str(error)) from error
     server = Server(emulator, configs, intervals, journal=journal, grace_seconds=grace_seconds)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -103,7 +104,7 @@ def main(
 
 
 def deployed(emulator: Emulator, names: Sequence[str]) -> list[StreamConfig]:
-    """The configuration of the named streams, or of all. Raises ClickException."""
+    """Return the configuration of the named streams, or of all. Raises ClickException."""
     client = emulator.firehose()
     try:
         existing = client.list_delivery_streams(Limit=10_000)["DeliveryStreamNames"]
@@ -129,12 +130,12 @@ def deployed(emulator: Emulator, names: Sequence[str]) -> list[StreamConfig]:
             f"no AWS emulator answers at {emulator.endpoint_url} ({error}); start it, "
             "or correct --endpoint-url"
         ) from error
-    except ConfigError as error:
+    except OperationError as error:
         raise click.ClickException(str(error)) from error
 
 
 def listen(port: int) -> socket.socket:
-    """A listening socket on loopback. Raises ClickException when the port cannot be had."""
+    """Return a listening socket on loopback. Raises ClickException when the port cannot be used."""
     try:
         listener = socket.create_server((HOST, port))
     except OSError as error:
@@ -149,7 +150,7 @@ def listen(port: int) -> socket.socket:
 
 
 def introduction(stream: StreamConfig, intervals: Intervals) -> str:
-    """What is printed of a stream on start, with its deployed buffering beside the local one."""
+    """Return the lines printed of a stream on start: its deployed buffering and the local one."""
     buffering, processor = stream.buffering, stream.processor.buffering
     return (
         f"{stream.name} -> s3://{stream.bucket}, version {stream.version}\n"

@@ -1,4 +1,4 @@
-"""What a deployed stream asks for: read once, and refused when this server cannot do it.
+"""The configuration of a deployed stream: read once, and refused when this server cannot do it.
 
 The emulator's description leaves out FileExtension, CustomTimeZone and S3BackupDescription, so
 that a stream which sets these is not refused; they have no effect here.
@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chalicelib.limits import BUFFER_MEGABYTES, BUFFER_SECONDS
 from local.firehose import conversion, prefix
 from local.firehose.conversion import ColumnTypes, Conversion
 from local.firehose.prefix import Prefix, PrefixError
+from sluice.errors import OperationError
 
 MEBIBYTE = 1024 * 1024
 
 
-class ConfigError(Exception):
+class ConfigError(OperationError):
     """A stream this server cannot stand in for; the message lists every reason."""
 
     def __init__(self, stream: str, reasons: Sequence[str]) -> None:
@@ -28,7 +30,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Buffering:
-    """When a buffer is let go: at a size, or at an age, whichever comes first."""
+    """The size and the age at which a buffer is delivered, whichever comes first."""
 
     size_mb: float
     seconds: float
@@ -41,7 +43,7 @@ class Buffering:
 
 @dataclass(frozen=True, slots=True)
 class ProcessorConfig:
-    """The Lambda processor: which function, how often it is tried again, and its buffer."""
+    """The Lambda processor: its function, its retries, and its buffer."""
 
     lambda_arn: str
     retries: int
@@ -70,15 +72,15 @@ class StreamConfig:
     buffering: Buffering
     processor: ProcessorConfig
     conversion: Conversion | None
-    """Into what lines of JSON are converted; they are gzipped when it is None."""
+    """The format that JSON lines are converted to; they are gzipped when it is None."""
     description: Mapping[str, Any]
     """The DeliveryStreamDescription as AWS writes it on the wire."""
 
 
 def read(description: Mapping[str, Any], column_types: ColumnTypes) -> StreamConfig:
-    """The configuration in a boto3 DeliveryStreamDescription. Raises ConfigError.
+    """Read the configuration in a boto3 DeliveryStreamDescription. Raises ConfigError.
 
-    Records that are converted are so by the columns the table has now.
+    Records are converted by the columns that the table has now.
     """
     reasons: list[str] = []
     name = description["DeliveryStreamName"]
@@ -193,18 +195,18 @@ def _processor(s3: Mapping[str, Any], reasons: list[str]) -> ProcessorConfig | N
     if len(lambdas) != 1:
         reasons.append(f"it has {len(lambdas)} Lambda processors; it has to have one")
         return None
-    given = {
+    parameters = {
         parameter["ParameterName"]: parameter["ParameterValue"]
         for parameter in lambdas[0].get("Parameters", [])
     }
-    if "LambdaArn" not in given:
+    if "LambdaArn" not in parameters:
         reasons.append("the Lambda processor has no LambdaArn")
     return ProcessorConfig(
-        lambda_arn=given.get("LambdaArn", ""),
-        retries=int(_number(given, "NumberOfRetries", "3", 0, 300, reasons)),
+        lambda_arn=parameters.get("LambdaArn", ""),
+        retries=int(_number(parameters, "NumberOfRetries", "3", 0, 300, reasons)),
         buffering=Buffering(
-            _number(given, "BufferSizeInMBs", "1", 0.2, 3, reasons),
-            _number(given, "BufferIntervalInSeconds", "60", 0, 900, reasons),
+            _number(parameters, "BufferSizeInMBs", "1", 0.2, 3, reasons),
+            _number(parameters, "BufferIntervalInSeconds", "60", 0, 900, reasons),
         ),
     )
 
@@ -212,20 +214,20 @@ def _processor(s3: Mapping[str, Any], reasons: list[str]) -> ProcessorConfig | N
 def _buffering(s3: Mapping[str, Any], reasons: list[str]) -> Buffering:
     hints = s3.get("BufferingHints", {})
     return Buffering(
-        _number(hints, "SizeInMBs", "128", 64, 128, reasons),
-        _number(hints, "IntervalInSeconds", "300", 60, 900, reasons),
+        _number(hints, "SizeInMBs", "128", *BUFFER_MEGABYTES, reasons),
+        _number(hints, "IntervalInSeconds", "300", *BUFFER_SECONDS, reasons),
     )
 
 
 def _number(
-    given: Mapping[str, Any],
+    parameters: Mapping[str, Any],
     name: str,
     default: str,
     low: float,
     high: float,
     reasons: list[str],
 ) -> float:
-    text = given.get(name, default)
+    text = parameters.get(name, default)
     try:
         value = float(text)
     except ValueError:

@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from local.clock import Clock
+from sluice.errors import OperationError
 
 
 class BufferedRecord(Struct, frozen=True, gc=False):
@@ -27,7 +28,7 @@ class BufferedRecord(Struct, frozen=True, gc=False):
         return str(self.sequence)
 
 
-class JournalError(Exception):
+class JournalError(OperationError):
     """A journal that cannot be used; the message says which and why."""
 
 

@@ -10,18 +10,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.limits import OBJECT_KEY_BYTES_MAX, PREFIX_LENGTH_MAX
 from local.firehose.config import StreamConfig
 from local.firehose.conversion import Parquet
 from local.firehose.errors import ConversionFailure
 from local.firehose.formats import Format, GzipLines, Lines
 from local.firehose.ledger import BufferedRecord
-from local.firehose.prefix import LENGTH_MAX
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-KEY_BYTES_MAX = 1024
-"""UTF-8 bytes of an S3 object's key."""
 
 Values = tuple[str, ...]
 """A partition's values, in the order the prefix names its keys."""
@@ -110,7 +107,7 @@ class Objects:
         """Whether the prefix of these values, and a key with it, stay within their limits."""
         prefix = self._prefix(values, epoch_ms)
         key = prefix + self._name(epoch_ms, self._format)
-        return len(prefix) <= LENGTH_MAX and len(key.encode()) <= KEY_BYTES_MAX
+        return len(prefix) <= PREFIX_LENGTH_MAX and len(key.encode()) <= OBJECT_KEY_BYTES_MAX
 
     def refusal(self, data: bytes) -> ConversionFailure | None:
         """Why data cannot be part of a partition's object, if it cannot."""

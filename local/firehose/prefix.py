@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-LENGTH_MAX = 512
-"""Characters an evaluated prefix may have."""
-
 RANDOM_LENGTH = 11
 
 Namespace = Literal["literal", "key", "timestamp", "random-string", "error-output-type"]

@@ -17,6 +17,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
+from chalicelib.limits import INVOCATION_BYTES_MAX
 from chalicelib.retry import backoff
 from local.clock import Clock
 from local.firehose import errors
@@ -26,9 +27,6 @@ from local.firehose.ledger import BufferedRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
-
-PAYLOAD_BYTES_MAX = 6 * 1024 * 1024
-"""A synchronous invocation's request and response, base64 included."""
 
 BACKOFF_SECONDS = 0.5
 """Pause before the first retry, doubled for each further one; AWS does not document its own."""
@@ -99,7 +97,7 @@ class Batch:
         """Whether the record fits; an empty batch has room for any record."""
         return not self.records or (
             self._data_bytes + len(record.data) <= self._size_bytes
-            and self._payload_bytes + _entry_bytes(record) <= PAYLOAD_BYTES_MAX
+            and self._payload_bytes + _entry_bytes(record) <= INVOCATION_BYTES_MAX
         )
 
     def add(self, record: BufferedRecord) -> None:
@@ -192,7 +190,7 @@ class Processor:
         if "FunctionError" in response:
             raise _InvocationError(errors.FUNCTION_ERROR, retryable=True)
         # Lambda itself ends such an invocation in a function error; the emulator lets it pass.
-        if len(payload) > PAYLOAD_BYTES_MAX:
+        if len(payload) > INVOCATION_BYTES_MAX:
             raise _InvocationError(errors.RESPONSE_TOO_LARGE, retryable=True)
         return payload
 

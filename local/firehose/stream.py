@@ -15,6 +15,7 @@ from typing import Any, TypeGuard
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.limits import ACTIVE_PARTITIONS_MAX
 from chalicelib.retry import backoff
 from local.clock import Clock
 from local.firehose import errors
@@ -28,9 +29,6 @@ from local.firehose.errors import (
 from local.firehose.ledger import BufferedRecord, Ledger
 from local.firehose.objects import ErrorType, Objects, PartitionBuffer, PartitionBuffers, Values
 from local.firehose.processor import Batch, Processor, TransformedBatch
-
-ACTIVE_PARTITIONS_MAX = 500
-"""https://docs.aws.amazon.com/firehose/latest/dev/limits.html"""
 
 S3_BACKOFF_SECONDS = 0.5
 S3_BACKOFF_SECONDS_MAX = 30.0

@@ -94,9 +94,9 @@ def test_the_501st_active_partition_is_quarantined_and_active_ones_go_on(
     data = running.stream.data()
     assert data["data/site=000/"] == "1\n2\n"
     assert len(data) == 500
-    assert running.status() | {"delivered": 501, "quarantined": 1, "objects": 500} == (
-        running.status()
-    )
+    status = running.status()
+    counts = {name: status[name] for name in ("received", "delivered", "quarantined", "objects")}
+    assert counts == {"received": 502, "delivered": 501, "quarantined": 1, "objects": 500}
 
 
 def test_a_flush_makes_one_object_a_partition_with_nothing_added(deploy: Any, run: Any) -> None:

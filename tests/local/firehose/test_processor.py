@@ -2,20 +2,19 @@
 
 import base64
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import msgspec
 import pytest
+from pytest_httpserver import HTTPServer
 
+from chalicelib.limits import INVOCATION_BYTES_MAX
 from local.firehose import config
 from local.firehose.ledger import BufferedRecord
 from local.firehose.processor import (
-    PAYLOAD_BYTES_MAX,
     Batch,
     Event,
     EventRecord,
@@ -234,30 +233,18 @@ def test_throttling_is_retried(deploy: Any, run: Any, function: Any, emulator: s
 
 
 @pytest.fixture
-def refusing_lambda() -> Iterator[Callable[[int, str], str]]:
-    """Starts a Lambda endpoint that refuses every invocation with a status and an error code."""
-    with ExitStack() as servers:
+def refusing_lambda(script_server: HTTPServer) -> Iterator[Callable[[int, str], str]]:
+    """Answers every invocation with a status and an error code, at the endpoint returned."""
 
-        def start(status: int, code: str) -> str:
-            class Refusal(BaseHTTPRequestHandler):
-                def do_POST(self) -> None:
-                    self.rfile.read(int(self.headers["Content-Length"]))
-                    self.send_response(status)
-                    self.send_header("x-amzn-ErrorType", code)
-                    self.end_headers()
-                    self.wfile.write(b"{}")
+    def refuse(status: int, code: str) -> str:
+        place = f"/{uuid.uuid4()}"
+        script_server.expect_request(re.compile(f"{place}/.*")).respond_with_data(
+            "{}", status, {"x-amzn-ErrorType": code}
+        )
+        return script_server.url_for(place)
 
-                def log_message(self, format: str, *args: object) -> None:
-                    """Keep the tests' output clean."""
-
-            server = servers.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Refusal))
-            thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-            thread.start()
-            servers.callback(thread.join)
-            servers.callback(server.shutdown)
-            return f"http://127.0.0.1:{server.server_port}"
-
-        yield start
+    yield refuse
+    script_server.clear()
 
 
 def attempt(
@@ -345,5 +332,5 @@ def test_an_event_never_passes_6_mb(size: Any) -> None:
         region="ap-southeast-99",
         records=[EventRecord(item.id, item.arrived, item.data) for item in batch.records],
     )
-    assert len(msgspec.json.encode(event)) <= PAYLOAD_BYTES_MAX
+    assert len(msgspec.json.encode(event)) <= INVOCATION_BYTES_MAX
     assert len(batch.records) >= 4
