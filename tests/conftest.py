@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 NOT_QUICK = {"emulator", "cdk", "installed"}
 """Fixtures that take longer than a test that `make quick` runs; tests with them are slow."""
 
+QUICK_SECONDS = 5.0
+"""The processor time that a test of `make quick` may take, with its processes."""
+
 
 def pytest_configure() -> None:
     """Let the commands under test be interrupted, also where the test run itself ignores it.
@@ -61,6 +64,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
         group = "stack" if "stack_under_test" in fixtures else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a test of `make quick` that is slow and does not say so, however busy the machine is."""
+    before = sum(os.times()[:4])
+    yield
+    seconds = sum(os.times()[:4]) - before
+    if item.config.option.markexpr == "not slow" and seconds > QUICK_SECONDS:
+        pytest.fail(f"took {seconds:.1f} s of processor time: mark it with pytest.mark.slow")
 
 
 @pytest.fixture(scope="session")

@@ -90,6 +90,7 @@ def delivered(stack: Stack, count: int) -> list[dict[str, Any]]:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_table_the_stack_does_not_own_is_followed_and_outlives_the_stack(
     emulator: str,
     dynamodb: "DynamoDBClient",

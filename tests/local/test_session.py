@@ -56,6 +56,7 @@ def left_behind(endpoint_url: str) -> list[str]:
     return [name for name in found if "cdk-hnb659fds" not in name and name != "CDKToolkit"]
 
 
+@pytest.mark.slow
 def test_destroy_leaves_nothing_behind(tmp_path: Path) -> None:
     with run_emulator(free_port(), tmp_path / "emulator") as endpoint_url:
         environment = client_environment(endpoint_url)
@@ -108,6 +109,7 @@ def read_until(run: subprocess.Popen[str], text: str) -> str:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "end"),
     [("cdk deploy", signal.SIGTERM), ("seeding", signal.SIGHUP)],
@@ -174,6 +176,7 @@ def test_a_deployment_that_fails_shows_why(tmp_path: Path, emulator: str) -> Non
         )
 
 
+@pytest.mark.slow
 def test_dev_serves_the_api_and_the_page_until_it_is_interrupted() -> None:
     ports = {
         name: free_port() for name in ("--port", "--firehose-port", "--api-port", "--page-port")
