@@ -18,7 +18,7 @@ from tests.end_to_end.deployment import Deployed
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
-    # Chromium has no sandbox for root, and this one loads a page of ours alone.
+    # Chromium has no sandbox for root, and this one loads only a page of ours.
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -46,7 +46,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def address(stack_under_test: Deployed) -> Iterator[str]:
     if (session := stack_under_test.local) is None:
-        pytest.skip("the page shows the stack of this machine alone")
+        pytest.skip("the page shows only the stack of this machine")
     port = free_port()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL", session.endpoint_url)
@@ -113,7 +113,7 @@ def test_a_record_posted_in_the_form_is_seen_to_arrive_in_its_partition(
     assert visit.complaints == []
 
 
-def test_every_wrong_field_is_told(visit: Visit) -> None:
+def test_every_wrong_field_is_named(visit: Visit) -> None:
     visit.post(siteId="2", valueOne="many", createdAtTime="-4")
     refused = visit.tab.locator("#posted .bad")
     expect(refused).to_contain_text("valueOne")
@@ -129,10 +129,10 @@ def test_a_broken_record_is_seen_in_quarantine_with_its_reason_and_bytes(visit: 
     assert visit.complaints == []
 
 
-def test_a_record_quarantined_by_a_fault_arrives_once_it_is_mended_and_replayed(
+def test_a_record_quarantined_by_a_fault_arrives_once_it_is_fixed_and_replayed(
     visit: Visit, deployed_stack: Deployed
 ) -> None:
-    site = f"mended-{uuid.uuid4().hex[:6]}"
+    site = f"fixed-{uuid.uuid4().hex[:6]}"
     replay = visit.tab.get_by_role("button", name="Replay Lambda.FunctionError")
     with transform_out_of_order(deployed_stack):
         visit.post(siteId=site)
@@ -176,7 +176,7 @@ def test_numbers_stay_exact_and_columns_of_one_name_are_all_there(visit: Visit) 
     assert visit.complaints == []
 
 
-def test_an_answer_without_rows_tells_its_columns(visit: Visit) -> None:
+def test_an_answer_without_rows_names_its_columns(visit: Visit) -> None:
     visit.tab.get_by_label("SQL", exact=True).fill("SELECT siteid, id FROM changes WHERE 1 = 0")
     visit.tab.get_by_role("button", name="Run").click()
     expect(visit.tab.locator("#result")).to_contain_text("the columns are siteid, id")

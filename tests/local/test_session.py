@@ -115,7 +115,7 @@ def read_until(run: subprocess.Popen[str], text: str) -> str:
     [("cdk deploy", signal.SIGTERM), ("seeding", signal.SIGHUP)],
 )
 def test_an_interrupt_in_the_middle_leaves_nothing_running(step: str, end: int) -> None:
-    """The run alone is told, as by a closed terminal or a supervisor; it ends what it started."""
+    """Only the run gets the signal, as from a closed terminal; it ends the processes it started."""
     mark = uuid.uuid4().hex
     with started("demo", mark=mark) as run:
         read_until(run, step)

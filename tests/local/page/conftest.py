@@ -66,7 +66,7 @@ def absent(aws_environment: pytest.MonkeyPatch, closed_endpoint: str) -> Stack:
     aws_environment.setenv("AWS_MAX_ATTEMPTS", "1")
     queue_url = f"{closed_endpoint}/queue"
     names = dict.fromkeys(("BucketName", "DatabaseName", "StreamName"), "absent")
-    return Stack("absent", {**names, "DeadLetterQueueUrl": queue_url})
+    return Stack("Sluice-test", {**names, "DeadLetterQueueUrl": queue_url})
 
 
 @pytest.fixture

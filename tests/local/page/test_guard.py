@@ -1,4 +1,4 @@
-"""Who may talk to the page."""
+"""Requests that the page refuses, and the headers of its answers."""
 
 from typing import Any
 
@@ -24,7 +24,9 @@ def test_every_answer_forbids_inline_scripts_other_hosts_sniffing_and_caching(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "localhost:1234"])
 def test_loopback_hosts_are_served(site: Any, http: Any, host: Any) -> None:
-    assert http.request("GET", site.origin, headers={"Host": host}).status == 200
+    answer = http.request("GET", site.origin, headers={"Host": host})
+    assert answer.status == 200
+    assert b"Sluice-test" in answer.data
 
 
 @pytest.mark.parametrize(
