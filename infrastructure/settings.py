@@ -1,4 +1,4 @@
-"""What may differ between two deployments: one frozen object, read from the CDK context."""
+"""The settings of a deployment: one frozen object, read from the CDK context."""
 
 import dataclasses
 import re
@@ -171,7 +171,7 @@ class DeploymentSettings:
 
     format: Format = "json"
     """What the lake's objects are: gzipped lines of JSON, or Parquet. It stays as first deployed:
-    the tables read one format alone."""
+    the tables read one format only."""
 
     buffer_seconds: Annotated[int, whole(*BUFFER_SECONDS, _FIREHOSE)] = 60
     """How long Firehose gathers a partition's lines before it writes an object."""

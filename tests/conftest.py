@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -117,16 +117,14 @@ def make_table(dynamodb: "DynamoDBClient") -> Iterator[Callable[..., str]]:
 
         def make(key: str, stream: bool = False) -> str:
             name = f"records-{uuid.uuid4()}"
+            # The emulator names a stream for any specification of one, even of one that is off.
+            streaming: Any = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
             dynamodb.create_table(
                 TableName=name,
                 KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
                 AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
                 BillingMode="PAY_PER_REQUEST",
-                StreamSpecification=(
-                    {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
-                    if stream
-                    else {"StreamEnabled": False}
-                ),
+                **({"StreamSpecification": streaming} if stream else {}),
             )
             tables.callback(dynamodb.delete_table, TableName=name)
             return name

@@ -1,4 +1,4 @@
-"""A chart for the terminal: columns of blocks, and a limit they are held against."""
+"""A chart for the terminal: columns of blocks, and the limit that they are compared with."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
 def columns(values: Sequence[float], limit: float, height: int = 8) -> list[Text]:
-    """Lines that draw the values as columns, the tallest on top, with the limit as a line.
+    """Return lines that draw the values as columns, with the limit as a line.
 
-    What stands above the limit is red. At the left of each line is the value of its upper edge.
+    Columns above the limit are red. At the left of each line is the value of its upper edge.
     """
     top = max(*values, limit) * 1.1
     step = top / height

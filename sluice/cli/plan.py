@@ -1,4 +1,4 @@
-"""`sluice plan`: what a workload will come to, before anything is deployed."""
+"""`sluice plan`: the limits, delays and bill of a workload, before anything is deployed."""
 
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, replace
@@ -68,7 +68,7 @@ def _click_type(annotation: Any) -> click.ParamType[Any]:
 
 
 def _read(_ctx: click.Context, option: click.Parameter, value: Any) -> Any:
-    """Return an option's value, held to the rule of its field."""
+    """Return an option's value, checked by the rule of its field."""
     name = str(option.name)
     cls = Workload if name in annotations(Workload) else PlanSettings
     try:

@@ -1,1 +1,1 @@
-"""What a workload will do to a stack before it stands: delivery, limits, the monthly bill."""
+"""Plans of a stack before it is deployed: delivery, limits, the monthly bill."""

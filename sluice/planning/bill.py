@@ -16,13 +16,13 @@ PIPE_REQUEST_BYTES = 64 * 1024
 
 ALARMS = 19
 METRICS = 3
-"""What a stack has of both."""
+"""The alarms and the metrics of a stack."""
 
 INVOCATION_LOG_BYTES = 1_000
-"""What an invocation leaves in its log, about: Lambda's own lines, and the one of the metrics."""
+"""About the bytes that an invocation logs: Lambda's own lines, and the line of the metrics."""
 
 BUCKET_KEY_SHARE = 0.01
-"""S3's bucket key spares up to 99 of 100 requests to KMS
+"""S3's bucket key saves up to 99 of 100 requests to KMS
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html)."""
 
 
@@ -42,7 +42,7 @@ class BillLine:
 
 
 def bill(plan: Plan) -> tuple[BillLine, ...]:
-    """A month of thirty days at the plan's rate."""
+    """Return a month of thirty days at the plan's rate."""
     workload, weights, delivery = plan.workload, plan.weights, plan.delivery
     changes = workload.changes_per_second * MONTH
     objects = delivery.objects_per_second * MONTH
@@ -102,5 +102,5 @@ def bill(plan: Plan) -> tuple[BillLine, ...]:
 
 
 def total(lines: tuple[BillLine, ...]) -> float:
-    """Dollars a month."""
+    """Return dollars a month."""
     return math.fsum(line.dollars for line in lines)

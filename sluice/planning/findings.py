@@ -167,7 +167,7 @@ def _throughput(plan: Plan) -> Iterator[_Quota]:
             largest,
             f"{size / 1e6:,.0f} MB a second go into Firehose; a stream by Direct PUT can be "
             f"created for {largest.value / 1e6:.0f} MB at most",
-            "Split the workload over several stacks",
+            "docs/scale.md names what carries more",
         )
         return
     quotas = limits.direct_put(plan.settings.region)

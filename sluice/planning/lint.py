@@ -58,7 +58,7 @@ def workload_errors(workload: Workload, settings: PlanSettings) -> Iterator[str]
 def template_errors(template: str = INPUT_TEMPLATE) -> Iterator[str]:
     """The paths of the pipe's template that a change may lack, and that its reader would miss.
 
-    Pipes puts "" in place of a path that is missing, which no reader can tell from the value "".
+    Pipes puts "" in place of a missing path, which no reader can distinguish from the value "".
     """
     optional = {field.encode_name for field in fields(StreamRecord) if not field.required}
     for path_name in template_paths(template):

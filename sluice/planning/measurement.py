@@ -1,6 +1,6 @@
-"""A workload as a stack has it already: measured from its table and the stream, or from its lake.
+"""The workload of a running stack, measured from its table's stream or from its lake.
 
-Only so much is read, so that a large stack is measured as quickly as a small one.
+Only a bounded part is read, so that a large stack is measured as quickly as a small one.
 """
 
 import heapq
@@ -8,10 +8,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import boto3
 
+from chalicelib.change import CHANGE_TYPES
 from chalicelib.partitions import DATA_PREFIX
 from chalicelib.schema import EVENT_TIME, SITE
 from sluice.errors import OperationError
@@ -32,13 +34,11 @@ PAGES_MAX = 20
 SHARDS_MAX = 20
 
 LATE_MS = 3_600_000
-"""From an hour on, an event time counts as late."""
-
-KINDS = ("INSERT", "MODIFY", "REMOVE")
+"""An event time more than an hour ago counts as late."""
 
 
 class ObservedChange(NamedTuple):
-    """What a change tells of the workload."""
+    """The part of a change that describes the workload."""
 
     kind: str
     site: str
@@ -48,11 +48,11 @@ class ObservedChange(NamedTuple):
 
 
 def from_lake(stack: Stack) -> Workload:
-    """The workload of the newest objects. Raises OperationError when they are too few to tell."""
+    """Return the workload of the newest objects. Raises OperationError when they are too few."""
     listed = islice(objects(stack, DATA_PREFIX), OBJECTS_LISTED_MAX)
     newest = heapq.nlargest(OBJECTS_READ_MAX, listed, key=lambda each: each.modified)
     item = item_writer()
-    seen = [
+    changes = [
         ObservedChange(
             line["changeType"],
             line[SITE],
@@ -62,13 +62,13 @@ def from_lake(stack: Stack) -> Workload:
         )
         for each in newest
         for line in map(read_line, lines(stack, each.key))
-        if line["changeType"] in KINDS
+        if line["changeType"] in CHANGE_TYPES
     ]
-    return summarize(seen, rate(each.changed_ms for each in seen), "the lake")
+    return summarize(changes, rate(each.changed_ms for each in changes), "the lake")
 
 
 def from_table(stack: Stack) -> Workload:
-    """The workload by the table's stream of the last day. Raises OperationError as `from_lake`."""
+    """Return the workload of the stream's last day. Raises OperationError as `from_lake`."""
     name = stack.output("TableName")
     arn = boto3.client("dynamodb").describe_table(TableName=name)["Table"].get("LatestStreamArn")
     if arn is None:
@@ -77,37 +77,37 @@ def from_table(stack: Stack) -> Workload:
     newest = stream.shards()[0][-SHARDS_MAX:]
     shards = [list(_shard(stream, shard)) for shard in newest]
     changes = [each for shard in shards for each in shard]
-    # Each shard has been read for another stretch of time.
+    # Each shard was read over a different stretch of time.
     together = sum(rate(each.changed_ms for each in shard) for shard in shards)
     return summarize(changes, together, f"the stream of {name}")
 
 
-def summarize(seen: list[ObservedChange], changes_per_second: float, where: str) -> Workload:
-    """The workload that changes come from. Raises OperationError when they are too few to tell."""
+def summarize(changes: list[ObservedChange], changes_per_second: float, where: str) -> Workload:
+    """Return the workload of these changes. Raises OperationError when they are too few."""
     if not changes_per_second:
         raise OperationError(
             f"{where} holds no changes of different seconds to measure; give the workload by "
             "--rate and the other options"
         )
-    sites = Counter(each.site for each in seen)
-    kinds = Counter(each.kind for each in seen)
-    late = [each for each in seen if each.changed_ms - each.event_ms > LATE_MS]
+    sites = Counter(each.site for each in changes)
+    kinds = Counter(each.kind for each in changes)
+    late = [each for each in changes if each.changed_ms - each.event_ms > LATE_MS]
     return Workload(
         changes_per_second=_rounded(changes_per_second),
-        item_bytes=max(1, round(sum(each.item_bytes for each in seen) / len(seen))),
+        item_bytes=max(1, round(sum(each.item_bytes for each in changes) / len(changes))),
         sites=len(sites),
         skew=_skew(sorted(sites.values(), reverse=True)),
-        updates=_rounded(kinds["MODIFY"] / len(seen)),
-        deletes=_rounded(kinds["REMOVE"] / len(seen)),
-        late=_rounded(len(late) / len(seen)),
+        updates=_rounded(kinds["MODIFY"] / len(changes)),
+        deletes=_rounded(kinds["REMOVE"] / len(changes)),
+        late=_rounded(len(late) / len(changes)),
         late_hours=_late_hours(late),
     )
 
 
 def _late_hours(late: list[ObservedChange]) -> float:
-    """Over how many hours late event times are spread.
+    """Return the hours over which late event times are spread.
 
-    As far as they reach back; but where they keep to few minutes, no more than those come to.
+    That is as far as they reach back, but no more than the minutes that they use, if those are few.
     """
     if not late:
         return Workload(changes_per_second=1).late_hours
@@ -119,7 +119,7 @@ def _late_hours(late: list[ObservedChange]) -> float:
 
 
 def rate(moments_ms: Iterable[float]) -> float:
-    """Changes a second of these moments; 0 where they lie within one second."""
+    """Return changes a second of these moments; 0 where they lie within one second."""
     moments = sorted(moments_ms)
     if len(moments) < 2 or moments[-1] - moments[0] < 1_000:
         return 0.0
@@ -127,25 +127,20 @@ def rate(moments_ms: Iterable[float]) -> float:
 
 
 def _skew(counts: list[int]) -> float:
-    """Zipf's exponent: the slope of a line through the sites' counts by rank, both as logarithms.
+    """Return Zipf's exponent: minus the slope of log(count) over log(rank), by least squares.
 
-    The ranks weigh as much as they have changes, so that the many rare sites do not decide.
+    Ranks are weighted by their changes, so that the many rare sites do not decide.
     """
-    total = sum(counts)
     ranks = [math.log(rank) for rank in range(1, len(counts) + 1)]
     logs = [math.log(count) for count in counts]
-    mean_rank = math.fsum(map(math.prod, zip(ranks, counts, strict=True))) / total
-    mean_log = math.fsum(map(math.prod, zip(logs, counts, strict=True))) / total
-    spread = math.fsum(
-        count * (rank - mean_rank) ** 2 for rank, count in zip(ranks, counts, strict=True)
-    )
+    mean_rank, mean_log = fmean(ranks, counts), fmean(logs, counts)
+    spread = fmean([(rank - mean_rank) ** 2 for rank in ranks], counts)
     if not spread:
         return 0.0
-    slope = math.fsum(
-        count * (rank - mean_rank) * (log - mean_log)
-        for rank, log, count in zip(ranks, logs, counts, strict=True)
-    )
-    return min(5.0, max(0.0, round(-slope / spread, 2)))
+    products = [
+        (rank - mean_rank) * (log - mean_log) for rank, log in zip(ranks, logs, strict=True)
+    ]
+    return min(5.0, max(0.0, round(-fmean(products, counts) / spread, 2)))
 
 
 def _rounded(value: float) -> float:
@@ -157,13 +152,13 @@ def _shard(stream: Stream, shard: Shard) -> Iterator[ObservedChange]:
     reader = stream.reader(shard.id, "TRIM_HORIZON")
     for _ in range(PAGES_MAX):
         page = reader.read()
-        yield from (seen for record in page.records if (seen := _seen(record)))
+        yield from (change for record in page.records if (change := _observed(record)))
         if page.last:
             return
 
 
-def _seen(record: Any) -> ObservedChange | None:
-    """What a record of the stream tells; nothing where its item has no site or event time."""
+def _observed(record: Any) -> ObservedChange | None:
+    """Return a stream record's part; None where its item has no site or event time."""
     change = record["dynamodb"]
     image = change.get("NewImage") or change.get("OldImage") or {}
     try:

@@ -1,4 +1,4 @@
-"""A plan: all that a workload will come to with certain settings, in figures."""
+"""A plan: the figures of a workload with certain settings."""
 
 import math
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ from sluice.planning.workload import Workload
 DAY = 86_400
 
 SIMULATED_MAX = 60_000
-"""Changes that are simulated one by one, about; a workload that needs more gets expected values."""
+"""About this many changes are simulated one by one; a workload of more gets expected values."""
 
 SIMULATED_SECONDS_MAX = 30 * DAY
 
 ELSEWHERE_SECONDS = 2.0
-"""What a change takes beside Firehose's buffers: the pipe's reading and batching, the transform,
+"""Seconds of a change outside Firehose's buffers: the pipe's reading and batching, the transform,
 the writing of the object. An assumption."""
 
 INTERVAL_SLACK = 1.5
-"""AWS lets a buffer's interval last up to this many times as long
+"""AWS may keep a buffer open for up to this many intervals
 (https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning.html)."""
 
 TRANSFORM_MEGABYTES = 512
@@ -39,7 +39,7 @@ TRANSFORM_MEGABYTES = 512
 
 TRANSFORM_START_SECONDS = 0.01
 TRANSFORM_RECORD_SECONDS = 0.00006
-"""What an invocation takes by itself, and with each record: a laptop's figures for the transform
+"""Seconds of an invocation, and of each record in it: a laptop's figures for the transform
 and the runtime's own encoding, times four, as 512 MB buy 0.3 of a processor. An assumption."""
 
 COLUMNS_READ_SHARE = 0.25
@@ -47,25 +47,25 @@ COLUMNS_READ_SHARE = 0.25
 to which each question is an exception."""
 
 PUT_SECONDS = 0.05
-"""How long the pipe waits for the answer to a batch. An assumption."""
+"""Seconds that the pipe waits for the answer to a batch. An assumption."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryCost:
-    """What a question about one day costs: of one site, or of all where the layout has no site."""
+    """The cost of a query of one day: of one site, or of all where the layout has no site."""
 
     partitions: int
-    """Partitions that Athena reckons from the projection."""
+    """Partitions that Athena computes from the projection."""
     objects: float
     """Objects it lists and opens."""
     listings: int
-    """Requests it needs to list them, a thousand objects each."""
+    """Requests that list them, a thousand objects each."""
     scanned_bytes: float
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The figures, each a second unless they say otherwise; sizes are bytes."""
+    """The figures, a second unless they say otherwise; sizes are bytes."""
 
     workload: Workload
     settings: PlanSettings
@@ -81,7 +81,7 @@ class Plan:
     response_bytes: float
     """Of the answer to a full batch."""
     concurrency: float
-    """Invocations of the transform that are under way at once."""
+    """Invocations of the transform at once."""
     invocation_seconds: float
     """How long one takes."""
     object_bytes: float
@@ -117,7 +117,7 @@ class Plan:
 
 @lru_cache(maxsize=64)
 def make_plan(workload: Workload, settings: PlanSettings, simulated: bool = True) -> Plan:
-    """What a workload comes to with these settings: by expected values alone, if not simulated."""
+    """Return the plan of a workload with these settings: by expected values, if not simulated."""
     rate = workload.changes_per_second
     weights = weigh(workload, settings.layout, settings.format)
     delivery = _delivery(workload, settings, weights, simulated)
@@ -158,7 +158,7 @@ def make_plan(workload: Workload, settings: PlanSettings, simulated: bool = True
 def _delivery(
     workload: Workload, settings: PlanSettings, weights: Weights, simulated: bool
 ) -> Forecast:
-    """The delivery, simulated where that is quick and expected where it is not."""
+    """Return the delivery: simulated where that is quick, else by expected values."""
     period = settings.bucket_seconds
     buffering = BufferLimits(
         settings.buffer_seconds,
@@ -179,7 +179,7 @@ def _delivery(
 def _query(
     workload: Workload, settings: PlanSettings, objects_per_second: float, object_bytes: float
 ) -> QueryCost:
-    """What Athena looks at for a day, which may be a part of what its partitions hold."""
+    """Return what Athena reads for a day, which may be a part of what its partitions hold."""
     levels = partition_levels(settings.layout)
     span = min((BUCKET_SECONDS[level] for level in levels if level in BUCKET_SECONDS), default=0)
     days = max(1.0, (span or BUCKET_SECONDS["year"]) / DAY)

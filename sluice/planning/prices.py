@@ -1,5 +1,5 @@
 """The price table: US dollars in us-east-1. Second-hand figures; look them up before you rely on
-them. Free tiers are left out, as an account shares them among all it does.
+them. Free tiers are left out, as an account shares them among all its uses.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a quantity costs, in tiers: each price holds up to its quantity, the last for ever."""
+    """The price of a quantity, in tiers: each applies up to its quantity, the last without end."""
 
     unit: str
     tiers: tuple[tuple[float, float], ...]
@@ -18,7 +18,7 @@ class Price:
     source: str
 
     def of(self, quantity: float) -> float:
-        """Dollars for a quantity in a month."""
+        """Return dollars for a quantity in a month."""
         dollars = below = 0.0
         for bound, price in self.tiers:
             dollars += max(0.0, min(quantity, bound) - below) * price

@@ -1,4 +1,4 @@
-"""What one change weighs on its way: measured on samples that pass the code itself.
+"""The sizes of one change on its way, measured on samples that pass the code itself.
 
 A sample change is rendered by the pipe's template and answered by the transform; its line is
 compressed as Firehose does. The text of the samples is random words, as no real data are known.
@@ -32,11 +32,11 @@ COMPRESSION_LEVEL = 6
 """Firehose's is not documented; this is gzip's own default."""
 
 MEASURED_LINES = (1, 2, 4, 16, 64, 256)
-"""Objects of so many lines are compressed to see how many bytes they take; beyond, a line adds
-what it adds at the end."""
+"""Objects of these numbers of lines are compressed to measure their bytes; beyond, a line adds as
+much as at the end."""
 
 PARQUET_FOOTER_BYTES = 3_500
-"""What a Parquet object takes for its schema and statistics, whatever it holds."""
+"""Bytes of a Parquet object's schema and statistics, whatever it holds."""
 
 PARQUET_SHARE = 1.5
 """Bytes of a line in Parquet with Snappy, beside the same in gzipped JSON: measured on such samples
@@ -64,10 +64,10 @@ class Weights:
     line: float
     """Of the line, before compression."""
     measured: tuple[tuple[int, float], ...]
-    """Bytes of an object of so many lines, as stored."""
+    """Numbers of lines, and the bytes of such an object as stored."""
 
     def stored(self, lines: float) -> float:
-        """Bytes of an object of so many lines, as it is stored."""
+        """Return the bytes of an object with this many lines, as stored."""
         points = self.measured
         for (fewer, small), (more, large) in itertools.pairwise(points):
             if lines <= more or (more, large) == points[-1]:
@@ -76,7 +76,7 @@ class Weights:
 
 
 def weigh(workload: Workload, layout: Sequence[str], lake_format: str) -> Weights:
-    """The weights of a workload's changes."""
+    """Return the weights of a workload's changes."""
     return _weigh(
         workload.item_bytes,
         workload.updates,
@@ -127,14 +127,14 @@ def _weigh(
 
 
 def sample_items(count: int, size: int, site_digits: int = 2) -> list[dict[str, Any]]:
-    """Items of about this size, as DynamoDB spells them: always the same ones."""
+    """Return items of about this size, as DynamoDB spells them: always the same ones."""
     chance = random.Random(size)  # noqa: S311
     words = ["".join(chance.choices(_LETTERS, k=chance.randint(3, 9))) for _ in range(2_000)]
     return [_image(size, site_digits, words, chance) for _ in range(count)]
 
 
 def item_bytes_of(item: dict[str, Any]) -> int:
-    """An item's size as DynamoDB counts it: its attributes' names and values.
+    """Return an item's size as DynamoDB counts it: its attributes' names and values.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
     """
@@ -142,7 +142,7 @@ def item_bytes_of(item: dict[str, Any]) -> int:
 
 
 def _value_bytes(attribute: dict[str, Any]) -> int:
-    """An attribute's size: a byte for two digits and one more, three for a list or a map."""
+    """Return an attribute's size: a byte for two digits and one more, three for a list or a map."""
     ((kind, value),) = attribute.items()
     match kind:
         case "S":
@@ -184,7 +184,7 @@ def stream_record(
 
 
 def _kinds(samples: int, updates: float, deletes: float) -> list[str]:
-    """The kinds of the samples, in the workload's shares; the largest kind is always among them."""
+    """Return the kinds of the samples, in the workload's shares; the largest is always included."""
     modified = max(round(updates * samples), 1 if updates else 0)
     removed = min(round(deletes * samples), samples - modified)
     return (
@@ -195,7 +195,7 @@ def _kinds(samples: int, updates: float, deletes: float) -> list[str]:
 def _image(
     size: int, site_digits: int, words: Sequence[str], chance: random.Random
 ) -> dict[str, Any]:
-    """An item of about this size: key, site, time, and what the schema has beside them.
+    """Return an item of about this size: key, site, time, and the schema's other fields.
 
     Text that the schema declares is made as long as the size asks; without any such field, or with
     an item too small for them all, fields are left out.
@@ -222,7 +222,7 @@ def _image(
 
 
 def _stored(lines: Sequence[bytes], count: int, lake_format: str) -> float:
-    """Bytes of an object of so many of the lines."""
+    """Return the bytes of an object with this many of the lines."""
     if lake_format == "json":
         return len(gzip.compress(b"".join(lines[:count]), COMPRESSION_LEVEL, mtime=0))
     last = len(gzip.compress(b"".join(lines), COMPRESSION_LEVEL, mtime=0)) / len(lines)

@@ -20,11 +20,11 @@ _SHARE = number(0, 1)
 
 @dataclass(frozen=True, slots=True)
 class SiteGroup:
-    """Sites that have the same part in all changes."""
+    """Sites that have the same share of all changes."""
 
     count: int
     share: float
-    """The part of each of them, from 0 to 1."""
+    """The share of each of them, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +82,11 @@ class Workload:
 
     @property
     def inserts(self) -> float:
-        """The share of changes that make a new item."""
+        """The share of changes that create an item."""
         return 1 - self.updates - self.deletes
 
     def site_groups(self) -> tuple[SiteGroup, ...]:
-        """The sites by their part in all changes, the largest first. The shares sum up to 1."""
+        """Return the sites by their share of changes, the largest first; the shares add up to 1."""
         if self.skew == 0:
             return (SiteGroup(self.sites, 1 / self.sites),)
         edges = [*range(min(SINGLE_RANKS, self.sites) + 1)]
@@ -101,7 +101,7 @@ class Workload:
 
 
 def _zipf_sum(start: int, end: int, skew: float) -> float:
-    """The weights of the ranks after `start` up to `end`: their sum, by an integral if many."""
+    """Return the sum of the weights of ranks after `start` up to `end`, by an integral if many."""
     if end - start <= GROUP_GROWTH * SINGLE_RANKS:
         return math.fsum(rank**-skew for rank in range(start + 1, end + 1))
     low, high = start + 0.5, end + 0.5

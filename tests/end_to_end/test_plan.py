@@ -43,7 +43,7 @@ TOLERANCE = 0.1
 def session(deployed_stack: Deployed) -> Iterator[Session]:
     """The local run, which buffers longer meanwhile."""
     if deployed_stack.local is None:
-        pytest.skip("AWS does not tell what its buffers hold")
+        pytest.skip("AWS does not report what its buffers hold")
     running = deployed_stack.local
     former = running.buffer_seconds
     try:
@@ -63,8 +63,8 @@ def status(running: Session) -> dict[str, Any]:
     """What the one stream says of itself."""
     answer = urllib3.request("GET", f"{running.firehose_url}/status").json()
     (stream,) = answer["streams"].values()
-    found: dict[str, Any] = stream
-    return found
+    figures: dict[str, Any] = stream
+    return figures
 
 
 def written(stack: Stack, running: Session) -> int:
@@ -93,14 +93,14 @@ def written(stack: Stack, running: Session) -> int:
     return peak
 
 
-def planned(weights: Weights) -> Simulation:
+def simulate(weights: Weights) -> Simulation:
     """The same by the plan's simulation."""
     chance = random.Random(7)  # noqa: S311
     begins = [burst * 2 * (BURST_SECONDS + INTERVAL) for burst in range(BURSTS)]
     flow = chain.from_iterable(
         arrivals(WORKLOAD, weights, begin, begin + BURST_SECONDS, chance) for begin in begins
     )
-    # By site alone, as the event times of the run are all alike.
+    # By site only, as the event times of the run are all alike.
     buffering = BufferLimits(INTERVAL, 128 * MIB, PROCESSOR_SECONDS, MIB)
     return deliver(flow, buffering, partitioner((SITE,)))
 
@@ -111,7 +111,7 @@ def test_a_run_comes_to_what_was_planned(deployed_stack: Deployed, session: Sess
     objects = list(keys(deployed_stack.stack, f"{DATA_PREFIX}{SITE}=plan-"))
 
     weights = weigh(WORKLOAD, LAYOUT, "json")
-    plan = planned(weights)
+    plan = simulate(weights)
     lines = sum(each.lines for each in plan.objects)
     plan_peak = max(plan.active(each.opened) for each in plan.objects)
     plan_bytes = weights.stored(lines / len(plan.objects))

@@ -94,9 +94,9 @@ def test_a_number_may_be_a_number() -> None:
 
 
 def test_all_errors_are_reported_together_each_naming_value_rule_and_remedy() -> None:
-    found = errors(stage="Prod!", buffer_seconds="30", deletes="maybe", layout="siteId/month")
-    assert len(found) == 4
-    stage, seconds, deletes, layout = found
+    refusals = errors(stage="Prod!", buffer_seconds="30", deletes="maybe", layout="siteId/month")
+    assert len(refusals) == 4
+    stage, seconds, deletes, layout = refusals
     assert "stage is 'Prod!'" in stage
     assert "lower-case letters" in stage
     assert "-c stage=dev" in stage
@@ -278,7 +278,7 @@ def test_any_name_of_lower_case_words_is_a_stage(stage: str) -> None:
     assert DeploymentSettings.from_context({"stage": stage}).stack_name == f"Sluice-{stage}"
 
 
-def test_prod_alone_keeps_its_data() -> None:
+def test_only_prod_keeps_its_data() -> None:
     assert DeploymentSettings(stage="prod").retains_data
     assert not DeploymentSettings(stage="production").retains_data
 

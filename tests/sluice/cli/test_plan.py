@@ -16,9 +16,9 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(sluice, ["plan", *arguments], catch_exceptions=False)
 
 
-def planned(*arguments: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(invoke(*arguments, "--json").stdout)
-    return found
+def plan_json(*arguments: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(invoke(*arguments, "--json").stdout)
+    return document
 
 
 def test_too_many_partitions_are_refused_with_numbers_and_a_proposal() -> None:
@@ -32,7 +32,7 @@ def test_too_many_partitions_are_refused_with_numbers_and_a_proposal() -> None:
 
 
 def test_each_proposal_passes_as_it_is_printed() -> None:
-    proposals = planned(*OVERFLOWING)["proposals"]
+    proposals = plan_json(*OVERFLOWING)["proposals"]
     assert proposals
     for proposal in proposals:
         words = shlex.split(proposal["command"])
@@ -85,11 +85,11 @@ def test_the_chart_shows_the_limit() -> None:
     ],
 )
 def test_a_layout_is_given_by_its_levels_or_by_its_last(layout: str, levels: list[str]) -> None:
-    assert planned("--rate", "1", "--layout", layout)["plan"]["settings"]["layout"] == levels
+    assert plan_json("--rate", "1", "--layout", layout)["plan"]["settings"]["layout"] == levels
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("--rate", "1", "--layout", "siteId/hour"), "in this order, from the first on"),
         (("--rate", "1", "--layout", "name/year"), "of whose values a workload says nothing"),
@@ -108,13 +108,13 @@ def test_a_layout_is_given_by_its_levels_or_by_its_last(layout: str, levels: lis
     ],
 )
 def test_what_cannot_be_planned_is_refused_with_the_rule(
-    arguments: tuple[str, ...], told: str
+    arguments: tuple[str, ...], message: str
 ) -> None:
     result = invoke(*arguments)
     assert result.exit_code == 2
-    assert told in " ".join(result.stderr.split())
+    assert message in " ".join(result.stderr.split())
 
 
-def test_the_region_stands_beside_the_deployment() -> None:
+def test_the_region_is_named_beside_the_deployment() -> None:
     assert "minute (in eu-west-2)" in invoke(*OVERFLOWING, "--region", "eu-west-2").stdout
     assert "(in " not in invoke(*OVERFLOWING).stdout

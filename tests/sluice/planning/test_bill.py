@@ -24,12 +24,12 @@ def test_each_line_is_a_quantity_of_a_unit_at_its_price() -> None:
 
 
 def test_changes_are_billed_by_their_requests_and_sizes() -> None:
-    found = lines()
+    month = lines()
     changes = 1_000 * MONTH
-    assert found["DynamoDB writes"].dollars == pytest.approx(changes / 1e6 * 0.625)
-    assert found["EventBridge Pipes"].dollars == pytest.approx(changes / 1e6 * 0.40)
+    assert month["DynamoDB writes"].dollars == pytest.approx(changes / 1e6 * 0.625)
+    assert month["EventBridge Pipes"].dollars == pytest.approx(changes / 1e6 * 0.40)
     # Each record counts as 5 KB.
-    assert found["Firehose ingestion"].dollars == pytest.approx(changes * 5_120 / 1e9 * 0.029)
+    assert month["Firehose ingestion"].dollars == pytest.approx(changes * 5_120 / 1e9 * 0.029)
 
 
 def test_an_item_above_a_kilobyte_takes_more_write_units() -> None:
@@ -40,16 +40,16 @@ def test_an_item_above_a_kilobyte_takes_more_write_units() -> None:
 
 
 def test_objects_are_billed_by_firehose_and_by_s3() -> None:
-    found = lines()
+    month = lines()
     objects = 50 * MONTH / 60
-    assert found["Firehose objects"].quantity == pytest.approx(objects / 1e3, rel=0.05)
-    assert found["S3 writes"].quantity == found["Firehose objects"].quantity
+    assert month["Firehose objects"].quantity == pytest.approx(objects / 1e3, rel=0.05)
+    assert month["S3 writes"].quantity == month["Firehose objects"].quantity
 
 
 def test_parquet_is_billed_for_its_conversion() -> None:
     assert "Firehose conversion" not in lines()
-    found = lines(PlanSettings(format="parquet"))
-    assert found["Firehose conversion"].quantity == found["Firehose ingestion"].quantity
+    month = lines(PlanSettings(format="parquet"))
+    assert month["Firehose conversion"].quantity == month["Firehose ingestion"].quantity
 
 
 def test_queries_are_billed_by_what_they_read() -> None:
@@ -68,6 +68,6 @@ def test_what_goes_beyond_a_tier_costs_the_next_ones_price() -> None:
 
 
 def test_the_total_is_the_sum() -> None:
-    found = tuple(lines().values())
-    assert total(found) == pytest.approx(sum(each.dollars for each in found))
+    month = tuple(lines().values())
+    assert total(month) == pytest.approx(sum(each.dollars for each in month))
     assert lines()["CloudWatch alarms"].dollars == pytest.approx(ALARMS * 0.10)

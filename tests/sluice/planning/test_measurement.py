@@ -5,8 +5,7 @@ import itertools
 import json
 import random
 import time
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -39,11 +38,11 @@ def test_changes_become_a_workload() -> None:
         change(number, kind=kind, site=str(number % 10), item_bytes=400 + number % 3)
         for number, kind in enumerate(kinds)
     ]
-    found = measurement.summarize(seen, 10, "the test")
-    assert found.changes_per_second == 10
-    assert (found.item_bytes, found.sites) == (401, 10)
-    assert (found.updates, found.deletes, found.late) == (0.25, 0.25, 0)
-    assert found.skew == pytest.approx(0, abs=0.05)
+    workload = measurement.summarize(seen, 10, "the test")
+    assert workload.changes_per_second == 10
+    assert (workload.item_bytes, workload.sites) == (401, 10)
+    assert (workload.updates, workload.deletes, workload.late) == (0.25, 0.25, 0)
+    assert workload.skew == pytest.approx(0, abs=0.05)
 
 
 def test_the_rate_is_that_of_the_time_they_span() -> None:
@@ -69,16 +68,16 @@ def test_late_event_times_reach_as_far_back_as_they_do() -> None:
     seen = [change(number) for number in range(900)] + [
         change(number, event_ms=START_MS - number * HOUR_MS) for number in range(2, 102)
     ]
-    found = measurement.summarize(seen, 10, "the test")
-    assert found.late == pytest.approx(0.1)
-    assert found.late_hours == pytest.approx(101, rel=0.01)
+    workload = measurement.summarize(seen, 10, "the test")
+    assert workload.late == pytest.approx(0.1)
+    assert workload.late_hours == pytest.approx(101, rel=0.01)
 
 
 def test_late_event_times_of_one_minute_are_spread_over_one() -> None:
     seen = [change(number, event_ms=START_MS - 1_000 * HOUR_MS) for number in range(100)]
-    found = measurement.summarize(seen, 10, "the test")
-    assert found.late == 1
-    assert found.late_hours == pytest.approx(1 / 60, rel=0.01)
+    workload = measurement.summarize(seen, 10, "the test")
+    assert workload.late == 1
+    assert workload.late_hours == pytest.approx(1 / 60, rel=0.01)
 
 
 def test_a_lake_is_measured_by_its_lines(stack: Stack) -> None:
@@ -97,38 +96,29 @@ def test_a_lake_is_measured_by_its_lines(stack: Stack) -> None:
     ]
     body = gzip.compress(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
     stack.s3.put_object(Bucket=stack.bucket, Key="data/siteId=1/object.gz", Body=body)
-    found = measurement.from_lake(stack)
-    # One line in five came from a backfill, and is no change.
-    assert found.changes_per_second == pytest.approx(2 * 4 / 5, rel=0.05)
-    assert found.sites == 4
-    assert found.item_bytes == pytest.approx(150, rel=0.1)
+    workload = measurement.from_lake(stack)
+    # One line in five came from a backfill, and is not a change.
+    assert workload.changes_per_second == pytest.approx(2 * 4 / 5, rel=0.05)
+    assert workload.sites == 4
+    assert workload.item_bytes == pytest.approx(150, rel=0.1)
 
 
-def test_an_empty_lake_tells_what_to_give_instead(stack: Stack) -> None:
+def test_an_empty_lake_names_what_to_give_instead(stack: Stack) -> None:
     with pytest.raises(OperationError, match="the lake holds no changes"):
         measurement.from_lake(stack)
 
 
 @pytest.fixture
-def streaming(stack: Stack) -> Iterator[Stack]:
+def streaming(stack: Stack, make_table: Callable[..., str]) -> Stack:
     """The stack with a table that has a stream."""
-    table, name = boto3.client("dynamodb"), f"records-{uuid.uuid4()}"
-    table.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-    )
-    yield Stack(stack.name, stack.outputs | {"TableName": name})
-    table.delete_table(TableName=name)
+    return Stack(stack.name, stack.outputs | {"TableName": make_table("id", stream=True)})
 
 
 def test_a_table_is_measured_by_its_stream(streaming: Stack) -> None:
     table = boto3.client("dynamodb")
     deadline = time.monotonic() + 20
-    found = None
-    # A stream tells the second of a change, so that changes of two are needed.
+    workload = None
+    # A stream has the second of a change, so that changes of two are needed.
     for number in itertools.count():
         item = {
             "id": {"S": str(number)},
@@ -138,14 +128,14 @@ def test_a_table_is_measured_by_its_stream(streaming: Stack) -> None:
         }
         table.put_item(TableName=streaming.output("TableName"), Item=item)
         with suppress(OperationError):
-            found = measurement.from_table(streaming)
-        if found is not None and number > 10:
+            workload = measurement.from_table(streaming)
+        if workload is not None and number > 10:
             break
         assert time.monotonic() < deadline
-    assert found is not None
-    assert found.changes_per_second > 1
-    assert (found.sites, found.updates, found.deletes, found.late) == (3, 0, 0, 0)
-    assert found.item_bytes == pytest.approx(1_040, rel=0.02)
+    assert workload is not None
+    assert workload.changes_per_second > 1
+    assert (workload.sites, workload.updates, workload.deletes, workload.late) == (3, 0, 0, 0)
+    assert workload.item_bytes == pytest.approx(1_040, rel=0.02)
 
 
 def test_a_table_without_a_stream_names_the_other_way(stack: Stack, table_name: str) -> None:

@@ -44,13 +44,13 @@ def test_the_bill_counts_what_is_deployed() -> None:
 
 
 def test_a_minutes_layout_has_an_object_a_site_and_minute() -> None:
-    found = make_plan(Workload(changes_per_second=5_000, sites=100), PlanSettings())
-    assert found.objects_per_day == pytest.approx(100 * 1_440, rel=0.02)
-    assert found.delivery.lines_per_object == pytest.approx(5_000 * 60 / 100, rel=0.02)
-    assert found.delivery.active_mean == pytest.approx(100, rel=0.02)
+    plan = make_plan(Workload(changes_per_second=5_000, sites=100), PlanSettings())
+    assert plan.objects_per_day == pytest.approx(100 * 1_440, rel=0.02)
+    assert plan.delivery.lines_per_object == pytest.approx(5_000 * 60 / 100, rel=0.02)
+    assert plan.delivery.active_mean == pytest.approx(100, rel=0.02)
 
 
-def test_a_few_changes_are_simulated_and_many_are_reckoned() -> None:
+def test_a_few_changes_are_simulated_and_many_are_expected_values() -> None:
     assert make_plan(Workload(changes_per_second=5), PlanSettings()).delivery.simulated
     assert not make_plan(Workload(changes_per_second=5_000), PlanSettings()).delivery.simulated
 
@@ -89,8 +89,8 @@ def test_a_query_of_parquet_reads_some_columns_of_larger_objects() -> None:
 
 @pytest.mark.parametrize("item_bytes", [80, 500, 5_000, 100_000])
 def test_the_answer_to_a_full_batch_stays_far_below_its_limit(item_bytes: int) -> None:
-    found = make_plan(Workload(changes_per_second=10, item_bytes=item_bytes), PlanSettings())
-    assert 0.9e6 < found.response_bytes < limits.RESPONSE_BYTES.value / 2
+    plan = make_plan(Workload(changes_per_second=10, item_bytes=item_bytes), PlanSettings())
+    assert 0.9e6 < plan.response_bytes < limits.RESPONSE_BYTES.value / 2
 
 
 def test_a_plan_is_the_same_each_time() -> None:
