@@ -43,12 +43,12 @@ def route(method: str, path: str) -> Callable[[View], View]:
 
 
 def request() -> Request:
-    """The request that a view is answering."""
+    """Return the request that a view is answering."""
     return cast(Request, app.current_request)
 
 
 def table() -> "Table":
-    """The records' table. It brings boto3, for which the transform's cold start must not wait."""
+    """Return the records' table. It imports boto3, for which a cold transform must not wait."""
     from chalicelib.table import connect
 
     return connect()

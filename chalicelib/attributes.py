@@ -22,9 +22,9 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,200}(\.[0-9]{1,200})?([eE][+-]?[0-9]{1,3})?"
 
 
 def attribute(value: Any) -> dict[str, Any]:
-    """The attribute value of a Python value, as boto3's low-level client takes it.
+    """Return the attribute value of a Python value, as boto3's low-level client takes it.
 
-    Raises TypeError for a type that DynamoDB has no exact place for (a float, an empty set).
+    Raises TypeError for a value that DynamoDB cannot hold exactly (a float, an empty set).
     """
     match value:
         case str():
@@ -52,7 +52,7 @@ def attribute(value: Any) -> dict[str, Any]:
 
 
 def item(record: Struct) -> dict[str, dict[str, Any]]:
-    """The DynamoDB item of a record; absent fields stay absent."""
+    """Return the DynamoDB item of a record; absent fields stay absent."""
     return {
         name: attribute(value)
         for name, value in msgspec.structs.asdict(record).items()
@@ -61,7 +61,7 @@ def item(record: Struct) -> dict[str, dict[str, Any]]:
 
 
 def number(text: str) -> int | Decimal:
-    """A DynamoDB number, exact. Raises ValueError for text that is none."""
+    """Return a DynamoDB number, exact. Raises ValueError for text that is not a number."""
     if _WHOLE.fullmatch(text):
         return int(text)
     if not _NUMBER.fullmatch(text) or abs((value := Decimal(text)).adjusted()) > EXPONENT_MAX:
@@ -88,11 +88,11 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
 
 
 def plain_value(attribute_value: Mapping[str, Any]) -> Any:
-    """An attribute value as JSON can carry it: binary in base64, sets as sorted arrays."""
+    """Return an attribute value as JSON can carry it: binary in base64, sets as sorted arrays."""
     ((kind, value),) = attribute_value.items()
     return _PLAIN[kind](value)
 
 
 def plain(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """An item as JSON can carry it; encode with `msgspec.json.Encoder(decimal_format="number")`."""
+    """Return an item as JSON can carry it, for an encoder with `decimal_format="number"`."""
     return {name: plain_value(value) for name, value in attributes.items()}

@@ -4,7 +4,7 @@ import os
 
 
 def variable(name: str) -> str:
-    """The value of a variable. Raises LookupError, by name, for one that is missing or empty."""
+    """Return the value of a variable. Raises LookupError with its name if it has none."""
     value = os.environ.get(name, "")
     if not value:
         raise LookupError(f"the environment variable {name} is not set; the stack sets it")

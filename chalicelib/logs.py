@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 Level = Literal["INFO", "WARN", "ERROR"]
-"""Levels as Lambda spells them; it takes any other for INFO, and so a line without a timestamp
+"""Lambda's levels; it takes any other, and a line without a timestamp, for INFO
 (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html)."""
 
 

@@ -27,14 +27,14 @@ PATH = "/openapi.json"
 """Where the description is served, below the stage."""
 
 PARTITION_FORMAT = "partition-value"
-"""The format of a text that names a partition: short enough once it is percent-encoded."""
+"""The format of a text that names a partition: short enough when percent-encoded."""
 
 TOKEN_FORMAT = "page-token"  # noqa: S105
 """The format of a nextToken."""
 
 INTRODUCTION = f"""Writes records into the table of a Sluice stack, and reads them back.
 
-Numbers stay exact. Of a member that stands twice in an object the last counts. An id in a path is
+Numbers stay exact. Of a member that occurs twice in an object the last counts. An id in a path is
 percent-encoded UTF-8 of at most {KEY_BYTES_MAX} bytes. API Gateway itself answers 403, 429 and 504,
 and 413 for a body above 10 MB.
 """
@@ -43,9 +43,9 @@ _KEY = {"type": "string", "minLength": 1}
 
 
 def document(routes: Mapping[str, Mapping[str, RouteEntry]], path: str = PATH) -> Json:
-    """The description of an app's `routes`, asked for at this path, the stage included.
+    """Return the description of an app's `routes`, requested at this path, including the stage.
 
-    Raises KeyError for a view that it does not know.
+    Raises KeyError for an unknown view.
     """
     views = _views()
     return {
@@ -76,7 +76,7 @@ def document(routes: Mapping[str, Mapping[str, RouteEntry]], path: str = PATH) -
 
 
 def schemas(record_type: type[Struct] = Record, layout: Sequence[str] = LAYOUT) -> Json:
-    """The components: the structs as msgspec describes them, and what the API makes of them."""
+    """Return the components: the structs as msgspec describes them, and those of the API."""
     _, structs = msgspec.json.schema_components(
         [record_type, Details], ref_template="#/components/schemas/{name}"
     )
@@ -114,7 +114,7 @@ def schemas(record_type: type[Struct] = Record, layout: Sequence[str] = LAYOUT) 
             "anyOf": [_ref("Written"), _object(required={KEY: _KEY})],
         },
         "Page": {
-            "description": f"Records, of {PAGE_BYTES_MAX} bytes in all unless it is one alone, "
+            "description": f"Records, of {PAGE_BYTES_MAX} bytes in all unless there is only one, "
             "and where the next page begins unless it is the last.",
             **_object(
                 required={"records": {"type": "array", "items": _ref("Item")}},
@@ -130,7 +130,7 @@ def schemas(record_type: type[Struct] = Record, layout: Sequence[str] = LAYOUT) 
 
 
 def _operation(route: RouteEntry, view: Json) -> Json:
-    """What one method of one path takes and answers."""
+    """Describe one method of one path."""
     path_parameters = [
         {"name": name, "in": "path", "required": True, "schema": _KEY} for name in route.view_args
     ]
@@ -147,7 +147,7 @@ def _operation_id(method: str, path: str) -> str:
 
 
 def _as_partition(schema: Json) -> None:
-    """Add to a field's schema what a partition's name demands beyond it."""
+    """Add the rules of a partition's name to a field's schema."""
     schema["minLength"] = max(1, schema.get("minLength", 1))
     schema["maxLength"] = min(VALUE_LENGTH_MAX, schema.get("maxLength", VALUE_LENGTH_MAX))
     schema["format"] = PARTITION_FORMAT
@@ -156,7 +156,7 @@ def _as_partition(schema: Json) -> None:
 
 
 def _exact(schema: Any) -> Any:
-    """A schema with decimals as the API has them: it takes numbers too, and answers them."""
+    """Return a schema in which decimals may also be numbers, as the API takes and returns them."""
     match schema:
         case {"type": "string", "format": "decimal"}:
             return {**schema, "type": ["number", "string"]}
@@ -186,7 +186,7 @@ def _answer(status: HTTPStatus, schema: Json | None = None, **more: Json) -> Jso
 
 
 def _problems(*statuses: HTTPStatus) -> Json:
-    """The answers of problems, and of API Gateway, which may refuse whatever it likes."""
+    """Describe the answers of problems, and of API Gateway, which may refuse any request."""
     refusals = (
         HTTPStatus.FORBIDDEN,
         HTTPStatus.TOO_MANY_REQUESTS,
@@ -202,7 +202,7 @@ def _problems(*statuses: HTTPStatus) -> Json:
     if (unavailable := answers.get(str(HTTPStatus.SERVICE_UNAVAILABLE.value))) is not None:
         unavailable["headers"] = {
             "Retry-After": {
-                "description": "Seconds, where trying again may help.",
+                "description": "Seconds, if trying again may help.",
                 "schema": {"type": "integer"},
             }
         }
@@ -212,7 +212,7 @@ def _problems(*statuses: HTTPStatus) -> Json:
 
 
 def _views() -> dict[str, Json]:
-    """What each view takes and answers, by the view's name."""
+    """Describe the requests and answers of the views, by the view's name."""
     of_body = _problems(
         HTTPStatus.BAD_REQUEST,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -1,4 +1,4 @@
-"""Where a record lies in the lake: partition values, and the S3 prefixes made of them.
+"""The place of a record in the lake: partition values, and the S3 prefixes with them.
 
 A time level is a zero-padded part of the event time in UTC, so that text order is time order. A
 field level is the field's text, percent-encoded (RFC 3986) except for letters, digits and `-._~`,
@@ -21,7 +21,7 @@ from chalicelib.types import field_types
 DATA_PREFIX = "data/"
 ERROR_PREFIX = "errors/"
 REPLAYED_PREFIX = "errors-replayed/"
-"""Where error objects go once all of their records were put again."""
+"""Prefix of the error objects whose records were all put back."""
 
 TIME_FORMATS = {
     "year": "{:04d}",
@@ -38,9 +38,9 @@ VALUE_LENGTH_MAX = 256
 
 @lru_cache(maxsize=8192)
 def encode_value(field: str, text: str | UnsetType | None) -> str:
-    """The partition value of a field's text.
+    """Return the partition value of a field's text.
 
-    Raises PartitionError for a missing, an empty, or an over-long one.
+    Raises PartitionError if it is missing, empty, or too long.
     """
     if text is None or text is UNSET:
         raise PartitionError(field, "is missing")
@@ -57,9 +57,9 @@ def encode_value(field: str, text: str | UnsetType | None) -> str:
 
 
 def event_time(record: Any) -> int:
-    """A record's event time, epoch milliseconds.
+    """Return a record's event time, epoch milliseconds.
 
-    Raises PartitionError for a missing one, and for one outside the years 1970-9999.
+    Raises PartitionError if it is missing, or outside the years 1970-9999.
     """
     epoch_ms = getattr(record, EVENT_TIME)
     if epoch_ms is None or epoch_ms is UNSET:
@@ -73,10 +73,10 @@ _MINUTES = tuple(TIME_FORMATS["minute"].format(minute) for minute in range(60))
 
 
 def partitioner(layout: Sequence[str] = LAYOUT) -> Callable[[Any], dict[str, str]]:
-    """A function from a record to its partition keys: the layout's levels, in order.
+    """Return a function from a record to its partition keys: the layout's levels, in order.
 
     The record has its fields as attributes, None or UNSET where absent. The function raises
-    PartitionError for a field that is missing or names no partition.
+    PartitionError for a field that is missing or cannot name a partition.
     """
     fields = [level for level in layout if level not in TIME_FORMATS]
     times = [level for level in layout if level in TIME_FORMATS]
@@ -103,7 +103,7 @@ def partitioner(layout: Sequence[str] = LAYOUT) -> Callable[[Any], dict[str, str
 
 
 def layout_errors(layout: Sequence[str], record_type: type[Struct] = Record) -> list[str]:
-    """What is wrong with a layout, a sentence each; nothing when it can be used."""
+    """Return the errors of a layout, as sentences; none if it can be used."""
     texts = {
         name for name, declared in field_types(record_type).items() if declared.kinds == ("S",)
     }
@@ -133,15 +133,15 @@ def layout_errors(layout: Sequence[str], record_type: type[Struct] = Record) -> 
 
 
 def path(keys: Mapping[str, str]) -> str:
-    """The folder of a partition: `data/siteId=2/year=2023/.../`."""
+    """Return the folder of a partition: `data/siteId=2/year=2023/.../`."""
     return DATA_PREFIX + "".join(f"{level}={value}/" for level, value in keys.items())
 
 
 def firehose_prefix(layout: Sequence[str] = LAYOUT) -> str:
-    """The delivery stream's S3 prefix, which evaluates to `path(keys)`."""
+    """Return the delivery stream's S3 prefix, which evaluates to `path(keys)`."""
     return path({level: f"!{{partitionKeyFromLambda:{level}}}" for level in layout})
 
 
 def firehose_error_prefix() -> str:
-    """The delivery stream's error prefix: by kind of error and day of arrival."""
+    """Return the delivery stream's error prefix: by kind of error and day of arrival."""
     return ERROR_PREFIX + "!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/"

@@ -1,4 +1,4 @@
-"""The record and the layout of its partitions: the one place where either is declared.
+"""The record and the layout of its partitions: the only place where they are declared.
 
 Validation, the DynamoDB item, the typed decoding of changes, the lake's lines, the S3 prefix, the
 catalog's columns and the table in `docs/record.md` all derive from this module.

@@ -1,6 +1,6 @@
 """The records' DynamoDB table. Importing this module imports boto3: only the API's path does.
 
-What DynamoDB refuses for the moment, or for want of a table, is raised as Unavailable.
+It raises Unavailable when DynamoDB refuses requests for now, or has no such table.
 """
 
 import os
@@ -32,10 +32,10 @@ Item = dict[str, Any]
 CLIENT_CONFIG = Config(
     connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2}
 )
-"""So that the slowest call ends within 13 seconds."""
+"""The slowest call ends within 13 seconds."""
 
 BATCH_SECONDS = 15.0
-"""How long a batch keeps trying: with a last slow call it ends within the function's 29 seconds."""
+"""How long a batch is retried: with a slow last call it ends within the function's 29 seconds."""
 
 PAUSE_SECONDS = 0.1
 PAUSE_SECONDS_MAX = 2.0
@@ -52,7 +52,7 @@ class Table:
         self._batch_seconds = batch_seconds
 
     def put(self, record: Struct) -> bool:
-        """Write a record; whether it is new, rather than in place of an older one."""
+        """Write a record, and return whether it is new and replaces no other."""
         with self._problems():
             answer = self._client.put_item(
                 TableName=self._name, Item=item(record), ReturnValues="ALL_OLD"
@@ -84,13 +84,13 @@ class Table:
             unwritten = sorted(places[write["PutRequest"]["Item"][KEY]["S"]] for write in waiting)
             raise Unavailable(
                 f"{problem.detail} {len(unwritten)} of the {len(records)} records are not known "
-                "to be written: send those that errors points at again.",
+                "to be written: resend those that errors points at.",
                 problem.retry_after,
                 [FieldError(f"#/{index}", "is not known to be written.") for index in unwritten],
             ) from problem
 
     def get(self, key: str) -> Item | None:
-        """The item of an id, as the last write left it."""
+        """Return the item of an id, as the last write left it."""
         with self._problems():
             answer = self._client.get_item(
                 TableName=self._name, Key={KEY: {"S": key}}, ConsistentRead=True
@@ -98,7 +98,7 @@ class Table:
         return answer.get("Item")
 
     def delete(self, key: str) -> bool:
-        """Delete the item of an id; whether there was one."""
+        """Delete the item of an id, and return whether there was one."""
         with self._problems():
             answer = self._client.delete_item(
                 TableName=self._name, Key={KEY: {"S": key}}, ReturnValues="ALL_OLD"
@@ -106,7 +106,7 @@ class Table:
         return "Attributes" in answer
 
     def page(self, limit: int, after: str | None = None) -> tuple[list[Item], str | None]:
-        """Up to `limit` items in the table's order, and the id to go on after if any are left."""
+        """Return up to `limit` items in the table's order, and the id to continue after, if any."""
         scan: ScanInputTypeDef = {"TableName": self._name, "Limit": limit}
         if after is not None:
             scan["ExclusiveStartKey"] = {KEY: {"S": after}}
@@ -116,7 +116,7 @@ class Table:
         return answer["Items"], last[KEY]["S"] if last else None
 
     def _write(self, writes: list[Any]) -> list[Any]:
-        """Send some writes; those that DynamoDB did not process."""
+        """Send some writes, and return those that DynamoDB did not process."""
         try:
             with self._problems():
                 answer = self._client.batch_write_item(RequestItems={self._name: writes})
@@ -126,7 +126,7 @@ class Table:
 
     @contextmanager
     def _problems(self) -> Iterator[None]:
-        """Raise what DynamoDB answers as the problem it is; a mistake of ours passes through."""
+        """Raise DynamoDB's errors as problems; a mistake of ours passes through."""
         try:
             yield
         except exceptions.ClientError as error:
@@ -159,7 +159,11 @@ class Table:
             )
         if code == "ValidationException":
             too_large = "Item size" in message
-            return TooLarge("DynamoDB finds the record larger than 400 KB.") if too_large else None
+            return (
+                TooLarge("The record is larger than 400 KB, DynamoDB's limit.")
+                if too_large
+                else None
+            )
         if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
             return Unavailable(f"DynamoDB failed for the moment ({code}).", retry_after=1)
         return Unavailable(f"DynamoDB refuses requests to the table {self._name} ({code}).")
@@ -167,7 +171,7 @@ class Table:
 
 @cache
 def connect() -> Table:
-    """The table that TABLE_NAME names. Raises Unavailable when it, or the region, is not set."""
+    """Return the table in TABLE_NAME. Raises Unavailable when it, or the region, is not set."""
     name = os.environ.get("TABLE_NAME")
     if not name:
         raise Unavailable(

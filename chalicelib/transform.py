@@ -1,4 +1,4 @@
-"""The Firehose transform: a batch of the pipe's records in, the answers with lines and keys out.
+"""The Firehose transform: from a batch of the pipe's records to answers with lines and keys.
 
 A bad record is answered ProcessingFailed and never harms its neighbours; Firehose keeps its
 original bytes.
@@ -38,7 +38,7 @@ def transformer(
     record_type: type[Struct] = Record,
     respond: Respond = as_dictionary,
 ) -> Callable[[Event], Any]:
-    """A function that answers a Firehose event: every recordId once, in order.
+    """Return a function that answers a Firehose event: every recordId once, in order.
 
     A change whose type is not among `change_types` is Dropped: the pipe filters those out, but a
     replay does not pass the pipe. A SNAPSHOT is never dropped.
@@ -72,7 +72,7 @@ def transformer(
         return respond(within_limit(answers))
 
     def answers_of_repeated(records: Sequence[Event]) -> list[Answer]:
-        """One answer a recordId; ProcessingFailed where its data differ, so that none is lost."""
+        """Return one answer a recordId: ProcessingFailed if its data differ, so none is lost."""
         data: dict[str, set[str]] = {}
         for record in records:
             data.setdefault(record["recordId"], set()).add(record["data"])

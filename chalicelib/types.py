@@ -49,7 +49,7 @@ class FieldType(NamedTuple):
 
 
 class NumberWire(Struct, forbid_unknown_fields=True, gc=False):
-    """A number as DynamoDB spells it: in text, so that it stays exact."""
+    """A number in DynamoDB JSON: as text, so that it stays exact."""
 
     N: str
 

@@ -1,4 +1,4 @@
-"""The API's side of HTTP: what a request carries, and how an answer is written."""
+"""The API's HTTP: reading requests and writing answers."""
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -27,7 +27,7 @@ _TOKEN = msgspec.json.Decoder(tuple[str])
 
 
 def json_body(request: Request) -> bytes:
-    """The body's bytes. Raises a Problem for a content type that is not JSON; none is JSON."""
+    """Return the body. Raises a Problem for a content type that is not JSON; a missing one is."""
     content_type = request.headers.get("content-type", "application/json")
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise Problem(
@@ -44,9 +44,9 @@ def json_body(request: Request) -> bytes:
 
 
 def record_id(segment: str) -> str:
-    """The id in a path. API Gateway and `chalice local` both hand it over percent-encoded.
+    """Return the id in a path. API Gateway and `chalice local` both pass it percent-encoded.
 
-    Raises NotFound for one that no record can have.
+    Raises NotFound for an id that no record can have.
     """
     try:
         key = unquote(segment, errors="strict")
@@ -58,21 +58,21 @@ def record_id(segment: str) -> str:
 
 
 def page(parameters: MultiDict | None) -> tuple[int, str | None]:
-    """The `limit` of a page, and the id that its `token` says it comes after. Raises Invalid."""
-    given = parameters or MultiDict({})
+    """Return the `limit` of a page, and the id in its `token`, which it follows. Raises Invalid."""
+    query = parameters or MultiDict({})
     broken = []
-    if not given.keys() <= {"limit", "token"}:
+    if not query.keys() <= {"limit", "token"}:
         broken.append("The only parameters are limit and token.")
     broken += [
-        f"The parameter {name} stands twice." for name in given if len(given.getlist(name)) > 1
+        f"The parameter {name} occurs twice." for name in query if len(query.getlist(name)) > 1
     ]
-    limit = given.get("limit", str(LIMIT_DEFAULT))
+    limit = query.get("limit", str(LIMIT_DEFAULT))
     if not re.fullmatch("[0-9]{1,4}", limit) or not 1 <= int(limit) <= LIMIT_MAX:
         broken.append(f"The parameter limit must be an integer from 1 to {LIMIT_MAX}.")
     after = None
-    if "token" in given:
+    if "token" in query:
         try:
-            after = _read_token(given["token"])
+            after = _read_token(query["token"])
         except ValueError:
             broken.append("The parameter token must be the nextToken of an earlier page.")
     if broken:
@@ -81,7 +81,7 @@ def page(parameters: MultiDict | None) -> tuple[int, str | None]:
 
 
 def page_body(items: Sequence[Mapping[str, Any]], last: str | None) -> dict[str, Any]:
-    """The body of a page of items, shortened to what an answer can carry, one at least.
+    """Return the body of a page of items, shortened to fit in an answer, with at least one item.
 
     `last` is the id that the next page comes after, None when the items are the last there are.
     """
@@ -98,7 +98,7 @@ def page_body(items: Sequence[Mapping[str, Any]], last: str | None) -> dict[str,
 
 
 def token(after: str) -> str:
-    """The opaque token of the page that comes after the record of this id."""
+    """Return the opaque token of the page that follows the record of this id."""
     return urlsafe_b64encode(msgspec.json.encode((after,))).decode().rstrip("=")
 
 
@@ -114,14 +114,14 @@ def _possible(key: str) -> bool:
 
 
 def location(request: Request, record: Any) -> str:
-    """The path of a record that was posted to this request's path, API Gateway's stage included."""
+    """Return the path of a record posted to this request's path, including API Gateway's stage."""
     return f"{request.context['path'].rstrip('/')}/{quote(getattr(record, KEY), safe='')}"
 
 
 def answer(
     body: Any, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
 ) -> Response:
-    """An answer with a JSON body."""
+    """Return an answer with a JSON body."""
     return Response(
         _ENCODER.encode(body).decode(),
         {"Content-Type": "application/json", **(headers or {})},

@@ -1,4 +1,4 @@
-"""The Chalice application: the API's function and the transform, each with its own role and log."""
+"""The Chalice application: the API's function and the transform, with a role and a log each."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
@@ -51,7 +51,7 @@ class Runtime(Construct):
         # (https://github.com/aws/serverless-application-model/issues/191).
         api = self._app.get_resource(REST_API)
         api.add_property_override("OpenApiVersion", "2.0")
-        # CloudWatch tells APIs apart by their titles alone.
+        # CloudWatch distinguishes APIs only by their titles.
         self.api_name = settings.stack_name
         self.api_stage: str = api.stage_name
         api.add_property_override("DefinitionBody.info.title", self.api_name)
@@ -62,7 +62,7 @@ class Runtime(Construct):
 
     @property
     def api_url(self) -> str:
-        """Where the API answers, ending in `/`."""
+        """The URL of the API, ending in `/`."""
         stack = Stack.of(self)
         api = self._app.get_resource(REST_API)
         return f"https://{api.ref}.execute-api.{stack.region}.{stack.url_suffix}/{api.stage_name}/"

@@ -26,7 +26,7 @@ class Shape:
     poison: float = 0.0
     """The share of records that are not JSON."""
     spread_ms: int = MINUTE_MS
-    """The stretch of event times."""
+    """The span of event times."""
 
     @property
     def name(self) -> str:

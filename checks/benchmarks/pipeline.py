@@ -52,14 +52,14 @@ POLL_SECONDS = 0.05
 
 
 class Line(msgspec.Struct, rename="camel"):
-    """What tells a line of the lake from any other."""
+    """What identifies a line of the lake."""
 
     event_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one delivery took, and what came of it."""
+    """The time and the result of one delivery."""
 
     count: int
     write_seconds: float
@@ -159,7 +159,7 @@ class Contender:
         return (each["Key"] for page in pages for each in page.get("Contents", []))
 
     def _events(self, key: str) -> list[str]:
-        """The change that each line of an object tells of."""
+        """Return the change in every line of an object."""
         body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         # The emulator's Firehose compresses nothing, whatever the stream says.
         text = gzip.decompress(body) if body.startswith(GZIP_MAGIC) else body
@@ -200,7 +200,7 @@ def ours(session: Session) -> Contender:
 def emulators(session: Session) -> Contender:
     """The emulator's own Firehose; it writes a record's object before it answers the put.
 
-    So the pipe's count is S3's too. The pipe tells it every half second.
+    So the pipe's count is S3's too. The pipe reports it every half second.
     """
     port = urlsplit(session.endpoint_url).port
     assert port is not None  # noqa: S101
@@ -268,7 +268,7 @@ def measurements(quick: bool = False) -> Iterable[Measurement]:
 
 
 def costs(sizes: Iterable[Sequence[Run]]) -> Iterator[Measurement]:
-    """What a change costs when there are ever more of them, by the size before."""
+    """Measure the cost of a change at growing numbers of them, as a share of the one before."""
     before: float | None = None
     for runs in sizes:
         cost = median(run.cost for run in runs)

@@ -36,7 +36,7 @@ BODY_BYTES_MAX = 1024 * 1024
 SEED_RECORDS = 200
 STOP_SECONDS = 5
 
-BROKEN = b'{"this": "is no change of the table"}'
+BROKEN = b'{"this": "is not a change of the table"}'
 """A record that the transform cannot read, and so answers with ProcessingFailed."""
 
 FIRST_QUERY = """SELECT siteid, count(*) AS changes

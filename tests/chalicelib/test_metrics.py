@@ -51,8 +51,8 @@ def test_a_result_that_no_record_had_counts_as_zero(capsys: pytest.CaptureFixtur
 def test_metrics_are_of_the_moment_in_milliseconds(capsys: pytest.CaptureFixture[str]) -> None:
     before = int(time.time() * 1000)
     counting(as_dictionary, "a-function")(answers("Ok"))
-    told = json.loads(capsys.readouterr().out)["_aws"]["Timestamp"]
-    assert before <= told <= int(time.time() * 1000) + 1
+    timestamp = json.loads(capsys.readouterr().out)["_aws"]["Timestamp"]
+    assert before <= timestamp <= int(time.time() * 1000) + 1
 
 
 def test_the_transforms_own_answers_are_counted_and_passed_on(

@@ -67,7 +67,7 @@ def test_a_record_is_new_once_and_replaces_itself_after(table: Table) -> None:
     assert "name" not in item
 
 
-def test_a_record_that_is_not_there_is_told_apart(table: Table) -> None:
+def test_a_missing_record_is_none_and_cannot_be_deleted(table: Table) -> None:
     assert table.get("a") is None
     assert table.delete("a") is False
 
@@ -133,7 +133,7 @@ def test_the_longest_record_validation_lets_through_fits_the_table(table: Table)
         assert table.put(RECORDS.record(longest)) in (True, False)
 
 
-def test_a_record_that_dynamodb_finds_too_large_is_told_so(table: Table) -> None:
+def test_a_record_too_large_for_dynamodb_is_refused(table: Table) -> None:
     with pytest.raises(TooLarge, match="larger than 400 KB"):
         table.put(Record(id="a", siteId="1", name="x" * 409_600))
     assert table.get("a") is None
@@ -220,7 +220,7 @@ def test_the_client_is_kept(connected: Callable[[], Table]) -> None:
         ((400, {"__type": "ExpiredTokenException"}), r"refuses .*\(ExpiredTokenException\)", None),
     ],
 )
-def test_a_refusal_is_told_with_when_to_try_again(
+def test_a_refusal_says_when_to_try_again(
     scripted_table: Callable[..., Table],
     answer: tuple[int, dict[str, Any]],
     message: str,

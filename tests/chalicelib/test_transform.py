@@ -120,7 +120,7 @@ def test_a_delete_by_another_service_is_not_marked_as_expired() -> None:
     assert "expired" not in lake_line(only(change("REMOVE", userIdentity=by_other)))
 
 
-def test_absent_fields_stay_absent_and_null_is_told_apart() -> None:
+def test_absent_fields_stay_absent_and_null_stays_null() -> None:
     line = lake_line(only(change(image={"name": None, "valueOne": {"NULL": True}})))
     assert "name" not in line
     assert line["valueOne"] is None

@@ -355,7 +355,7 @@ class Plain(Struct):
     siteId: str
 
 
-def test_a_field_without_words_of_its_own_is_still_told() -> None:
+def test_the_error_of_a_field_without_a_description_names_the_rule() -> None:
     with pytest.raises(Invalid) as raised:
         Validator(Plain, layout=()).record(b'{"id":1}')
     assert {error.pointer: error.detail for error in raised.value.errors} == {

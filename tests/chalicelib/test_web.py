@@ -90,7 +90,7 @@ def test_other_parameters_are_refused() -> None:
 
 
 def test_a_parameter_that_stands_twice_is_refused() -> None:
-    with pytest.raises(Invalid, match="limit stands twice"):
+    with pytest.raises(Invalid, match="limit occurs twice"):
         web.page(MultiDict({"limit": ["1", "2"]}))
 
 

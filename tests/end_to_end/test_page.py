@@ -125,7 +125,7 @@ def test_a_broken_record_is_seen_in_quarantine_with_its_reason_and_bytes(visit: 
     expect(visit.quarantine).to_contain_text("Lambda.ProcessingFailedStatus")
     first = visit.quarantine.locator("details").first
     first.locator("summary").click()
-    expect(first).to_contain_text("is no change of the table")
+    expect(first).to_contain_text("is not a change of the table")
     assert visit.complaints == []
 
 

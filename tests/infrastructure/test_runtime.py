@@ -64,11 +64,11 @@ def test_cloudwatch_can_tell_the_api_of_one_stage_from_that_of_another(dev: Any,
         assert deployment["RestAPI"]["DefinitionBody"]["info"]["title"] == deployment.name
 
 
-def test_the_api_is_told_its_table(dev: Any) -> None:
+def test_the_api_has_its_table_in_the_environment(dev: Any) -> None:
     assert dev["APIHandler"]["Environment"] == {"Variables": {"TABLE_NAME": "${Records/Table}"}}
 
 
-def test_the_transform_is_told_its_settings(dev: Any, prod: Any) -> None:
+def test_the_transform_has_its_settings_in_the_environment(dev: Any, prod: Any) -> None:
     assert dev["Transform"]["Environment"]["Variables"] == {
         "LAYOUT": "siteId/year/month/day/hour/minute",
         "CHANGE_TYPES": "INSERT,MODIFY,REMOVE",
