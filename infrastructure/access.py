@@ -54,7 +54,7 @@ class Right:
         if not self.holds(settings):
             return
         conditions = frozenset(
-            each._replace(values=tuple(named(value, settings) for value in each.values))
+            each._replace(values=tuple(sorted(named(value, settings) for value in each.values)))
             for each in self.conditions
         )
         for action in self.actions:

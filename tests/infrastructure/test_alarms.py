@@ -99,9 +99,13 @@ def test_a_silent_pipe_is_noticed_by_writes_that_lie_apart_and_not_by_a_single_o
     assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (3, 12)
 
 
-@pytest.mark.parametrize("kind", ["prod", "attached", "local"])
+@pytest.mark.parametrize("kind", ["prod", "attached"])
 def test_every_deployment_has_the_same_alarms(deployments: Any, kind: str) -> None:
     assert alarms(deployments[kind]).keys() == alarms(deployments["dev"]).keys()
+
+
+def test_the_emulator_is_spared_the_alarm_on_an_expression_which_it_refuses(local: Any) -> None:
+    assert alarms(local).keys() == WATCHED.keys()
 
 
 def test_alarms_are_named_after_their_stack(dev: Any, prod: Any) -> None:
