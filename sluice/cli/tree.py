@@ -1,5 +1,9 @@
 """`sluice tree` and `sluice sample`: the lake's partitions, and one of its lines."""
 
+from collections.abc import Sequence
+from itertools import groupby
+from os.path import commonpath
+
 import click
 from rich.filesize import decimal
 from rich.tree import Tree
@@ -37,28 +41,23 @@ def contents(objects: int, records: int) -> str:
 
 def partition_tree(bucket: str, lake: list[Partition]) -> Tree:
     """Return the partitions as a tree; a level that has one child shares its line."""
-    root = Tree(f"s3://{bucket}/data/")
-    _grow(root, [(each.path.removeprefix("data/").rstrip("/").split("/"), each) for each in lake])
+    root = Tree(f"s3://{bucket}/{DATA_PREFIX}")
+    _grow(root, [(each.path.removeprefix(DATA_PREFIX).rstrip("/"), each) for each in lake])
     return root
 
 
-def _grow(node: Tree, branches: list[tuple[list[str], Partition]]) -> None:
-    children: dict[str, list[tuple[list[str], Partition]]] = {}
-    for levels, partition in branches:
-        children.setdefault(levels[0], []).append((levels[1:], partition))
-    for name, below in children.items():
-        while len({tuple(levels[:1]) for levels, _ in below}) == 1 and below[0][0]:
-            name += "/" + below[0][0][0]
-            below = [(levels[1:], partition) for levels, partition in below]
-        if below[0][0]:
-            records = sum(partition.records for _, partition in below)
-            _grow(node.add(f"{name}/  [dim]{counted(records, 'record')}[/dim]"), below)
+def _grow(node: Tree, branches: Sequence[tuple[str, Partition]]) -> None:
+    for _, group in groupby(branches, lambda branch: branch[0].partition("/")[0]):
+        paths, inside = zip(*group, strict=True)
+        shared = commonpath(paths)
+        if len(inside) == 1:
+            (leaf,) = inside
+            text = f"{contents(leaf.objects, leaf.records)}, {decimal(leaf.size)}"
+            node.add(f"{shared or '.'}/  [dim]{text}[/dim]")
         else:
-            partition = below[0][1]
-            node.add(
-                f"{name}/  [dim]{contents(partition.objects, partition.records)}, "
-                f"{decimal(partition.size)}[/dim]"
-            )
+            text = counted(sum(each.records for each in inside), "record")
+            below = [path[len(shared) + 1 :] for path in paths]
+            _grow(node.add(f"{shared}/  [dim]{text}[/dim]"), list(zip(below, inside, strict=True)))
 
 
 @sluice.command("sample")
