@@ -65,7 +65,7 @@ def explain(error: Exception) -> str:
             reason = f"AWS refused {error.operation_name} with {code}: {message}"
             return reason.rstrip(": .") + _REMEDIES.get(code, "")
         case NoCredentialsError() | PartialCredentialsError():
-            return f"no AWS credentials are found{_CREDENTIALS}"
+            return f"there are no AWS credentials{_CREDENTIALS}"
         case NoRegionError():
             return "no AWS region is set; set AWS_REGION"
         case EndpointConnectionError() | ConnectTimeoutError() | ReadTimeoutError():

@@ -1,6 +1,6 @@
 """A deployed stack, addressed by its name: its outputs and the clients to reach its parts.
 
-The same code serves AWS and the local run: botocore's `AWS_ENDPOINT_URL` variables alone differ.
+The same code serves AWS and the local run: only botocore's `AWS_ENDPOINT_URL` variables differ.
 """
 
 import os
@@ -37,7 +37,7 @@ class Stack:
         try:
             client = client or boto3.client("cloudformation")
             answer = client.describe_stacks(StackName=name)
-        except ValueError as invalid:  # So botocore refuses an endpoint that is no URL.
+        except ValueError as invalid:  # botocore's refusal of an endpoint that is not a URL.
             raise OperationError(f"{invalid}; correct AWS_ENDPOINT_URL") from None
         except ClientError as refused:
             if refused.response["Error"].get("Code") != "ValidationError":

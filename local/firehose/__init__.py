@@ -8,7 +8,7 @@ server stops, not for 24 hours; buffered records survive a kill only with a jour
 delivered twice; a stream's configuration is read when the server starts.
 
 OperationError
-├── ConfigError         a stream that this server cannot stand in for
+├── ConfigError         a stream that this server cannot run
 └── JournalError        a journal that cannot be used
 WireError               a refused request, with AWS's error code
 PrefixError             a prefix that cannot be evaluated; a reason of a ConfigError

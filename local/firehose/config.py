@@ -19,7 +19,7 @@ MEBIBYTE = 1024 * 1024
 
 
 class ConfigError(OperationError):
-    """A stream this server cannot stand in for; the message lists every reason."""
+    """A stream that this server cannot run; the message lists every reason."""
 
     def __init__(self, stream: str, reasons: Sequence[str]) -> None:
         super().__init__(

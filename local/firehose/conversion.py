@@ -20,10 +20,10 @@ from local.firehose.errors import CatalogTable, ConversionFailure
 
 ColumnTypes = Callable[[str, str], Mapping[str, str]]
 """The columns of a Glue table, by database and table: name to type, in order. Raises LookupError
-when there is no such table."""
+when the table does not exist."""
 
 ReadValue = Callable[[Raw], Any]
-"""From a value's JSON to the value. Raises ValueError or ArithmeticError when it is no such."""
+"""From a value's JSON to the value. Raises ValueError or ArithmeticError for any other type."""
 
 
 class ColumnTypeError(ValueError):
@@ -44,7 +44,7 @@ class ConvertedColumn:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What a stream converts to: the table it is told of, with its columns."""
+    """The target of a stream's conversion: a table with its columns."""
 
     table: CatalogTable
     columns: tuple[ConvertedColumn, ...]
@@ -53,9 +53,9 @@ class Conversion:
 def read(
     configuration: Mapping[str, Any], column_types: ColumnTypes, reasons: list[str]
 ) -> Conversion | None:
-    """A DataFormatConversionConfiguration, with the columns its table has now.
+    """Read a DataFormatConversionConfiguration, with the columns that its table has now.
 
-    What cannot be done here is added to the reasons.
+    Whatever is not supported here is added to the reasons.
     """
     parsers = configuration.get("InputFormatConfiguration", {}).get("Deserializer", {})
     writers = configuration.get("OutputFormatConfiguration", {}).get("Serializer", {})
@@ -121,7 +121,7 @@ class Parquet:
         self._schema = arrow.schema([(each.name, each.arrow_type) for each in self._columns])
 
     def refusal(self, data: bytes) -> ConversionFailure | None:
-        """Why a record's data is no row of these columns, if it is none; never a value of it."""
+        """Return why a record's data is not a row of these columns, if so; never a value of it."""
         try:
             self._row(data)
         except msgspec.ValidationError:
@@ -157,7 +157,7 @@ class Parquet:
             try:
                 row.append(None if raw == _NULL else column.read(raw))
             except (ValueError, ArithmeticError):
-                raise ColumnMismatchError(f"{column.key} is no {column.kind}") from None
+                raise ColumnMismatchError(f"{column.key} is not of type {column.kind}") from None
         return row
 
 

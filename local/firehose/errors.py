@@ -1,4 +1,4 @@
-"""Why a record went to the error prefix, and the document that says so.
+"""Reasons for sending a record to the error prefix, and the document that states them.
 
 Codes: https://docs.aws.amazon.com/firehose/latest/dev/monitoring-with-cloudwatch-logs.html. The
 document is shaped as observed on AWS (one JSON document a line, times as epoch ms, `lambdaARN`),
@@ -94,7 +94,7 @@ class CatalogTable(Struct, frozen=True, rename="camel"):
 
 
 class ConversionFailure(Struct, frozen=True):
-    """Why data is no row of a table."""
+    """Why data is not a row of a table."""
 
     code: str
     message: str
@@ -102,7 +102,7 @@ class ConversionFailure(Struct, frozen=True):
 
 
 class ConversionErrorDocument(Struct):
-    """What lies under the error prefix for data that is no row of the table: `rawData` is the
+    """The document under the error prefix for data that is not a row of the table: `rawData` is the
     data as the function returned it. Some keys are capitalised
     (https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion-error-handling.html).
     """
@@ -119,7 +119,7 @@ class ConversionErrorDocument(Struct):
 
 
 class ErrorDocument(Struct, rename="camel"):
-    """What lies under the error prefix for a record; `rawData` is the record as it was put."""
+    """The document under the error prefix for a record; `rawData` is the record as it was put."""
 
     attempts_made: int
     arrival_timestamp: int
@@ -133,7 +133,7 @@ class ErrorDocument(Struct, rename="camel"):
 def error_line(
     record: BufferedRecord, failure: RecordFailure, *, attempts: int, ended_ms: int, lambda_arn: str
 ) -> bytes:
-    """The document of a failed record, with its line end."""
+    """Return the document of a failed record, with its line end."""
     document = ErrorDocument(
         attempts_made=attempts,
         arrival_timestamp=record.arrived,
@@ -149,7 +149,7 @@ def error_line(
 def conversion_error_line(
     record: BufferedRecord, failure: ConversionFailure, data: bytes, *, ended_ms: int
 ) -> bytes:
-    """The document of a record whose data could not be converted, with its line end."""
+    """Return the document of a record whose data could not be converted, with its line end."""
     document = ConversionErrorDocument(
         attemptsMade=1,
         arrivalTimestamp=record.arrived,

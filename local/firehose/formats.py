@@ -1,4 +1,4 @@
-"""What the records of an object become: lines as they are, gzipped or not."""
+"""The formats of an object: lines as they are, gzipped or not."""
 
 import gzip
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ class Format(Protocol):
     """How the data of an object's records is written."""
 
     extension: str
-    """How the object's key ends."""
+    """The end of the object's key."""
     headers: Mapping[str, str]
-    """What S3 is told beside the body."""
+    """The parameters of the put beside the body."""
 
     def refusal(self, data: bytes) -> ConversionFailure | None:
-        """Why a record's data cannot be written in this format, if it cannot."""
+        """Return why a record's data cannot be written in this format; None if it can."""
 
     def body(self, pieces: Sequence[bytes]) -> bytes:
         """The object of the records' data, none of them refused."""
@@ -31,7 +31,7 @@ class Lines:
     headers: Mapping[str, str] = {"ContentType": "application/octet-stream"}
 
     def refusal(self, data: bytes) -> ConversionFailure | None:  # noqa: ARG002
-        """Nothing: any bytes can be written."""
+        """Return None: any bytes can be written."""
         return None
 
     def body(self, pieces: Sequence[bytes]) -> bytes:

@@ -53,7 +53,7 @@ class Prefix:
     parts: tuple[Part, ...]
 
     def has(self, namespace: Namespace) -> bool:
-        """Whether a hole of this namespace stands in the prefix."""
+        """Whether the prefix has a hole of this namespace."""
         return any(part.namespace == namespace for part in self.parts)
 
     @property
@@ -83,7 +83,7 @@ class Prefix:
 
 
 def parse(text: str) -> Prefix:
-    """The prefix a text spells. Raises PrefixError for a namespace or date pattern not known."""
+    """Parse a prefix. Raises PrefixError for a namespace or date pattern not known."""
     parts = []
     end = 0
     for hole in _HOLE.finditer(text):

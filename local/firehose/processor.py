@@ -2,7 +2,7 @@
 
 https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html. Where the documentation
 and observers of AWS disagree or are silent, the failure with the smallest reach is taken: a record
-id returned twice fails that record alone, and every failed record keeps its original data.
+id returned twice fails only that record, and every failed record keeps its original data.
 """
 
 import logging
@@ -55,7 +55,7 @@ class Event(Struct, rename="camel"):
 
 
 class TransformResult(Struct, rename="camel"):
-    """What the function returned for one record."""
+    """The function's result for one record."""
 
     record_id: str
     result: Literal["Ok", "Dropped", "ProcessingFailed"]
@@ -64,7 +64,7 @@ class TransformResult(Struct, rename="camel"):
 
     @property
     def partition_keys(self) -> dict[str, Any]:
-        """The keys returned, of whatever type; none if there is no such object."""
+        """The partition keys that were returned, of any type; empty without such an object."""
         keys = self.metadata.get("partitionKeys") if isinstance(self.metadata, dict) else None
         return keys if isinstance(keys, dict) else {}
 
@@ -75,7 +75,7 @@ class _Response(Struct):
 
 @dataclass(slots=True)
 class TransformedBatch:
-    """What became of a batch: each of its records stands in exactly one list."""
+    """The outcome of a batch: each of its records is in exactly one list."""
 
     attempts: int
     ended_ms: int

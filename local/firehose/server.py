@@ -1,4 +1,4 @@
-"""The server: streams wired to the emulator, the HTTP front, and an end that flushes everything."""
+"""The server: streams connected to the emulator, the HTTP front, and a stop that flushes all."""
 
 import asyncio
 import socket
@@ -56,10 +56,11 @@ class Emulator:
         client = self._session.client("glue", endpoint_url=self.endpoint_url)
         with closing(client):
             try:
-                found = client.get_table(DatabaseName=database, Name=table)["Table"]
+                answer = client.get_table(DatabaseName=database, Name=table)
             except client.exceptions.EntityNotFoundException:
                 raise LookupError("it is not in the catalog; deploy the stack again") from None
-        return {column["Name"]: column["Type"] for column in found["StorageDescriptor"]["Columns"]}
+        columns = answer["Table"]["StorageDescriptor"]["Columns"]
+        return {column["Name"]: column["Type"] for column in columns}
 
     def functions(self) -> "LambdaClient":
         """For invocations, each tried once and given all the time a function may take."""

@@ -35,7 +35,7 @@ S3_BACKOFF_SECONDS_MAX = 30.0
 """Pause after S3 refused an object: doubled each time up to this, until the server stops."""
 
 BUFFERS_SHOWN_MAX = 12
-"""Open buffers that the status tells one by one."""
+"""Open buffers that the status lists."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Intervals:
 
 @dataclass(slots=True)
 class Counters:
-    """What became of the records since the server started, and the objects they went to.
+    """The outcomes of the records since the server started, and the objects they are in.
 
     `transformed` and `failed` count what the function's invocations came to, before delivery.
     """
@@ -67,7 +67,7 @@ class Counters:
 
 
 class LocalStream:
-    """Takes records, and sees to it that each is delivered, dropped or quarantined."""
+    """Accepts records, and delivers, drops or quarantines each of them."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class LocalStream:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def resume(self) -> None:
-        """Take up the records that a former process acknowledged and did not settle."""
+        """Resume the records that a former process acknowledged and did not settle."""
         self._buffer(self._ledger.kept)
 
     def put(self, data: Sequence[bytes]) -> list[str]:
@@ -107,7 +107,7 @@ class LocalStream:
         return [record.id for record in records]
 
     def tick(self) -> None:
-        """Let go of the buffers whose interval is over."""
+        """Deliver the buffers whose interval is over."""
         now = self._clock.now_ms()
         waiting = self._batch.records
         if waiting and now - self._batch.opened_ms >= self.intervals.processor_seconds * 1000:

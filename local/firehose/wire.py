@@ -1,7 +1,7 @@
 """Firehose's wire protocol, JSON 1.1: operations by X-Amz-Target, and AWS's errors.
 
 Limits: https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html. Signatures
-are not checked; the server answers loopback hosts alone, so that no web page can reach it by DNS
+are not checked; the server answers only loopback hosts, so that no web page can reach it by DNS
 rebinding.
 """
 
@@ -77,7 +77,7 @@ RequestT = TypeVar("RequestT", bound=Struct)
 
 
 class Firehose:
-    """The operations, over the streams this server stands in for."""
+    """The operations, over the streams of this server."""
 
     def __init__(self, streams: Mapping[str, LocalStream]) -> None:
         self._streams = streams

@@ -6,5 +6,5 @@ OperationError
 └── DefinitionError         a pipe that AWS would refuse, or that is not supported here
     ├── FilterError         a filter of it
     └── TemplateError       its input template
-TransformationFailed        a record that the template makes nothing valid of
+TransformationFailed        a record whose payload would be invalid
 """

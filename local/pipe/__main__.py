@@ -67,7 +67,7 @@ class Signals:
     type=click.FloatRange(min=0.1),
     default=BACKOFF_SECONDS_MAX,
     show_default=True,
-    help="Longest pause before a refused batch is put again; AWS documents none.",
+    help="Longest pause before a refused batch is resent; AWS documents none.",
 )
 @click.option("--region", envvar="AWS_DEFAULT_REGION", default="us-east-1", show_default=True)
 def main(
@@ -79,7 +79,7 @@ def main(
     backoff_seconds: float,
     region: str,
 ) -> None:
-    """Bring the changes of a deployed table to its delivery stream, as EventBridge Pipes would."""
+    """Send the changes of a deployed table to its delivery stream, as EventBridge Pipes would."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s pipe: %(message)s")
     signals = Signals()
     session = boto3.Session(region_name=region)

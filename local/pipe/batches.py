@@ -1,4 +1,4 @@
-"""What becomes of a batch: delivered, halved and tried again, or given up to the dead-letter queue.
+"""Delivers a batch, halves and retries what was refused, or gives up to the dead-letter queue.
 
 Pipes retries what Firehose refused until the attempts or the record's age run out
 (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-dynamodb.html). A delivery stream
@@ -41,7 +41,7 @@ def exponential_backoff(longest: float = BACKOFF_SECONDS_MAX) -> Backoff:
 
 
 class BatchDelivery:
-    """Brings batches of one pipe to its target. Counts what became of the records in the status."""
+    """Delivers batches of one pipe to its target, and counts the outcomes in the status."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class BatchDelivery:
             self._age_max = min(self._age_max, definition.maximum_record_age_seconds)
 
     def deliver(self, shard_id: str, batch: Sequence[PipedChange]) -> Steps:
-        """Go on until every change is delivered, dead-lettered or dropped, the first ones first."""
+        """Work until every change is delivered, dead-lettered or dropped, in order."""
         parts = deque([batch])
         while parts:
             part = parts.popleft()

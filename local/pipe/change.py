@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PipedChange:
-    """What is sent of one record, or why nothing can be; where and when it was in the stream."""
+    """The payload of a stream record, or why it has none, with its place in the stream."""
 
     sequence_number: str
     created_at: float

@@ -22,7 +22,7 @@ Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
 
 
 class DeadLetterQueue:
-    """Takes the pointers of batches that were given up."""
+    """Receives the pointers of batches that were given up."""
 
     def __init__(self, client: "SQSClient", queue_arn: str, pipe_arn: str, stream_arn: str) -> None:
         self._client = client
@@ -33,7 +33,7 @@ class DeadLetterQueue:
 
     @classmethod
     def of(cls, definition: PipeDefinition, client: "SQSClient") -> "DeadLetterQueue | None":
-        """The queue of a pipe that has one."""
+        """Return the queue of a pipe; None when it has no queue."""
         if definition.dead_letter_arn is None:
             return None
         return cls(client, definition.dead_letter_arn, definition.arn, definition.source_arn)

@@ -1,4 +1,4 @@
-"""What the deployed pipe says it does: the properties of AWS::Pipes::Pipe, checked and typed.
+"""The definition of the deployed pipe: the properties of AWS::Pipes::Pipe, checked and typed.
 
 Limits and defaults are those of
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-pipes-pipe.html
@@ -19,7 +19,7 @@ StartingPosition = Literal["TRIM_HORIZON", "LATEST"]
 
 
 class DefinitionError(OperationError):
-    """A pipe that AWS would refuse, or that this pipe does not stand in for."""
+    """A pipe that AWS would refuse, or that is not supported here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class PipeDefinition:
 
     @classmethod
     def parse(cls, name: str, arn: str, properties: Mapping[str, Any]) -> "PipeDefinition":
-        """The definition of resolved properties. Raises DefinitionError."""
+        """Read the definition from resolved properties. Raises DefinitionError."""
         reader = _Properties(name, properties)
         reader.refuse_anything_but(
             "Description", "DesiredState", "KmsKeyIdentifier", "LogConfiguration", "Name",

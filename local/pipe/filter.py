@@ -41,7 +41,7 @@ class FilterError(DefinitionError):
 
 
 def compile_filters(patterns: Sequence[str]) -> Predicate:
-    """A predicate that is true when any of the patterns matches, or when there are none."""
+    """Return a predicate that is true when a pattern matches, or when there is no pattern."""
     predicates = [_compile(f"filter {n}", text) for n, text in enumerate(patterns, 1)]
     if not predicates:
         return lambda _event: True
@@ -113,7 +113,7 @@ def _objects(values: list[Any]) -> Iterator[dict[str, Any]]:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """The scalars at a key; an object there is no leaf, and an array stands for its elements."""
+    """Yield the scalars at a key, those of an array included; an object is not a leaf."""
     if isinstance(value, list):
         for element in value:
             yield from _leaves(element)
@@ -152,7 +152,7 @@ def _operator(rule: dict[str, Any], where: str) -> _Leaf:
     if name in _RULES_ONLY:
         raise FilterError(f"{where}: {name} is not available in pipes, only in EventBridge rules")
     if name not in _OPERATORS:
-        raise FilterError(f"{where}: {name!r} is no operator; use {', '.join(_OPERATORS)}")
+        raise FilterError(f"{where}: {name!r} is not an operator; use {', '.join(_OPERATORS)}")
     return _OPERATORS[name](operand, f"{where}: {name}")
 
 
@@ -192,7 +192,7 @@ def _numeric(operand: Any, where: str) -> _Leaf:
     comparisons = []
     for name, bound in zip(operand[::2], operand[1::2], strict=True):
         if not isinstance(name, str) or name not in _COMPARISONS:
-            raise FilterError(f"{where}: {name!r} is none of {', '.join(_COMPARISONS)}")
+            raise FilterError(f"{where}: {name!r} is not one of {', '.join(_COMPARISONS)}")
         if not _is_number(bound) or abs(bound) > NUMERIC_MAX:
             raise FilterError(f"{where}: {bound!r} must be a number within ±{NUMERIC_MAX}")
         comparisons.append((_COMPARISONS[name], bound))

@@ -1,4 +1,4 @@
-"""The pipe at work: follows the shards of the stream and keeps the order within each.
+"""Runs the pipe: follows the shards of the stream and keeps the order within each.
 
 All shards are followed by one thread, a step at a time: a batch that waits for its next try holds
 up its own shard only.
@@ -71,10 +71,10 @@ class PipeRunner:
         self._start(self._discover())
 
     def run(self, stopping: Callable[[], bool]) -> None:
-        """Run until told to stop, which is asked after each step. Raises StreamGoneError.
+        """Run until `stopping` is true, which is asked after each step. Raises StreamGoneError.
 
-        A step ends with its batch checkpointed, or with the batch waiting to be tried again; then
-        the batch is put again when the pipe goes on, be it after a restart.
+        A step ends with its batch checkpointed, or with the batch waiting for a retry; such a
+        batch is resent when the pipe goes on, even after a restart.
         """
         self.status.running = True
         try:
@@ -122,7 +122,7 @@ class PipeRunner:
             yield self._pace.discovery_seconds
 
     def _begin(self, shards: Sequence[Shard]) -> None:
-        """Note where LATEST begins: at the end of the shards there are when the pipe first runs."""
+        """Note where LATEST begins: at the end of the existing shards when the pipe first runs."""
         log.info("Pipe %s follows %s", self._definition.name, self._stream.arn)
         if self._definition.starting_position == "LATEST" and not self._checkpoint.positions:
             for shard in shards:
@@ -133,7 +133,7 @@ class PipeRunner:
         return position is not None and position.finished
 
     def _start_ready(self) -> None:
-        """Follow the shards that are not followed yet and whose parents are done or gone."""
+        """Follow the shards that are not followed yet and whose parents are finished or gone."""
         unfinished = {shard.id for shard in self._shards if not self._finished(shard.id)}
         for shard in self._shards:
             if shard.id not in self.status.shards and shard.parent_id not in unfinished:
@@ -154,7 +154,7 @@ class PipeRunner:
         return self._stream.reader(shard_id, "AFTER_SEQUENCE_NUMBER", position.sequence_number)
 
     def _follow(self, shard_id: str, status: ShardStatus, reader: ShardReader) -> Steps:
-        """Bring all changes of a shard to the target, in order, batch after batch."""
+        """Deliver all changes of a shard to the target, in order, batch after batch."""
         size = self._definition.batch_size
         pending: list[PipedChange] = []
         pending_since = 0.0
@@ -192,7 +192,7 @@ class PipeRunner:
             yield 0.0 if page.full else self._pace.poll_seconds
 
     def _changes(self, events: Sequence[Mapping[str, Any]]) -> list[PipedChange]:
-        """The events that the filter takes, through the template."""
+        """Return the changes of the events that the filter takes, rendered by the template."""
         ingested_at = self._clock.now()
         taken = [event for event in events if self._matches(event)]
         self.status.read += len(events)

@@ -1,4 +1,4 @@
-"""How the pipe fares: counters and positions, in a file that others read while it runs."""
+"""The status of the pipe: counters and positions, in a file that others read while it runs."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ WRITE_SECONDS = 0.5
 
 
 class ShardStatus(msgspec.Struct, rename="camel"):
-    """One shard: the last sequence number dealt with, and the age of what is in hand.
+    """One shard: the last sequence number that is done, and the age of the pending changes.
 
-    `oldest_in_hand_at`: the epoch second when the oldest change not yet dealt with was made; the
-    shard's lag is `updated_at` less this, and nothing when it is null. `caught_up`: the last read
-    found nothing more, and nothing is in hand.
+    `oldest_in_hand_at`: the epoch second of the oldest pending change; the shard's lag is
+    `updated_at` less this, and zero when it is null. `caught_up`: the last read returned nothing
+    more, and nothing is pending.
     """
 
     sequence_number: str | None = None
@@ -51,7 +51,7 @@ class Status(msgspec.Struct, rename="camel"):
 
 
 class StatusFile:
-    """Writes the status, no more often than it must."""
+    """Writes the status at most every `WRITE_SECONDS`."""
 
     def __init__(self, directory: Path) -> None:
         self._file = _state_file(directory)

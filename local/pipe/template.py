@@ -1,7 +1,7 @@
-"""The input template: what the pipe makes of one record.
+"""The input template: renders the payload of one record.
 
 Follows https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-input-transformation.html.
-Where AWS does not document what comes out, nothing is guessed: the record fails, with the reason.
+Where AWS does not document the output, nothing is guessed: the record fails, with the reason.
 """
 
 import re
@@ -25,11 +25,11 @@ encode = msgspec.json.Encoder().encode
 
 
 class TemplateError(DefinitionError):
-    """A template this pipe cannot take; the message names the place and the rule."""
+    """A template that this pipe does not accept; the message names the place and the rule."""
 
 
 class TransformationFailed(Exception):  # noqa: N818 - the name of the event in Pipes' logs
-    """A record the template makes nothing valid of. The message never holds its values."""
+    """A record whose payload would be invalid. The message never holds its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ _Variable = _Path | _Constant | _IngestionTime | _Event
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A variable with the text that stands before it."""
+    """A variable with the text before it."""
 
     text: bytes
     variable: _Variable
@@ -101,7 +101,7 @@ class Template:
         self._bare = len(self._parts) == 1 and not (self._parts[0].text + self._tail).strip()
 
     def render(self, event: Mapping[str, Any], ingested_at: float) -> bytes:
-        """The payload for an event that came at an epoch second. Raises TransformationFailed."""
+        """Render an event received at an epoch second. Raises TransformationFailed."""
         try:
             return encode(event) if self._whole else self._fill(event, ingested_at)
         except UnicodeEncodeError:
@@ -127,8 +127,8 @@ class Template:
         payload = b"".join(out)
         if risky is not None and not _is_json(payload):
             raise TransformationFailed(
-                f"<{risky}> stands within quotes, and Pipes does not escape what it inserts: with "
-                "this value the payload is not JSON; leave the quotes away"
+                f"<{risky}> is within quotes, and Pipes does not escape what it inserts: with "
+                "this value the payload is not JSON; leave out the quotes"
             )
         return payload
 
@@ -150,7 +150,7 @@ def _quoted(name: str, value: Any) -> bytes:
     if isinstance(value, str):
         return value.encode()
     if value is None or isinstance(value, dict | list):
-        raise _undocumented(name, "is no text, number or boolean, and stands within quotes")
+        raise _undocumented(name, "is not a text, number or boolean, and is within quotes")
     return encode(value)
 
 
@@ -171,7 +171,7 @@ def _is_json(payload: bytes) -> bool:
 def _compile(definition: PipeDefinition) -> tuple[list[_Part], bytes]:
     template = definition.input_template
     if not _is_unicode(template):
-        raise TemplateError("InputTemplate holds half of a surrogate pair, which is no text")
+        raise TemplateError("InputTemplate holds half of a surrogate pair, which is not text")
     parts: list[_Part] = []
     sample = ""
     quoted = False
@@ -182,7 +182,7 @@ def _compile(definition: PipeDefinition) -> tuple[list[_Part], bytes]:
         quoted = _within_quotes(text, quoted)
         variable = _variable(match.group(1), definition)
         if isinstance(variable, _Event) and quoted:
-            raise TemplateError(f"InputTemplate: <{variable.name}> must not stand within quotes")
+            raise TemplateError(f"InputTemplate: <{variable.name}> must not be within quotes")
         if variable.name == "aws.pipes.event.json" and not sample.rstrip().endswith(":"):
             raise TemplateError(
                 f"InputTemplate: <{variable.name}> must be the value of a JSON field"
@@ -210,7 +210,8 @@ def _is_unicode(text: str) -> bool:
 def _static(text: str) -> str:
     if unknown := _UNKNOWN_VARIABLE.search(text):
         raise TemplateError(
-            f"InputTemplate: {unknown.group()} is no path like <$.a.b> and no reserved variable"
+            f"InputTemplate: {unknown.group()} is neither a path like <$.a.b> nor a reserved "
+            "variable"
         )
     return text
 
@@ -232,7 +233,7 @@ def _variable(name: str, definition: PipeDefinition) -> _Variable:
         if "*" in name:
             raise TemplateError(f"InputTemplate: <{name}>: `*` in a path is not supported locally")
         if not _PATH.fullmatch(name):
-            raise TemplateError(f"InputTemplate: <{name}> is no path like <$.a.b> or <$.a[0]>")
+            raise TemplateError(f"InputTemplate: <{name}> is not a path like <$.a.b> or <$.a[0]>")
         return _Path(
             name, tuple(int(index) if index else key for key, index in _STEP.findall(name))
         )
@@ -250,4 +251,4 @@ def _variable(name: str, definition: PipeDefinition) -> _Variable:
         return _Event(name)
     if name == "aws.pipes.enrichment-arn":
         raise TemplateError(f"InputTemplate: <{name}>: the pipe has no enrichment")
-    raise TemplateError(f"InputTemplate: <{name}> is no reserved variable")
+    raise TemplateError(f"InputTemplate: <{name}> is not a reserved variable")

@@ -34,7 +34,7 @@ class ErrorLine(Struct, frozen=True):
     """A line of an error object: a record that Firehose could not deliver."""
 
     line: int
-    """Its number in the error object, from 1 on; 0 stands for an object that cannot be read."""
+    """Its number in the error object, from 1 on; 0 for an object that cannot be read."""
     code: str
     message: str
     failed_at: int | None = None
