@@ -51,7 +51,7 @@ def test_missing_credentials_are_one_line(
     command = [sys.executable, "-m", "sluice", "status"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert result.stderr.startswith("error: no AWS credentials are found; ")
+    assert result.stderr.startswith("error: there are no AWS credentials; ")
     assert result.stderr.count("\n") == 1
 
 
