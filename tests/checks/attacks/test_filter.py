@@ -27,6 +27,7 @@ from tests.checks.attacks.strategies import (
     records,
     spelt,
     spliced,
+    values,
 )
 
 Matches = Callable[[Mapping[str, Any]], bool]
@@ -95,6 +96,12 @@ ANY = objects((*NAMES, "$or", *OPERATORS, "wildcard", "cidr")).map(json.dumps) |
 def properties(compiled: Compile = compile_filters) -> tuple[Any, ...]:
     """The promise. `compiled` makes the matcher under attack."""
 
+    @given(st.sampled_from(RULES) | _TEXT_RULES, values(NAMES, 0))
+    def one_rule(rule: Any, leaf: Any) -> None:
+        pattern, record = {"a": [rule]}, {"a": leaf}
+        matches = compiled([json.dumps(pattern)])(record)
+        assert matches == _holds(pattern, record), "a pattern matches as it is documented"
+
     @given(GOOD, patterns(1), records(NAMES))
     def good_pattern(
         pattern: dict[str, Any], other: dict[str, Any], record: dict[str, Any]
@@ -114,7 +121,7 @@ def properties(compiled: Compile = compile_filters) -> tuple[Any, ...]:
             "a pattern matches as it is documented"
         )
 
-    return good_pattern, any_pattern
+    return one_rule, good_pattern, any_pattern
 
 
 def _holds(pattern: Mapping[str, Any], node: Mapping[str, Any]) -> bool:
@@ -179,9 +186,10 @@ def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-test_a_good_pattern_matches_as_documented, test_any_text_is_a_pattern_or_refused = map(
-    SUITE, properties()
-)
+one_rule, good_pattern, any_pattern = properties()
+test_a_rule_takes_a_leaf_as_documented = SUITE(one_rule)
+test_a_good_pattern_matches_as_documented = SUITE(good_pattern)
+test_any_text_is_a_pattern_or_refused = SUITE(any_pattern)
 
 
 def reversed_filters(patterns: Sequence[str]) -> Matches:
