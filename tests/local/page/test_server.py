@@ -99,6 +99,7 @@ def test_a_stop_ends_open_streams_at_once(site: Any, http: Any) -> None:
     assert not site.thread.is_alive()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "form", "message"),
     [
@@ -118,6 +119,7 @@ def test_a_part_that_cannot_be_reached_is_named_without_a_traceback(
     assert "Traceback" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "form", "message"),
     [
@@ -139,6 +141,7 @@ def test_a_value_that_no_command_takes_is_refused_by_its_rule(
     assert message in answer.data.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sql", [f"SELECT '{'x' * 200_000}'", "-- a comment\nSELECT 1"])
 def test_sql_reaches_the_command_whatever_its_length_and_its_opening(post: Any, sql: Any) -> None:
     assert "AWS cannot be reached" in post("/query", {"sql": sql}).data.decode()

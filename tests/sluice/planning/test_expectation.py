@@ -29,6 +29,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_both_ways_agree(case: str) -> None:
     layout, workload, seconds, transform_seconds = CASES[case]

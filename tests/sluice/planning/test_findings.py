@@ -149,6 +149,7 @@ def test_refusals_come_first() -> None:
     assert [each.severity for each in findings] == ["refuse", "warn"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "workload",
     [
@@ -223,6 +224,7 @@ def test_the_stack_that_a_hash_fills_most_passes() -> None:
     assert passes(split.plan)
 
 
+@pytest.mark.slow
 def test_a_warning_is_not_traded_for_another() -> None:
     plan = make_plan(
         Workload(changes_per_second=5, sites=700, late=0.3),
