@@ -1,1 +1,1 @@
-"""The page of the local run: what flows through the pipeline now, on loopback alone."""
+"""The page of the local run: what flows through the pipeline now, only on loopback."""

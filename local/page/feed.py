@@ -15,7 +15,7 @@ Regions = Mapping[str, str]
 
 
 class Feed:
-    """Shared by all listeners: a snapshot is rendered once, whoever watches."""
+    """Shared by all listeners: a snapshot is rendered once for all of them."""
 
     def __init__(self, render: Callable[[Snapshot], Regions]) -> None:
         self.snapshot = Snapshot()

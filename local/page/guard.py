@@ -1,4 +1,4 @@
-"""Who may talk to the page: browsers on this machine, from pages of this server.
+"""The guard of the page: it answers only browsers on this machine, from pages of this server.
 
 A web page elsewhere could reach a server on loopback through the browser, by DNS rebinding or by a
 form. The first names another host, the second another origin; both are refused.

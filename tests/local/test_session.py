@@ -25,7 +25,7 @@ from local.session import deploy, destroy
 
 
 def left_behind(endpoint_url: str) -> list[str]:
-    """What an account holds that a deployment of ours could have made."""
+    """Return the resources of an account that a deployment of ours could have made."""
     session = boto3.Session("test", "test", region_name="us-east-1")
 
     def client(name: Any) -> Any:

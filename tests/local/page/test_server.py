@@ -1,4 +1,4 @@
-"""What the page shows, streams and does, over HTTP."""
+"""The contents, the events and the actions of the page, over HTTP."""
 
 import re
 import time
