@@ -84,10 +84,10 @@ def dead_letter(stack: Stack, source: Source) -> Letter:
 
 
 def redriven(stack: Stack, **options: Any) -> tuple[Redriven, list[str]]:
-    counts, told = Redriven(), list[str]()
+    counts, reports = Redriven(), list[str]()
     with DeadLetters(stack, wait_seconds=0) as letters:
-        redrive(stack, letters, counts, told.append, **options)
-    return counts, told
+        redrive(stack, letters, counts, reports.append, **options)
+    return counts, reports
 
 
 def depth(stack: Stack) -> int:
@@ -110,9 +110,9 @@ def test_the_changes_of_the_range_alone_come_back_in_order(
         source.put(str(n))
     numbers = source.sequence_numbers()
     dead_letter(numbers[1], numbers[3], 3)
-    counts, told = redriven(stack)
+    counts, reports = redriven(stack)
     assert counts == Redriven(messages=1, removed=1, accepted=3)
-    assert not told
+    assert not reports
     assert ids(firehose_server.taken) == ["1", "2", "3"]
     assert depth(stack) == 0
 
@@ -176,15 +176,15 @@ def test_a_dry_run_puts_nothing_and_leaves_the_messages_to_the_next(
     assert redriven(stack)[0] == Redriven(messages=1, accepted=1, removed=1)
 
 
-def test_what_has_aged_out_is_told_and_its_message_removed(
+def test_what_has_aged_out_is_reported_and_its_message_removed(
     stack: Stack, source: Source, dead_letter: Letter, firehose_server: FakeFirehose
 ) -> None:
     source.put("a")
     dead_letter(NOTHING, NOTHING, 7)
-    counts, told = redriven(stack)
+    counts, reports = redriven(stack)
     assert counts == Redriven(messages=1, removed=1, aged_out=7)
-    assert told[0].startswith("7 of 7 changes")
-    assert "2026-01-02T03:04:05Z" in told[0]
+    assert reports[0].startswith("7 of 7 changes")
+    assert "2026-01-02T03:04:05Z" in reports[0]
     assert not firehose_server.batches
     assert depth(stack) == 0
 
@@ -195,9 +195,9 @@ def test_the_rest_of_a_range_that_began_to_age_out_comes_back(
     for name in ("a", "b", "c"):
         source.put(name)
     dead_letter(NOTHING, source.sequence_numbers()[1], 5)
-    counts, told = redriven(stack)
+    counts, reports = redriven(stack)
     assert counts == Redriven(messages=1, removed=1, accepted=2, aged_out=3)
-    assert told[0].startswith("3 of 5 changes")
+    assert reports[0].startswith("3 of 5 changes")
     assert ids(firehose_server.taken) == ["a", "b"]
 
 
@@ -245,9 +245,9 @@ def test_a_change_too_large_for_firehose_stays_and_its_neighbour_comes_back(
     source.put("small")
     numbers = source.sequence_numbers()
     dead_letter(numbers[0], numbers[1], 2)
-    counts, told = redriven(stack)
+    counts, reports = redriven(stack)
     assert counts == Redriven(messages=1, accepted=1, too_large=1)
-    assert numbers[0] in told[0]
+    assert numbers[0] in reports[0]
     assert ids(firehose_server.taken) == ["small"]
     assert depth(stack) == 1
 
@@ -275,24 +275,24 @@ def test_a_message_that_cannot_be_followed_stays_and_the_next_is_done(
     (number,) = source.sequence_numbers()
     dead_letter(number, number, **pointer)
     dead_letter(number, number)
-    counts, told = redriven(stack)
+    counts, reports = redriven(stack)
     assert counts == Redriven(messages=2, removed=1, accepted=1, unreadable=1)
-    assert reason in told[0]
+    assert reason in reports[0]
     assert ids(firehose_server.taken) == ["a"]
     assert depth(stack) == 1
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '{"DDBStreamBatchInfo": {"shardId": 7}}'])
-def test_a_message_that_points_at_nothing_is_told_and_stays(
+def test_a_message_that_points_at_nothing_is_reported_and_stays(
     stack: Stack, source: Source, dead_letter: Letter, body: str
 ) -> None:
     stack.sqs.send_message(QueueUrl=stack.output("DeadLetterQueueUrl"), MessageBody=body or " ")
     source.put("a")
     (number,) = source.sequence_numbers()
     dead_letter(number, number)
-    counts, told = redriven(stack)
+    counts, reports = redriven(stack)
     assert counts == Redriven(messages=2, removed=1, accepted=1, unreadable=1)
-    assert "points at no changes" in told[0]
+    assert "points at no changes" in reports[0]
     assert depth(stack) == 1
 
 
