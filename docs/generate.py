@@ -17,7 +17,7 @@ from chalicelib.schema import EVENT_TIME, LAYOUT, Record
 from chalicelib.types import field_types, struct_fields
 from docs.commands import command_tables
 from docs.licences import licences_page
-from docs.rights import rights_tables
+from docs.rights import operators_tables, rights_tables
 from docs.scale import large_case, middle_case, small_case
 from infrastructure.settings import DeploymentSettings
 
@@ -112,6 +112,12 @@ Firehose gets these prefixes:
 """
 
 
+def security_page() -> str:
+    """The page about security, its tables of rights anew."""
+    page = with_block(SECURITY_PAGE.read_text(), "rights", rights_tables())
+    return with_block(page, "operators", operators_tables())
+
+
 def scale_page() -> str:
     """The page about scale, its cases worked through anew."""
     page = SCALE_PAGE.read_text()
@@ -177,7 +183,7 @@ def pages() -> dict[Path, str]:
     return {
         RECORD_PAGE: record_page(),
         LICENCES_PAGE: licences_page(),
-        SECURITY_PAGE: with_block(SECURITY_PAGE.read_text(), "rights", rights_tables()),
+        SECURITY_PAGE: security_page(),
         SCALE_PAGE: scale_page(),
         OPERATIONS_PAGE: operations_page(),
         README: with_block(README.read_text(), "settings", settings_table()),

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from infrastructure.access import ANYONE, IAM_CALLERS, Condition, Right
+from infrastructure.operators import OPERATORS, POLICIES
 from infrastructure.rights import RIGHTS
 
 _OPERATORS = {
@@ -26,7 +28,8 @@ def rights_tables(rights: Iterable[Right] = RIGHTS) -> str:
     allowed: list[str] = []
     refused: list[str] = []
     for right in rights:
-        (allowed if right.effect == "Allow" else refused).append(_row(right))
+        who = right.who if right.who in (ANYONE, IAM_CALLERS) else _code(right.who)
+        (allowed if right.effect == "Allow" else refused).append(_row(who, right))
     return "\n".join(
         [*_head("who", "may do"), *allowed, "", *_head("who", "may never do"), *refused]
     )
@@ -36,12 +39,33 @@ def _head(who: str, what: str) -> list[str]:
     return [f"| {who} | {what} | on | only when | why |", "|---|---|---|---|---|"]
 
 
-def _row(right: Right) -> str:
+def operators_tables() -> str:
+    """The policies with their commands, then what each command needs, as Markdown tables."""
+    commands: dict[Right, list[str]] = {}
+    for right in OPERATORS:
+        commands.setdefault(replace(right, who=""), []).append(right.who.removeprefix("sluice "))
+    every = {command for names in commands.values() for command in names}
+    return "\n".join(
+        [
+            "| policy | lets its holder run |",
+            "|---|---|",
+            *(f"| `Operators/{name}` | {_codes(names)} |" for name, names in POLICIES.items()),
+            "",
+            *_head("command", "needs"),
+            *(
+                _row("all" if set(names) == every else _codes(names), right)
+                for right, names in commands.items()
+            ),
+        ]
+    )
+
+
+def _row(who: str, right: Right) -> str:
     conditions = [_condition(each) for each in right.conditions]
     if right.holds_when:
         conditions.append(f"the deployment: {right.holds_when}")
     cells = (
-        right.who if right.who in (ANYONE, IAM_CALLERS) else _code(right.who),
+        who,
         _codes(right.actions),
         _codes(right.on),
         "; ".join(conditions) or "always",

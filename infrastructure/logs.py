@@ -20,11 +20,6 @@ def vended_log_group_name(settings: DeploymentSettings) -> str:
     return f"/aws/vendedlogs/pipes/{settings.stack_name}"
 
 
-def log_group_names(settings: DeploymentSettings) -> tuple[str, ...]:
-    """Patterns of every log group's name; a generated name begins with the stack's."""
-    return (f"{settings.stack_name}-*", vended_log_group_name(settings))
-
-
 class Log(logs.LogGroup):
     """An encrypted log group that goes with the stack: logs are evidence, never data."""
 

@@ -24,32 +24,35 @@ _KEY_USE = (
 )
 """What a service does with a key on its caller's behalf, each action by its name."""
 
-_BUCKET = "${Lake/Bucket.Arn}"
-_QUEUE = "${Pipe/DeadLetters.Arn}"
+BUCKET = "${Lake/Bucket.Arn}"
+QUEUE = "${Pipe/DeadLetters.Arn}"
 TOPIC = "${Alarms/Topic}"
 _ACCOUNT = "${AWS::AccountId}"
 EMPTYING = "${Custom::S3AutoDeleteObjectsCustomResourceProvider/Role.Arn}"
 STREAM = "${Delivery/Stream.Arn}"
 EMPTYING_LOG = "${Lake/EmptyingLog.Arn}"
-_DOCS = "https://docs.aws.amazon.com/"
-_IAM = f"{_DOCS}IAM/latest/UserGuide/"
-_FIREHOSE_ACCESS = f"{_DOCS}firehose/latest/dev/controlling-access.html"
+DOCS = "https://docs.aws.amazon.com/"
+_IAM = f"{DOCS}IAM/latest/UserGuide/"
+FIREHOSE_ENCRYPTION = f"{DOCS}firehose/latest/dev/encryption.html"
+_FIREHOSE_ACCESS = f"{DOCS}firehose/latest/dev/controlling-access.html"
 _FIREHOSE_EXTERNAL_ID = (
     "https://github.com/hashicorp/terraform-provider-aws/blob/main/"
     "internal/service/firehose/delivery_stream_test.go"
 )
-_LAMBDA_ROLE = f"{_DOCS}lambda/latest/dg/lambda-intro-execution-role.html"
-_LAMBDA_LOGS = f"{_DOCS}lambda/latest/dg/monitoring-cloudwatchlogs.html"
-_PIPE_ACCESS = f"{_DOCS}eventbridge/latest/userguide/eb-pipes-permissions.html"
+_LAMBDA_ROLE = f"{DOCS}lambda/latest/dg/lambda-intro-execution-role.html"
+_LAMBDA_LOGS = f"{DOCS}lambda/latest/dg/monitoring-cloudwatchlogs.html"
+_PIPE_ACCESS = f"{DOCS}eventbridge/latest/userguide/eb-pipes-permissions.html"
 _PERIMETER = f"{_IAM}access_policies_data-perimeters.html"
 _TLS = f"{_IAM}reference_policies_condition-keys.html#condition-keys-securetransport"
 
 
-def _arn(service: str, rest: str) -> str:
+def arn(service: str, rest: str) -> str:
+    """The ARN of something in the stack's account and region."""
     return f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:{_ACCOUNT}:{rest}"
 
 
-def _encrypted_table(settings: DeploymentSettings) -> bool:
+def has_table_key(settings: DeploymentSettings) -> bool:
+    """Whether the table is encrypted with a customer key."""
     return settings.existing_table is None or settings.existing_table.key_arn is not None
 
 
@@ -64,19 +67,27 @@ def _emptied(settings: DeploymentSettings) -> bool:
 _THIS_ACCOUNT = Condition("StringEquals", "aws:SourceAccount", (_ACCOUNT,))
 _ALARMS_OF_THE_STACK = (
     _THIS_ACCOUNT,
-    Condition("ArnLike", "aws:SourceArn", (_arn("cloudwatch", "alarm:<stack>-*"),)),
+    Condition("ArnLike", "aws:SourceArn", (arn("cloudwatch", "alarm:<stack>-*"),)),
 )
 _FOREIGN = (
     Condition("StringNotEquals", "aws:PrincipalAccount", (_ACCOUNT,)),
     Condition("BoolIfExists", "aws:PrincipalIsAWSService", ("false",)),
 )
-_BUCKET_AND_OBJECTS = (_BUCKET, f"{_BUCKET}/*")
+_BUCKET_AND_OBJECTS = (BUCKET, f"{BUCKET}/*")
 
 
-def _via(service: str) -> Condition:
+def via(service: str) -> Condition:
+    """The condition that a service uses the key on its caller's behalf."""
     return Condition(
         "StringEquals", "kms:ViaService", (f"{service}.${{AWS::Region}}.amazonaws.com",)
     )
+
+
+OF_THE_BUCKET = (
+    via("s3"),
+    # With a bucket key the context is the bucket, not the object.
+    Condition("StringEquals", "kms:EncryptionContext:aws:s3:arn", (BUCKET,)),
+)
 
 
 def _writes(role: str, log: str) -> Right:
@@ -123,16 +134,16 @@ _FUNCTIONS = (
         ),
         on=("<table>",),
         why="What the API's routes do: write, read, delete and list records.",
-        source=f"{_DOCS}amazondynamodb/latest/developerguide/api-permissions-reference.html",
+        source=f"{DOCS}amazondynamodb/latest/developerguide/api-permissions-reference.html",
     ),
     Right(
         who="${Runtime/ApiRole.Arn}",
         actions=_KEY_USE,
         on=("<table key>",),
-        conditions=(_via("dynamodb"),),
+        conditions=(via("dynamodb"),),
         why="DynamoDB uses the table's key with its caller's rights.",
-        source=f"{_DOCS}amazondynamodb/latest/developerguide/encryption.usagenotes.html",
-        holds=_encrypted_table,
+        source=f"{DOCS}amazondynamodb/latest/developerguide/encryption.usagenotes.html",
+        holds=has_table_key,
         holds_when="the table has a customer key",
     ),
     Right(
@@ -140,15 +151,15 @@ _FUNCTIONS = (
         actions=("execute-api:Invoke",),
         on=("${RestAPI}",),
         why="Every route needs a signed request; who may sign is for the account's own policies.",
-        source=f"{_DOCS}apigateway/latest/developerguide/permissions.html",
+        source=f"{DOCS}apigateway/latest/developerguide/permissions.html",
     ),
     Right(
         who="apigateway.amazonaws.com",
         actions=("lambda:InvokeFunction",),
         on=("${APIHandler}",),
-        conditions=(Condition("ArnLike", "aws:SourceArn", (_arn("execute-api", "${RestAPI}/*"),)),),
+        conditions=(Condition("ArnLike", "aws:SourceArn", (arn("execute-api", "${RestAPI}/*"),)),),
         why="The API calls its function, for requests of this API alone.",
-        source=f"{_DOCS}lambda/latest/dg/services-apigateway.html",
+        source=f"{DOCS}lambda/latest/dg/services-apigateway.html",
     ),
 )
 
@@ -159,7 +170,7 @@ _PIPE = (
         on=("${Pipe/Role.Arn}",),
         conditions=(
             _THIS_ACCOUNT,
-            Condition("ArnLike", "aws:SourceArn", (_arn("pipes", "pipe/*"),)),
+            Condition("ArnLike", "aws:SourceArn", (arn("pipes", "pipe/*"),)),
         ),
         why="The pipe works under its role. Its name is made after the role, so any pipe of the "
         "account passes that somebody may give the role to (`iam:PassRole`).",
@@ -187,9 +198,9 @@ _PIPE = (
     Right(
         who="${Pipe/Role.Arn}",
         actions=("sqs:SendMessage",),
-        on=(_QUEUE,),
+        on=(QUEUE,),
         why="It leaves a dead letter where it had to give up.",
-        source=f"{_DOCS}eventbridge/latest/userguide/eb-pipes-dynamodb.html",
+        source=f"{DOCS}eventbridge/latest/userguide/eb-pipes-dynamodb.html",
     ),
     Right(
         who="${Pipe/Role.Arn}",
@@ -197,15 +208,15 @@ _PIPE = (
         on=(KEY,),
         why="Firehose asks both of whoever puts into a stream with a customer key, and SQS of "
         "whoever sends to an encrypted queue.",
-        source=f"{_DOCS}firehose/latest/dev/encryption.html",
+        source=FIREHOSE_ENCRYPTION,
     ),
     Right(
         who="${Pipe/Role.Arn}",
         actions=("kms:Decrypt",),
         on=("<table key>",),
         why="A table's stream is encrypted with the key of its table.",
-        source=f"{_DOCS}eventbridge/latest/userguide/eb-pipes-error-troubleshooting.html",
-        holds=_encrypted_table,
+        source=f"{DOCS}eventbridge/latest/userguide/eb-pipes-error-troubleshooting.html",
+        holds=has_table_key,
         holds_when="the table has a customer key",
     ),
 )
@@ -222,14 +233,14 @@ _DELIVERY = (
     Right(
         who="${Delivery/Role.Arn}",
         actions=("s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"),
-        on=(_BUCKET,),
+        on=(BUCKET,),
         why="It finds the bucket and its own unfinished uploads.",
         source=f"{_FIREHOSE_ACCESS}#using-iam-s3",
     ),
     Right(
         who="${Delivery/Role.Arn}",
         actions=("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"),
-        on=(f"{_BUCKET}/data/*", f"{_BUCKET}/errors/*"),
+        on=(f"{BUCKET}/data/*", f"{BUCKET}/errors/*"),
         why="It writes objects of names it chooses below two prefixes. It cannot delete any.",
         source=f"{_FIREHOSE_ACCESS}#using-iam-s3",
     ),
@@ -237,10 +248,7 @@ _DELIVERY = (
         who="${Delivery/Role.Arn}",
         actions=("kms:Decrypt", "kms:GenerateDataKey"),
         on=(KEY,),
-        conditions=(
-            _via("s3"),
-            Condition("StringEquals", "kms:EncryptionContext:aws:s3:arn", (_BUCKET,)),
-        ),
+        conditions=OF_THE_BUCKET,
         why="S3 encrypts what it writes, for this bucket alone.",
         source=f"{_FIREHOSE_ACCESS}#using-iam-s3",
     ),
@@ -262,9 +270,9 @@ _DELIVERY = (
         who="${Delivery/Role.Arn}",
         actions=("glue:GetTable", "glue:GetTableVersion", "glue:GetTableVersions"),
         on=(
-            _arn("glue", "catalog"),
-            _arn("glue", "database/<database>"),
-            _arn("glue", "table/<database>/${Catalog/Changes}"),
+            arn("glue", "catalog"),
+            arn("glue", "database/<database>"),
+            arn("glue", "table/<database>/${Catalog/Changes}"),
         ),
         why="It reads the columns that it converts to.",
         source=f"{_FIREHOSE_ACCESS}#using-iam-glue",
@@ -279,7 +287,7 @@ _RESOURCES = (
         actions=("kms:*",),
         on=(KEY,),
         why="The key leaves it to the account's own policies who else may use or manage it.",
-        source=f"{_DOCS}kms/latest/developerguide/key-policy-default.html",
+        source=f"{DOCS}kms/latest/developerguide/key-policy-default.html",
     ),
     Right(
         who="logs.${AWS::Region}.amazonaws.com",
@@ -290,13 +298,13 @@ _RESOURCES = (
                 "ArnLike",
                 "kms:EncryptionContext:aws:logs:arn",
                 (
-                    _arn("logs", "log-group:<stack>-*"),
-                    _arn("logs", "log-group:/aws/vendedlogs/pipes/<stack>"),
+                    arn("logs", "log-group:<stack>-*"),
+                    arn("logs", "log-group:/aws/vendedlogs/pipes/<stack>"),
                 ),
             ),
         ),
         why="CloudWatch Logs encrypts the log groups of this stack.",
-        source=f"{_DOCS}AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html",
+        source=f"{DOCS}AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html",
     ),
     Right(
         who="cloudwatch.amazonaws.com",
@@ -304,7 +312,7 @@ _RESOURCES = (
         on=(KEY,),
         conditions=_ALARMS_OF_THE_STACK,
         why="Alarms tell a topic that is encrypted.",
-        source=f"{_DOCS}sns/latest/dg/sns-key-management.html",
+        source=f"{DOCS}sns/latest/dg/sns-key-management.html",
     ),
     Right(
         who="cloudwatch.amazonaws.com",
@@ -312,7 +320,7 @@ _RESOURCES = (
         on=(TOPIC,),
         conditions=_ALARMS_OF_THE_STACK,
         why="Alarms of this stack tell their topic.",
-        source=f"{_DOCS}sns/latest/dg/sns-access-policy-use-cases.html",
+        source=f"{DOCS}sns/latest/dg/sns-access-policy-use-cases.html",
     ),
     Right(
         who=ANYONE,
@@ -340,11 +348,11 @@ _RESOURCES = (
         effect="Deny",
         conditions=(Condition("NumericLessThan", "s3:TlsVersion", ("1.2",)),),
         why="TLS that is out of date.",
-        source=f"{_DOCS}AmazonS3/latest/userguide/amazon-s3-policy-keys.html",
+        source=f"{DOCS}AmazonS3/latest/userguide/amazon-s3-policy-keys.html",
     ),
     _refuses_plain_http("s3:*", *_BUCKET_AND_OBJECTS),
     _refuses_plain_http("kms:*", KEY),
-    _refuses_plain_http("sqs:*", _QUEUE),
+    _refuses_plain_http("sqs:*", QUEUE),
     _refuses_plain_http("sns:Publish", TOPIC),
 )
 
@@ -374,7 +382,7 @@ _EMPTYING_OF_THE_BUCKET = (
         actions=("s3:DeleteObject*", "s3:GetBucket*", "s3:List*", "s3:PutBucketPolicy"),
         on=_BUCKET_AND_OBJECTS,
         why="The CDK's function deletes every version, and first forbids new objects.",
-        source=f"{_DOCS}cdk/api/v2/docs/aws-cdk-lib.aws_s3.Bucket.html#autodeleteobjects",
+        source=f"{DOCS}cdk/api/v2/docs/aws-cdk-lib.aws_s3.Bucket.html#autodeleteobjects",
         holds=_emptied,
         holds_when=_EMPTIES,
     ),

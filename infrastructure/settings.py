@@ -30,6 +30,7 @@ from sluice.planning.workload import Workload
 Target = Literal["aws", "local"]
 KeepOrDrop = Literal["keep", "drop"]
 Format = Literal["json", "parquet"]
+OperatorPolicies = Literal["none", "policies"]
 
 _LogDaysOfTwoYears = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731]
 LogDays = Literal[_LogDaysOfTwoYears, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
@@ -220,6 +221,9 @@ class DeploymentSettings:
 
     expected_sites: Annotated[int, whole(1, 100_000_000, example=20)] | None = None
     """How many sites the changes are expected to belong to."""
+
+    operators: OperatorPolicies = "none"
+    """Whether the stack makes managed policies for who runs `sluice`: docs/security.md has them."""
 
     @property
     def retains_data(self) -> bool:

@@ -10,6 +10,7 @@ from infrastructure.delivery import Delivery
 from infrastructure.encryption import Encryption
 from infrastructure.lake import ERRORS_FILTER, Lake
 from infrastructure.metrics import Metrics
+from infrastructure.operators import Operators
 from infrastructure.pipe import Pipe
 from infrastructure.records import Records
 from infrastructure.runtime import Runtime
@@ -79,6 +80,8 @@ class Sluice(Stack):
             alarms=alarms.alarms,
             watches=watched,
         )
+        if settings.operators == "policies":
+            Operators(self, "Operators", settings=settings)
         Tags.of(self).add("application", "sluice")
         Tags.of(self).add("sluice:stage", settings.stage)
         outputs = {

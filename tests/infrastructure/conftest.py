@@ -34,6 +34,7 @@ DEPLOYMENTS = {
         "old_version_days": "8",
         "log_days": "3653",
         "alarm_email": "operator@example.com",
+        "operators": "policies",
     },
     "attached": {
         "stage": "attached",

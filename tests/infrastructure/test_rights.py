@@ -5,12 +5,19 @@ from typing import Any
 import pytest
 
 from infrastructure.access import ANYONE, Grant, granted
+from infrastructure.operators import POLICY_RIGHTS
 from infrastructure.rights import RIGHTS
 from infrastructure.settings import DeploymentSettings
 from tests.policies import stated
 
 KINDS = ["dev", "prod", "attached", "unencrypted", "local"]
 """Of them, prod delivers Parquet and keeps its bucket; two follow a table, one without a key."""
+
+
+def declared(settings: DeploymentSettings) -> set[Grant]:
+    """All that a deployment may allow or refuse."""
+    of_operators = POLICY_RIGHTS if settings.operators == "policies" else ()
+    return granted((*RIGHTS, *of_operators), settings)
 
 
 def settings_of(deployment: Any) -> DeploymentSettings:
@@ -20,14 +27,14 @@ def settings_of(deployment: Any) -> DeploymentSettings:
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_allowed_or_refused_that_is_not_declared(deployments: Any, kind: str) -> None:
     deployment = deployments[kind]
-    undeclared = set(stated(deployment.all())) - granted(RIGHTS, settings_of(deployment))
+    undeclared = set(stated(deployment.all())) - declared(settings_of(deployment))
     assert not undeclared
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_declared_right_is_in_use(deployments: Any, kind: str) -> None:
     deployment = deployments[kind]
-    unused = granted(RIGHTS, settings_of(deployment)) - set(stated(deployment.all()))
+    unused = declared(settings_of(deployment)) - set(stated(deployment.all()))
     assert not unused
 
 

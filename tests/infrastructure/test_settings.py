@@ -56,6 +56,7 @@ def test_every_setting_can_be_given_as_text() -> None:
         "changes_per_second": "10",
         "change_bytes": "700",
         "expected_sites": "20",
+        "operators": "policies",
     }
     assert set(given) == {field.name for field in fields(DeploymentSettings)}
     assert DeploymentSettings.from_context(given) == DeploymentSettings(
@@ -81,6 +82,7 @@ def test_every_setting_can_be_given_as_text() -> None:
         changes_per_second=10,
         change_bytes=700,
         expected_sites=20,
+        operators="policies",
     )
 
 

@@ -15,6 +15,7 @@ UNTAGGABLE = {
     "AWS::Athena::NamedQuery",
     "AWS::Glue::Database",
     "AWS::Glue::Table",
+    "AWS::IAM::ManagedPolicy",
     "AWS::IAM::Policy",
     "AWS::Lambda::Permission",
     "AWS::Logs::LogStream",

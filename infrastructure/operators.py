@@ -1,0 +1,332 @@
+"""The one table of what the commands of `sluice` need, and the managed policies that grant it.
+
+A command's rights are rows like those of the roles in `rights`, with the command in the place of
+the caller. A policy lets its holder run a few commands, and grants the rows of those alone.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infrastructure.access import Condition, Right
+from infrastructure.acknowledgments import acknowledge_wildcards
+from infrastructure.grants import statements
+from infrastructure.rights import (
+    BUCKET,
+    DOCS,
+    FIREHOSE_ENCRYPTION,
+    KEY,
+    OF_THE_BUCKET,
+    QUEUE,
+    STREAM,
+    arn,
+    has_table_key,
+    via,
+)
+from infrastructure.settings import DeploymentSettings
+
+POLICIES: Mapping[str, tuple[str, ...]] = {
+    "Read": ("status", "tree", "sample", "failed", "query", "verify", "plan"),
+    "Repair": ("replay", "redrive"),
+    "Write": ("seed", "backfill"),
+}
+"""The managed policies by their names in the stack, each with the commands it is for."""
+
+_ALL = tuple(command for commands in POLICIES.values() for command in commands)
+_LAKE, _QUARANTINE, _REPLAYED, _RESULTS = (
+    f"{BUCKET}/{prefix}/*" for prefix in ("data", "errors", "errors-replayed", "query-results")
+)
+_AUTHORIZATION = f"{DOCS}service-authorization/latest/reference/"
+_S3 = f"{_AUTHORIZATION}list_amazons3.html"
+_DYNAMODB = f"{_AUTHORIZATION}list_amazondynamodb.html"
+_ATHENA = f"{DOCS}athena/latest/ug/managed-policies.html"
+_SSE_KMS = f"{DOCS}AmazonS3/latest/userguide/UsingKMSEncryption.html"
+
+
+def _rows(
+    *commands: str,
+    may: Iterable[str],
+    on: Iterable[str],
+    why: str,
+    source: str,
+    when: Iterable[Condition] = (),
+) -> list[Right]:
+    """The same right of several commands."""
+    return [
+        Right(
+            who=f"sluice {command}",
+            actions=tuple(may),
+            on=tuple(on),
+            why=why,
+            source=source,
+            conditions=tuple(when),
+        )
+        for command in commands
+    ]
+
+
+def _table_key_rows(*commands: str, when: Iterable[Condition] = ()) -> list[Right]:
+    return [
+        Right(
+            who=f"sluice {command}",
+            actions=("kms:Decrypt",),
+            on=("<table key>",),
+            why="What the table holds, and its stream, is encrypted with the table's key.",
+            source=f"{DOCS}amazondynamodb/latest/developerguide/encryption.usagenotes.html",
+            conditions=tuple(when),
+            holds=has_table_key,
+            holds_when="the table has a customer key",
+        )
+        for command in commands
+    ]
+
+
+OPERATORS: tuple[Right, ...] = (
+    *_rows(
+        *_ALL,
+        may=["cloudformation:DescribeStacks"],
+        on=[arn("cloudformation", "stack/<stack>/*")],
+        why="A command finds the parts of the stack by its outputs.",
+        source=f"{_AUTHORIZATION}list_awscloudformation.html",
+    ),
+    *_rows(
+        *("status", "verify", "backfill"),
+        may=["pipes:DescribePipe"],
+        on=["${Pipe/Pipe.Arn}"],
+        why="The pipe's state, its start, and which changes it passes.",
+        source=f"{_AUTHORIZATION}list_amazoneventbridgepipes.html",
+    ),
+    *_rows(
+        *("status", "verify"),
+        may=["firehose:DescribeDeliveryStream"],
+        on=[STREAM],
+        why="The delivery stream's state and buffers.",
+        source=f"{_AUTHORIZATION}list_amazonkinesisfirehose.html",
+    ),
+    *_rows(
+        *("status", "verify", "redrive"),
+        may=["sqs:GetQueueAttributes"],
+        on=[QUEUE],
+        why="How many dead letters there are.",
+        source=f"{_AUTHORIZATION}list_amazonsqs.html",
+    ),
+    *_rows(
+        "status",
+        may=["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricStatistics"],
+        on=["*"],
+        why="Which alarms are off, and how old what waits is. CloudWatch knows no narrower right.",
+        source=f"{_AUTHORIZATION}list_amazoncloudwatch.html",
+    ),
+    *_rows(
+        *("status", "tree", "sample", "failed", "plan", "replay"),
+        may=["s3:ListBucket"],
+        on=[BUCKET],
+        why="Which objects there are.",
+        source=_S3,
+    ),
+    *_rows(
+        *("status", "tree", "sample", "plan"),
+        may=["s3:GetObject"],
+        on=[_LAKE],
+        why="Lines of the lake.",
+        source=_S3,
+    ),
+    *_rows(
+        *("status", "failed", "replay"),
+        may=["s3:GetObject"],
+        on=[_QUARANTINE, _REPLAYED],
+        why="What lies in quarantine, and the notes of what was replayed.",
+        source=_S3,
+    ),
+    *_rows(
+        "replay",
+        may=["s3:PutObject", "s3:DeleteObject"],
+        on=[_REPLAYED],
+        why="It keeps what was replayed, and a note of how far it is.",
+        source=_S3,
+    ),
+    *_rows(
+        "replay",
+        may=["s3:DeleteObject"],
+        on=[_QUARANTINE],
+        why="What was replayed leaves quarantine.",
+        source=_S3,
+    ),
+    *_rows(
+        *("status", "tree", "sample", "plan", "failed", "query", "verify", "replay"),
+        may=["kms:Decrypt"],
+        on=[KEY],
+        when=OF_THE_BUCKET,
+        why="Objects are encrypted with the stack's key.",
+        source=_SSE_KMS,
+    ),
+    *_rows(
+        *("query", "verify", "replay"),
+        may=["kms:GenerateDataKey"],
+        on=[KEY],
+        when=OF_THE_BUCKET,
+        why="Objects are written under the stack's key: results of queries, and what was replayed.",
+        source=_SSE_KMS,
+    ),
+    *_rows(
+        *("query", "verify"),
+        may=[
+            "athena:GetQueryExecution",
+            "athena:GetQueryResults",
+            "athena:StartQueryExecution",
+            "athena:StopQueryExecution",
+        ],
+        on=[arn("athena", "workgroup/${Catalog/WorkGroup}")],
+        why="Queries run in the stack's workgroup, and are stopped by Ctrl-C.",
+        source=f"{DOCS}athena/latest/ug/workgroups-iam-policy.html",
+    ),
+    *_rows(
+        *("query", "verify"),
+        may=["athena:GetTableMetadata"],
+        on=[arn("athena", "datacatalog/AwsDataCatalog")],
+        why="How the lake is laid out, and what its tables show.",
+        source=f"{_AUTHORIZATION}list_amazonathena.html",
+    ),
+    *_rows(
+        *("query", "verify"),
+        may=["glue:GetDatabase", "glue:GetPartitions", "glue:GetTable"],
+        on=[
+            arn("glue", "catalog"),
+            arn("glue", "database/<database>"),
+            arn("glue", "table/<database>/*"),
+        ],
+        why="Athena reads the tables of the lake with its caller's rights.",
+        source=f"{DOCS}athena/latest/ug/fine-grained-access-to-glue-resources.html",
+    ),
+    *_rows(
+        *("query", "verify"),
+        may=["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+        on=[BUCKET],
+        why="Athena finds the objects, and the place of its results.",
+        source=_ATHENA,
+    ),
+    *_rows(
+        *("query", "verify"),
+        may=["s3:GetObject"],
+        on=[_LAKE],
+        why="Athena reads the lake with its caller's rights.",
+        source=_ATHENA,
+    ),
+    *_rows(
+        *("query", "verify"),
+        may=[
+            "s3:AbortMultipartUpload",
+            "s3:GetObject",
+            "s3:ListMultipartUploadParts",
+            "s3:PutObject",
+        ],
+        on=[_RESULTS],
+        why="Athena writes and reads results with its caller's rights.",
+        source=_ATHENA,
+    ),
+    *_rows(
+        "verify",
+        may=["lambda:GetFunctionConfiguration"],
+        on=["${Transform.Arn}"],
+        why="Whether undeclared attributes are kept.",
+        source=f"{_AUTHORIZATION}list_awslambda.html",
+    ),
+    *_rows(
+        *("verify", "plan", "backfill"),
+        may=["dynamodb:DescribeTable"],
+        on=["<table>"],
+        why="The table's key, its size and its stream.",
+        source=_DYNAMODB,
+    ),
+    *_rows(
+        *("verify", "backfill"),
+        may=["dynamodb:Scan"],
+        on=["<table>"],
+        why="The table's items.",
+        source=_DYNAMODB,
+    ),
+    *_table_key_rows("verify", "backfill", when=[via("dynamodb")]),
+    *_table_key_rows("plan", "redrive"),
+    *_rows(
+        "plan",
+        may=["dynamodb:DescribeStream"],
+        on=["<stream>"],
+        why="The shards of the table's stream.",
+        source=_DYNAMODB,
+    ),
+    *_rows(
+        *("plan", "redrive"),
+        may=["dynamodb:GetRecords", "dynamodb:GetShardIterator"],
+        on=["<stream>"],
+        why="Changes from the table's stream.",
+        source=_DYNAMODB,
+    ),
+    *_rows(
+        "redrive",
+        may=["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"],
+        on=[QUEUE],
+        why="It reads the dead letters, gives back what it leaves, and removes what arrived.",
+        source=f"{_AUTHORIZATION}list_amazonsqs.html",
+    ),
+    *_rows(
+        *("replay", "redrive", "backfill"),
+        may=["firehose:PutRecordBatch"],
+        on=[STREAM],
+        why="It puts changes into the delivery stream.",
+        source=f"{_AUTHORIZATION}list_amazonkinesisfirehose.html",
+    ),
+    *_rows(
+        *("replay", "redrive", "backfill"),
+        may=["kms:Decrypt", "kms:GenerateDataKey"],
+        on=[KEY],
+        why="Firehose asks both of whoever puts into a stream with a customer key; SQS asks the "
+        "first of whoever reads an encrypted queue.",
+        source=FIREHOSE_ENCRYPTION,
+    ),
+    *_rows(
+        "seed",
+        may=["execute-api:Invoke"],
+        on=[arn("execute-api", "${RestAPI}/*/*/records*")],
+        why="It writes through the API, like any caller.",
+        source=f"{DOCS}apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-invoke-api.html",
+    ),
+)
+"""The table."""
+
+
+def _policy(name: str) -> str:
+    return f"${{Operators/{name}.Arn}}"
+
+
+POLICY_RIGHTS = tuple(
+    dict.fromkeys(
+        replace(right, who=_policy(name))
+        for name, commands in POLICIES.items()
+        for right in OPERATORS
+        if right.who.removeprefix("sluice ") in commands
+    )
+)
+"""The same rights with the policies in the place of the commands."""
+
+
+class Operators(Construct):
+    """The managed policies, attached to nobody."""
+
+    def __init__(self, scope: Construct, id: str, *, settings: DeploymentSettings) -> None:
+        super().__init__(scope, id)
+        for name, commands in POLICIES.items():
+            rights = statements(self, _policy(name), settings, POLICY_RIGHTS)
+            policy = iam.ManagedPolicy(
+                self,
+                name,
+                description=f"sluice {', '.join(commands)} of {settings.stack_name}.",
+                statements=rights,
+            )
+            acknowledge_wildcards(
+                policy,
+                rights,
+                "Firehose names the objects, and CloudWatch's reading rights have no resource; "
+                "each row of the table names the page that says so.",
+            )

@@ -1,0 +1,277 @@
+"""Each command of `sluice` against the rights that it is declared to need.
+
+The commands run against the deployed stack, and botocore says which calls they make. What a service
+does with its caller's rights no call shows: that stands in IMPLIED, from AWS's documentation.
+"""
+
+import base64
+import fnmatch
+import gzip
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import CliRunner
+
+from infrastructure.access import granted
+from infrastructure.operators import OPERATORS
+from infrastructure.settings import DeploymentSettings
+from sluice.cli import sluice
+from sluice.recovery.progress import Progress
+from sluice.stack import Stack
+from tests.end_to_end.deployment import Deployed
+
+Call = tuple[str, str]
+"""An action, and the ARN that it is asked of."""
+
+ARN = "arn:aws:{}:us-east-1:000000000000:{}"
+
+SERVICES = {"monitoring": "cloudwatch", "streams.dynamodb": "dynamodb"}
+ACTIONS = {"ListObjectsV2": "ListBucket", "CopyObject": "PutObject"}
+
+
+def on(stack: Stack, service: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[str]:
+    """The ARN that a call asks for."""
+    output = stack.outputs
+    bucket = f"arn:aws:s3:::{output['BucketName']}"
+    match service, operation:
+        case "s3", "ListObjectsV2":
+            yield bucket
+        case "s3", _:
+            yield f"{bucket}/{parameters['Key']}"
+        case "cloudwatch", _:
+            yield "*"
+        case "athena", "GetTableMetadata":
+            yield ARN.format("athena", f"datacatalog/{parameters['CatalogName']}")
+        case "athena", _:
+            yield ARN.format("athena", f"workgroup/{output['WorkgroupName']}")
+        case "dynamodb", ("DescribeStream" | "GetRecords" | "GetShardIterator"):
+            yield ARN.format("dynamodb", f"table/{output['TableName']}/stream/now")
+        case "dynamodb", _:
+            yield ARN.format("dynamodb", f"table/{output['TableName']}")
+        case "firehose", _:
+            yield ARN.format("firehose", f"deliverystream/{parameters['DeliveryStreamName']}")
+        case "pipes", _:
+            yield ARN.format("pipes", f"pipe/{parameters['Name']}")
+        case "lambda", _:
+            yield ARN.format("lambda", f"function:{parameters['FunctionName']}")
+        case "sqs", _:
+            yield ARN.format("sqs", parameters["QueueUrl"].rpartition("/")[2])
+        case "cloudformation", _:
+            yield ARN.format("cloudformation", f"stack/{parameters['StackName']}/id")
+        case _:
+            raise AssertionError(f"{service}:{operation} is not known here")
+
+
+def physical(stack: Stack, grant: str) -> str:
+    """A resource of the table as an ARN of the deployed stack, maybe with `*`."""
+    output = stack.outputs
+    names = {
+        "${Lake/Bucket.Arn}": f"arn:aws:s3:::{output['BucketName']}",
+        "${Delivery/Stream.Arn}": ARN.format("firehose", f"deliverystream/{output['StreamName']}"),
+        "${Pipe/Pipe.Arn}": ARN.format("pipes", f"pipe/{output['PipeName']}"),
+        "${Pipe/DeadLetters.Arn}": ARN.format(
+            "sqs", output["DeadLetterQueueUrl"].rpartition("/")[2]
+        ),
+        "${Transform.Arn}": ARN.format("lambda", f"function:{output['TransformName']}"),
+        "${Records/Table.Arn}": ARN.format("dynamodb", f"table/{output['TableName']}"),
+        "${Records/Table.StreamArn}": ARN.format(
+            "dynamodb", f"table/{output['TableName']}/stream/now"
+        ),
+        "${Catalog/WorkGroup}": output["WorkgroupName"],
+        "${Catalog/Database}": output["DatabaseName"],
+        "${Encryption/Key.Arn}": "the key",
+        "${RestAPI}": "the API",
+        "${AWS::Partition}": "aws",
+        "${AWS::Region}": "us-east-1",
+        "${AWS::AccountId}": "000000000000",
+    }
+    for name, value in names.items():
+        grant = grant.replace(name, value)
+    assert "${" not in grant, grant
+    return grant
+
+
+def implied(stack: Stack, action: str, arn: str, parameters: Mapping[str, Any]) -> Iterator[Call]:
+    """What a service asks for on behalf of the caller of an action.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+    https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html
+    https://docs.aws.amazon.com/firehose/latest/dev/encryption.html
+    """
+    bucket = f"arn:aws:s3:::{stack.bucket}"
+    results = f"{bucket}/query-results/any"
+    reads, writes = ("kms:Decrypt", "the key"), ("kms:GenerateDataKey", "the key")
+    match action:
+        case "s3:GetObject" | "sqs:ReceiveMessage" | "dynamodb:Scan" | "dynamodb:GetRecords":
+            yield reads
+        case "s3:PutObject" if "CopySource" in parameters:
+            yield from [("s3:GetObject", f"{bucket}/{parameters['CopySource']['Key']}"), writes]
+        case "s3:PutObject":
+            yield writes
+        case "firehose:PutRecordBatch":
+            yield from [reads, writes]
+        case "athena:StartQueryExecution":
+            yield from [reads, writes]
+            # Ctrl-C stops a query: the only call here that a plain run does not make.
+            yield "athena:StopQueryExecution", arn
+            for each in ("catalog", f"database/{stack.output('DatabaseName')}"):
+                for glue in ("GetDatabase", "GetTable", "GetPartitions"):
+                    yield f"glue:{glue}", ARN.format("glue", each)
+            for glue in ("GetDatabase", "GetTable", "GetPartitions"):
+                table = f"table/{stack.output('DatabaseName')}/changes"
+                yield f"glue:{glue}", ARN.format("glue", table)
+            for s3 in ("GetBucketLocation", "ListBucket", "ListBucketMultipartUploads"):
+                yield f"s3:{s3}", bucket
+            for s3 in (
+                "AbortMultipartUpload",
+                "GetObject",
+                "ListMultipartUploadParts",
+                "PutObject",
+            ):
+                yield f"s3:{s3}", results
+            yield "s3:GetObject", f"{bucket}/data/any"
+
+
+class Recorder:
+    """Every call that a client of this process makes while it is watched, with what it implies."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.calls: set[Call] = set()
+
+    def __call__(self, params: Mapping[str, Any], model: Any, **_rest: Any) -> None:
+        prefix = model.service_model.endpoint_prefix
+        service = SERVICES.get(prefix, prefix)
+        action = f"{service}:{ACTIONS.get(model.name, model.name)}"
+        for arn in on(self._stack, service, model.name, params):
+            self.calls.add((action, arn))
+            self.calls.update(implied(self._stack, action, arn, params))
+
+
+@pytest.fixture
+def recorder(deployed_stack: Deployed, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """Watches the clients that are made from now on."""
+    session = boto3.Session()
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+    recorder = Recorder(deployed_stack.stack)
+    session.events.register("provide-client-params.*.*", recorder)
+    return recorder
+
+
+def put_error_object(deployed: Deployed) -> None:
+    """An object in quarantine of two records, of which one is noted as replayed."""
+    change = {"eventName": "INSERT", "eventID": uuid.uuid4().hex, "eventSource": "aws:dynamodb"}
+    line = {
+        "attemptsMade": 4,
+        "arrivalTimestamp": 1700000000000,
+        "errorCode": "Lambda.FunctionError",
+        "errorMessage": "failed",
+        "attemptEndingTimestamp": 1700000001000,
+        "rawData": base64.b64encode(json.dumps(change).encode()).decode(),
+    }
+    key = f"errors/processing-failed/2023/11/14/{uuid.uuid4()}.gz"
+    deployed.stack.s3.put_object(
+        Bucket=deployed.stack.bucket,
+        Key=key,
+        Body=gzip.compress(2 * (json.dumps(line).encode() + b"\n")),
+    )
+    Progress(deployed.stack).note(key, [0])
+
+
+def put_dead_letter(deployed: Deployed) -> None:
+    """A message that points at the oldest change of the table's stream."""
+    arn = boto3.client("dynamodb").describe_table(TableName=deployed.stack.output("TableName"))[
+        "Table"
+    ]["LatestStreamArn"]
+    streams = boto3.client("dynamodbstreams")
+    (shard, *_) = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    iterator = streams.get_shard_iterator(
+        StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    number = streams.get_records(ShardIterator=iterator)["Records"][0]["dynamodb"]["SequenceNumber"]
+    pointer = {
+        "shardId": shard["ShardId"],
+        "startSequenceNumber": number,
+        "endSequenceNumber": number,
+        "batchSize": 1,
+        "streamArn": arn,
+    }
+    body = {"context": {"condition": "RetryAttemptsExhausted"}, "DDBStreamBatchInfo": pointer}
+    deployed.stack.sqs.send_message(
+        QueueUrl=deployed.stack.output("DeadLetterQueueUrl"), MessageBody=json.dumps(body)
+    )
+
+
+COMMANDS = (
+    ["status"],
+    ["tree"],
+    ["sample"],
+    ["failed"],
+    ["query", "SELECT count(*) FROM all_changes"],
+    ["verify", "--in-flight-seconds", "0"],
+    ["plan", "--from-table"],
+    ["plan", "--from-lake"],
+    ["replay"],
+    ["redrive", "--dry-run"],
+    ["redrive"],
+    ["seed", "--count", "3"],
+)
+
+
+def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
+    deployed_stack: Deployed, recorder: Recorder, tmp_path: Path
+) -> None:
+    stack = deployed_stack.stack
+    name = uuid.uuid4().hex
+    deployed_stack.api.request("POST", "/records", {"id": name, "siteId": "op", "valueOne": 1})
+    ((key, line),) = deployed_stack.wait_for(1, lambda line: line["id"] == name)
+    made: dict[str, set[Call]] = {}
+
+    def run(*arguments: str) -> None:
+        recorder.calls = set()
+        ran = CliRunner().invoke(sluice, ["--stack-name", stack.name, *arguments])
+        assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.output
+        assert ran.exit_code in (0, 1), ran.output
+        made.setdefault(arguments[0], set()).update(recorder.calls)
+
+    run("verify")
+    # A record that the table does not have: only for drift does verify ask what waits where.
+    drifted = f"{key.rpartition('/')[0]}/{name}-drifted.gz"
+    body = gzip.compress(json.dumps({**line, "id": f"{name}-drifted"}).encode() + b"\n")
+    stack.s3.put_object(Bucket=stack.bucket, Key=drifted, Body=body)
+    put_error_object(deployed_stack)
+    put_dead_letter(deployed_stack)
+    for arguments in COMMANDS:
+        run(*arguments)
+    run("backfill", "--checkpoint", str(tmp_path / "checkpoint"))
+    stack.s3.delete_object(Bucket=stack.bucket, Key=drifted)
+    # It signs its requests itself.
+    made["seed"].add(("execute-api:Invoke", ARN.format("execute-api", "the API/api/POST/records")))
+
+    rights = granted(OPERATORS, DeploymentSettings(stage="local", target="local"))
+    refused, unused = set(), set()
+    for command, calls in made.items():
+        allowed = {
+            (grant.action, physical(stack, grant.on))
+            for grant in rights
+            if grant.who == f"sluice {command}"
+        }
+        refused |= {
+            (command, call) for call in calls if not any(covers(grant, call) for grant in allowed)
+        }
+        unused |= {
+            (command, grant) for grant in allowed if not any(covers(grant, call) for call in calls)
+        }
+    assert not refused
+    assert not unused
+    assert {right.who.removeprefix("sluice ") for right in OPERATORS} == made.keys()
+
+
+def covers(grant: Call, call: Call) -> bool:
+    """Whether a grant allows a call."""
+    return grant[0] == call[0] and fnmatch.fnmatchcase(call[1], grant[1])
