@@ -21,7 +21,7 @@ from docs.rights import operators_tables, rights_tables
 from docs.scale import large_case, middle_case, small_case
 from infrastructure.settings import DeploymentSettings
 
-README = Path(__file__).parents[1] / "README.md"
+SETTINGS_PAGE = Path(__file__).parent / "settings.md"
 SCALE_PAGE = Path(__file__).parent / "scale.md"
 RECORD_PAGE = Path(__file__).parent / "record.md"
 OPERATIONS_PAGE = Path(__file__).parent / "operations.md"
@@ -186,7 +186,7 @@ def pages() -> dict[Path, str]:
         SECURITY_PAGE: security_page(),
         SCALE_PAGE: scale_page(),
         OPERATIONS_PAGE: operations_page(),
-        README: with_block(README.read_text(), "settings", settings_table()),
+        SETTINGS_PAGE: with_block(SETTINGS_PAGE.read_text(), "settings", settings_table()),
     }
 
 
