@@ -1,6 +1,6 @@
 """The exceptions of all that ships to Lambda.
 
-RecordError                 a record that cannot be stored in the lake: the transform fails it alone
+RecordError                 a record that the lake cannot hold: the transform fails only it
 ├── ChangeError             it cannot be read as a change of the table
 └── PartitionError          a value cannot name a partition
 Problem                     a reason for refusing a request, with the status of the API's answer

@@ -77,7 +77,7 @@ layout, edit that file and run `make docs` again.
 
 {record_table()}
 
-The API tells the same, with every rule and limit, as an OpenAPI 3.1 document at
+The API describes the same, with every rule and limit, as an OpenAPI 3.1 document at
 `GET /openapi.json`. Like the whole API it is for callers that IAM admits.
 
 ## A line of the lake

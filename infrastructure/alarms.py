@@ -211,7 +211,7 @@ def _transform_watches(metrics: Metrics, timeout_seconds: float) -> list[Watch]:
 
 
 class Alarms(Construct):
-    """The alarms, named after the stack, and the encrypted topic that each of them tells."""
+    """The alarms, named after the stack, and the encrypted topic that they notify."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ class NotAskedError(Exception):
 def check(table: ExistingTable, construct: IConstruct, environment: Mapping[str, str]) -> None:
     """Annotate a construct with each reason why the table cannot be followed.
 
-    An error stops `cdk deploy` before anything is made, and leaves `cdk destroy` alone. The
+    An error stops `cdk deploy` before anything is made, and leaves `cdk destroy` untouched. The
     environment is the one that the CDK command line gives its app.
     """
     annotations = Annotations.of(construct)
@@ -89,7 +89,7 @@ def _key_refusals(table: ExistingTable, described: TableDescriptionTypeDef) -> l
     shown = " and ".join(f"{name} ({types[name]})" for name in names)
     return [
         f"The table {table.name} has the key {shown}, but records have the key {KEY} "
-        f"(S) alone. Attach a table with that key, or declare this table's record and key in "
+        f"(S) only. Attach a table with that key, or declare this table's record and key in "
         "chalicelib/schema.py."
     ]
 

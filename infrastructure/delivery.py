@@ -101,5 +101,5 @@ class Delivery(Construct):
             stack,
             "CloudFormation-Validate::W7001",
             "The stream's construct declares a mapping of Firehose's addresses, which serves "
-            "destinations in a private network alone.",
+            "destinations in a private network only.",
         )

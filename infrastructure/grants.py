@@ -1,4 +1,4 @@
-"""Makes policies of the declared rights, so that each right is written in the table alone."""
+"""Makes policies of the declared rights, so that each right is written only in the table."""
 
 import re
 from collections.abc import Sequence

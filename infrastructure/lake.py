@@ -55,7 +55,7 @@ class Lake(Construct):
                     for prefix in (ERROR_PREFIX, REPLAYED_PREFIX)
                 ),
             ],
-            # They alone see every kind of failure that Firehose writes, and cost only when it does.
+            # Only they see every kind of failure that Firehose writes, and cost only when it does.
             metrics=[s3.BucketMetrics(id=ERRORS_FILTER, prefix=ERROR_PREFIX)],
             removal_policy=removal_policy(settings),
             # The emulator cannot run the function that empties the bucket.

@@ -1,4 +1,4 @@
-"""What the parts of one deployment tell CloudWatch, under the names that AWS documents."""
+"""The metrics that one deployment publishes in CloudWatch, under the names that AWS documents."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
 """The one table of what the commands of `sluice` need, and the managed policies that grant it.
 
 A command's rights are rows like those of the roles in `rights`, with the command in the place of
-the caller. A policy lets its holder run a few commands, and grants the rows of those alone.
+the caller. A policy lets its holder run a few commands, and grants only their rows.
 """
 
 from collections.abc import Iterable, Mapping

@@ -68,7 +68,7 @@ class Pipe(Construct):
         # the table alone, and the pipe for the delivery stream, which waits for the functions and
         # the bucket: the role is minutes old by then.
         self.role = declared_role(self, "Role", settings=settings, later=STREAM)
-        # The pipe has no customer key: the key would cover the filter and the template alone, which
+        # The pipe has no customer key: the key would cover only the filter and the template, which
         # are no secret, and AWS documents the encryption context it needs in two spellings
         # (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-pipes-cmkey.html).
         self.pipe = pipes.CfnPipe(

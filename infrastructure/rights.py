@@ -158,7 +158,7 @@ _FUNCTIONS = (
         actions=("lambda:InvokeFunction",),
         on=("${APIHandler}",),
         conditions=(Condition("ArnLike", "aws:SourceArn", (arn("execute-api", "${RestAPI}/*"),)),),
-        why="The API calls its function, for requests of this API alone.",
+        why="The API calls its function, only for requests of this API.",
         source=f"{DOCS}lambda/latest/dg/services-apigateway.html",
     ),
 )
@@ -249,7 +249,7 @@ _DELIVERY = (
         actions=("kms:Decrypt", "kms:GenerateDataKey"),
         on=(KEY,),
         conditions=OF_THE_BUCKET,
-        why="S3 encrypts what it writes, for this bucket alone.",
+        why="S3 encrypts what it writes, only for this bucket.",
         source=f"{_FIREHOSE_ACCESS}#using-iam-s3",
     ),
     Right(
@@ -311,7 +311,7 @@ _RESOURCES = (
         actions=("kms:Decrypt", "kms:GenerateDataKey"),
         on=(KEY,),
         conditions=_ALARMS_OF_THE_STACK,
-        why="Alarms tell a topic that is encrypted.",
+        why="Alarms notify a topic that is encrypted.",
         source=f"{DOCS}sns/latest/dg/sns-key-management.html",
     ),
     Right(
@@ -319,7 +319,7 @@ _RESOURCES = (
         actions=("sns:Publish",),
         on=(TOPIC,),
         conditions=_ALARMS_OF_THE_STACK,
-        why="Alarms of this stack tell their topic.",
+        why="Alarms of this stack notify their topic.",
         source=f"{DOCS}sns/latest/dg/sns-access-policy-use-cases.html",
     ),
     Right(
@@ -328,7 +328,7 @@ _RESOURCES = (
         on=(KEY,),
         effect="Deny",
         conditions=_FOREIGN,
-        why="Whoever is of another account, whatever else allows it.",
+        why="Callers of other accounts are refused, even where something else allows them.",
         source=_PERIMETER,
     ),
     Right(
@@ -337,8 +337,8 @@ _RESOURCES = (
         on=_BUCKET_AND_OBJECTS,
         effect="Deny",
         conditions=_FOREIGN,
-        why="Whoever is of another account, whatever else allows it. The results of queries lie "
-        "in this bucket too.",
+        why="Callers of other accounts are refused, even where something else allows them. The "
+        "results of queries are in this bucket too.",
         source=_PERIMETER,
     ),
     Right(

@@ -162,15 +162,15 @@ def backfill(deployed: Deployed, checkpoint: Path, *options: str) -> "subprocess
 
 def ended(process: "subprocess.Popen[bytes]") -> tuple[int, str, str]:
     """The exit status of a backfill, and what it wrote on standard output and error."""
-    told, complaint = process.communicate(timeout=DELIVERY_SECONDS)
-    return process.returncode, told.decode(), complaint.decode()
+    output, complaint = process.communicate(timeout=DELIVERY_SECONDS)
+    return process.returncode, output.decode(), complaint.decode()
 
 
 def completed(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
-    """What a backfill tells that has run to its end."""
-    status, told, complaint = ended(process)
+    """Return the report of a backfill that ran to its end."""
+    status, output, complaint = ended(process)
     assert status == 0, complaint
-    return dict(json.loads(told))
+    return dict(json.loads(output))
 
 
 def delivered(checkpoint: Path) -> int:
@@ -235,8 +235,8 @@ def test_ctrl_c_ends_a_backfill_with_word_how_to_go_on_and_the_next_run_does(
     process = backfill(deployed_stack, checkpoint, "--read-capacity", "0.1", "--parallel", "1")
     wait_for(process, checkpoint, 100)
     process.send_signal(signal.SIGINT)
-    status, told, complaint = ended(process)
-    assert (status, told) == (130, "")
+    status, output, complaint = ended(process)
+    assert (status, output) == (130, "")
     assert complaint == "interrupted: run again to go on where it was\n"
 
     first = delivered(checkpoint)
@@ -245,8 +245,8 @@ def test_ctrl_c_ends_a_backfill_with_word_how_to_go_on_and_the_next_run_does(
     deployed_stack.wait_for(
         200, lambda line: line["id"].startswith(run) and line["changeType"] == "SNAPSHOT"
     )
-    status, told, complaint = ended(backfill(deployed_stack, checkpoint))
-    assert (status, told) == (1, "")
+    status, output, complaint = ended(backfill(deployed_stack, checkpoint))
+    assert (status, output) == (1, "")
     assert "is finished" in complaint
     assert "--restart" in complaint
     assert completed(backfill(deployed_stack, checkpoint, "--restart"))["itemsOfThisRun"] >= 200
@@ -302,7 +302,9 @@ def test_an_export_that_would_leave_a_gap_is_refused(
         ({"tableArn": "arn:aws:dynamodb:us-east-1:000000000000:table/t"}, "the stack's table is"),
     ):
         uri = write_export(deployed_stack, uuid.uuid4().hex, 20, **summary)
-        status, told, complaint = ended(backfill(deployed_stack, checkpoint, "--from-export", uri))
-        assert (status, told) == (1, "")
+        status, output, complaint = ended(
+            backfill(deployed_stack, checkpoint, "--from-export", uri)
+        )
+        assert (status, output) == (1, "")
         assert reason in complaint
     assert not checkpoint.exists()

@@ -1,4 +1,4 @@
-"""No payload, key or secret in any log, whatever goes through the stack."""
+"""No payload, key or secret in any log of the stack."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What failed comes back: quarantined, mended, replayed; given up by the pipe, redriven."""
+"""What failed comes back: quarantined, fixed, replayed; given up by the pipe, redriven."""
 
 import json
 import time

@@ -111,7 +111,7 @@ def test_a_table_with_another_key_than_the_records_is_refused(
     make_existing: MakeTable, keys: dict[str, str], shown: str
 ) -> None:
     (refusal,) = refusals(make_existing(keys=keys))
-    assert f"has the key {shown}, but records have the key id (S) alone" in refusal
+    assert f"has the key {shown}, but records have the key id (S) only" in refusal
     assert "chalicelib/schema.py" in refusal
 
 

@@ -31,7 +31,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a client is told."""
+    """The answer a client gets."""
 
     status: int
     body: bytes

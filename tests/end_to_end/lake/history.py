@@ -1,4 +1,4 @@
-"""A table's history: random changes, and what the lake must tell of them."""
+"""A table's history: random changes, and what the lake must hold of them."""
 
 import random
 from collections import defaultdict
