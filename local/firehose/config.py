@@ -17,6 +17,10 @@ from sluice.errors import OperationError
 
 MEBIBYTE = 1024 * 1024
 
+_KEY_NEEDED = (
+    "name a partition key, as dynamic partitioning asks for: !{partitionKeyFromLambda:key}"
+)
+
 
 class ConfigError(OperationError):
     """A stream that this server cannot run; the message lists every reason."""
@@ -91,8 +95,7 @@ def read(description: Mapping[str, Any], column_types: ColumnTypes) -> StreamCon
     if s3 is None:
         raise ConfigError(name, [*reasons, "it has no extended S3 destination"])
     reasons += _unsupported(s3)
-    data_prefix = _data_prefix(s3, reasons)
-    error_prefix = _error_prefix(s3, reasons)
+    data_prefix, error_prefix = _prefixes(s3, reasons)
     processor = _processor(s3, reasons)
     buffering = _buffering(s3, reasons)
     converted = _conversion(s3, column_types, reasons)
@@ -156,33 +159,24 @@ def _conversion(
     return conversion.read(s3["DataFormatConversionConfiguration"], column_types, reasons)
 
 
-def _data_prefix(s3: Mapping[str, Any], reasons: list[str]) -> Prefix:
-    parsed = _prefix(s3, "Prefix", reasons)
-    if parsed and not parsed.keys:
-        reasons.append(
-            "Prefix must name a partition key, as dynamic partitioning asks for: "
-            "!{partitionKeyFromLambda:key}"
-        )
-    if parsed and parsed.has("error-output-type"):
-        reasons.append("Prefix must not contain !{firehose:error-output-type}")
-    return parsed or Prefix(())
-
-
-def _error_prefix(s3: Mapping[str, Any], reasons: list[str]) -> Prefix:
-    parsed = _prefix(s3, "ErrorOutputPrefix", reasons)
-    if parsed and parsed.keys:
-        reasons.append("ErrorOutputPrefix must not name partition keys")
-    if parsed and not parsed.has("error-output-type"):
-        reasons.append("ErrorOutputPrefix must contain !{firehose:error-output-type}")
-    return parsed or Prefix(())
-
-
-def _prefix(s3: Mapping[str, Any], member: str, reasons: list[str]) -> Prefix | None:
-    try:
-        return prefix.parse(s3.get(member) or "")
-    except PrefixError as error:
-        reasons.append(f"{member}: {error}")
-        return None
+def _prefixes(s3: Mapping[str, Any], reasons: list[str]) -> list[Prefix]:
+    """Return the prefixes of data and of errors."""
+    prefixes = []
+    for member, for_errors in (("Prefix", False), ("ErrorOutputPrefix", True)):
+        try:
+            parsed = prefix.parse(s3.get(member) or "")
+        except PrefixError as error:
+            reasons.append(f"{member}: {error}")
+            parsed = Prefix("")
+        else:
+            if bool(parsed.keys) is for_errors:
+                rule = "not name partition keys" if for_errors else _KEY_NEEDED
+                reasons.append(f"{member} must {rule}")
+            if parsed.has_error_type is not for_errors:
+                rule = "contain" if for_errors else "not contain"
+                reasons.append(f"{member} must {rule} !{{firehose:error-output-type}}")
+        prefixes.append(parsed)
+    return prefixes
 
 
 def _processor(s3: Mapping[str, Any], reasons: list[str]) -> ProcessorConfig | None:

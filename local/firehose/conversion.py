@@ -6,6 +6,7 @@ one object, and a number that does not fit its column exactly is refused, never 
 """
 
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation
@@ -88,22 +89,12 @@ def read(
 
 def column(name: str, key: str, kind: str) -> ConvertedColumn:
     """A column of a Glue type. Raises ColumnTypeError for one that is not converted here."""
-    match kind.replace("(", " ").replace(",", " ").rstrip(")").split():
-        case ["string"]:
-            return ConvertedColumn(name, key, kind, arrow.string(), _text)
-        case ["boolean"]:
-            return ConvertedColumn(
-                name, key, kind, arrow.bool_(), msgspec.json.Decoder(bool).decode
-            )
-        case ["int"]:
-            return ConvertedColumn(name, key, kind, arrow.int32(), _whole(32))
-        case ["bigint"]:
-            return ConvertedColumn(name, key, kind, arrow.int64(), _whole(64))
-        case ["decimal", precision, scale]:
-            digits, places = int(precision), int(scale)
-            return ConvertedColumn(
-                name, key, kind, arrow.decimal128(digits, places), _decimal(digits, places)
-            )
+    if kind in _SCALARS:
+        return ConvertedColumn(name, key, kind, *_SCALARS[kind])
+    if sizes := re.fullmatch(r"decimal\((\d+), ?(\d+)\)", kind):
+        digits, places = int(sizes[1]), int(sizes[2])
+        decimals = arrow.decimal128(digits, places)
+        return ConvertedColumn(name, key, kind, decimals, _decimal(digits, places))
     raise ColumnTypeError(
         f"column {name} is {kind}; string, boolean, int, bigint and decimal(p,s) are known here"
     )
@@ -204,3 +195,11 @@ def _decimal(precision: int, scale: int) -> ReadValue:
         return value.quantize(places, context=context)
 
     return decimal
+
+
+_SCALARS: Mapping[str, tuple[Any, ReadValue]] = {
+    "string": (arrow.string(), _text),
+    "boolean": (arrow.bool_(), msgspec.json.Decoder(bool).decode),
+    "int": (arrow.int32(), _whole(32)),
+    "bigint": (arrow.int64(), _whole(64)),
+}

@@ -10,8 +10,6 @@ destination without format conversion can have. MetadataExtractionFailed and
 ActivePartitionsLimitExceeded are codes users report; InvalidPrefix is this server's own.
 """
 
-import base64
-
 import msgspec
 from msgspec import Struct
 
@@ -93,72 +91,45 @@ class CatalogTable(Struct, frozen=True, rename="camel"):
     version_id: str
 
 
-class ConversionFailure(Struct, frozen=True):
+class ConversionFailure(RecordFailure, frozen=True):
     """Why data is not a row of a table."""
 
-    code: str
-    message: str
     table: CatalogTable
-
-
-class ConversionErrorDocument(Struct):
-    """The document under the error prefix for data that is not a row of the table: `rawData` is the
-    data as the function returned it. Some keys are capitalised
-    (https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion-error-handling.html).
-    """
-
-    attemptsMade: int
-    arrivalTimestamp: int
-    ErrorCode: str
-    ErrorMessage: str
-    attemptEndingTimestamp: int
-    rawData: str
-    sequenceNumber: str
-    subSequenceNumber: int
-    dataCatalogTable: CatalogTable
-
-
-class ErrorDocument(Struct, rename="camel"):
-    """The document under the error prefix for a record; `rawData` is the record as it was put."""
-
-    attempts_made: int
-    arrival_timestamp: int
-    error_code: str
-    error_message: str
-    attempt_ending_timestamp: int
-    raw_data: str
-    lambda_arn: str = msgspec.field(name="lambdaARN")
 
 
 def error_line(
     record: BufferedRecord, failure: RecordFailure, *, attempts: int, ended_ms: int, lambda_arn: str
 ) -> bytes:
-    """Return the document of a failed record, with its line end."""
-    document = ErrorDocument(
-        attempts_made=attempts,
-        arrival_timestamp=record.arrived,
-        error_code=failure.code,
-        error_message=failure.message,
-        attempt_ending_timestamp=ended_ms,
-        raw_data=base64.b64encode(record.data).decode(),
-        lambda_arn=lambda_arn,
-    )
+    """Return the document of a failed record, as it was put, with its line end."""
+    document = {
+        "attemptsMade": attempts,
+        "arrivalTimestamp": record.arrived,
+        "errorCode": failure.code,
+        "errorMessage": failure.message,
+        "attemptEndingTimestamp": ended_ms,
+        "rawData": record.data,
+        "lambdaARN": lambda_arn,
+    }
     return msgspec.json.encode(document) + b"\n"
 
 
 def conversion_error_line(
     record: BufferedRecord, failure: ConversionFailure, data: bytes, *, ended_ms: int
 ) -> bytes:
-    """Return the document of a record whose data could not be converted, with its line end."""
-    document = ConversionErrorDocument(
-        attemptsMade=1,
-        arrivalTimestamp=record.arrived,
-        ErrorCode=failure.code,
-        ErrorMessage=failure.message,
-        attemptEndingTimestamp=ended_ms,
-        rawData=base64.b64encode(data).decode(),
-        sequenceNumber=record.id,
-        subSequenceNumber=0,
-        dataCatalogTable=failure.table,
-    )
+    """Return the document of data, as the function returned it, that is not a row of the table.
+
+    Some keys are capitalised
+    (https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion-error-handling.html).
+    """
+    document = {
+        "attemptsMade": 1,
+        "arrivalTimestamp": record.arrived,
+        "ErrorCode": failure.code,
+        "ErrorMessage": failure.message,
+        "attemptEndingTimestamp": ended_ms,
+        "rawData": data,
+        "sequenceNumber": record.id,
+        "subSequenceNumber": 0,
+        "dataCatalogTable": failure.table,
+    }
     return msgspec.json.encode(document) + b"\n"

@@ -5,6 +5,7 @@ The operators are those that Pipes has
 only EventBridge rules have are refused by name.
 """
 
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ Predicate = Callable[[Mapping[str, Any]], bool]
 """Whether an event, or an object within it, matches."""
 
 _Leaf = Callable[[Any], bool]
+_Operator = Callable[[Any, str], _Leaf]
 
 NUMERIC_MAX = 5_000_000_000
 """Numeric matching works from minus to plus this
@@ -26,11 +28,11 @@ DEPTH_MAX = 100
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)."""
 
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
-    "=": lambda value, bound: value == bound,
-    "<": lambda value, bound: value < bound,
-    "<=": lambda value, bound: value <= bound,
-    ">": lambda value, bound: value > bound,
-    ">=": lambda value, bound: value >= bound,
+    "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
 }
 
 _RULES_ONLY = frozenset({"wildcard", "cidr"})
@@ -43,11 +45,7 @@ class FilterError(DefinitionError):
 def compile_filters(patterns: Sequence[str]) -> Predicate:
     """Return a predicate that is true when a pattern matches, or when there is no pattern."""
     predicates = [_compile(f"filter {n}", text) for n, text in enumerate(patterns, 1)]
-    if not predicates:
-        return lambda _event: True
-    if len(predicates) == 1:
-        return predicates[0]
-    return lambda event: any(predicate(event) for predicate in predicates)
+    return lambda event: not predicates or any(predicate(event) for predicate in predicates)
 
 
 def _compile(name: str, text: str) -> Predicate:
@@ -70,8 +68,6 @@ def _object(pattern: object, where: str, depth: int) -> Predicate:
     if depth > DEPTH_MAX:
         raise _too_deep(where.partition(":")[0])
     parts = [_key(key, rule, f"{where}: {key}", depth) for key, rule in pattern.items()]
-    if len(parts) == 1:
-        return parts[0]
     return lambda node: all(part(node) for part in parts)
 
 
@@ -133,7 +129,7 @@ def _values(key: str, rules: list[Any], where: str) -> Predicate:
         if not leaves:
             return absent_matches
         return any(
-            _typed(leaf) in exact or any(operator(leaf) for operator in operators)
+            _typed(leaf) in exact or any(matches_leaf(leaf) for matches_leaf in operators)
             for leaf in leaves
         )
 
@@ -156,20 +152,17 @@ def _operator(rule: dict[str, Any], where: str) -> _Leaf:
     return _OPERATORS[name](operand, f"{where}: {name}")
 
 
-def _affix(test: Callable[[str, str], bool]) -> Callable[[Any, str], _Leaf]:
+def _text_test(test: Callable[[str, str], bool], *, folded: bool = False) -> _Operator:
     def build(operand: Any, where: str) -> _Leaf:
-        if isinstance(operand, dict) and list(operand) == ["equals-ignore-case"]:
-            folded = _text(operand["equals-ignore-case"], f"{where}: equals-ignore-case").lower()
-            return lambda leaf: isinstance(leaf, str) and test(leaf.lower(), folded)
-        text = _text(operand, where)
-        return lambda leaf: isinstance(leaf, str) and test(leaf, text)
+        if not folded and isinstance(operand, dict) and list(operand) == ["equals-ignore-case"]:
+            inner = _text_test(test, folded=True)
+            return inner(operand["equals-ignore-case"], f"{where}: equals-ignore-case")
+        if not isinstance(operand, str):
+            raise FilterError(f"{where} must be text, and is {operand!r}")
+        text = operand.lower() if folded else operand
+        return lambda leaf: isinstance(leaf, str) and test(leaf.lower() if folded else leaf, text)
 
     return build
-
-
-def _equals_ignore_case(operand: Any, where: str) -> _Leaf:
-    folded = _text(operand, where).lower()
-    return lambda leaf: isinstance(leaf, str) and leaf.lower() == folded
 
 
 def _anything_but(operand: Any, where: str) -> _Leaf:
@@ -215,16 +208,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _text(operand: Any, where: str) -> str:
-    if not isinstance(operand, str):
-        raise FilterError(f"{where} must be text, and is {operand!r}")
-    return operand
-
-
-_OPERATORS: Mapping[str, Callable[[Any, str], _Leaf]] = {
-    "prefix": _affix(str.startswith),
-    "suffix": _affix(str.endswith),
-    "equals-ignore-case": _equals_ignore_case,
+_OPERATORS: Mapping[str, _Operator] = {
+    "prefix": _text_test(str.startswith),
+    "suffix": _text_test(str.endswith),
+    "equals-ignore-case": _text_test(operator.eq, folded=True),
     "anything-but": _anything_but,
     "numeric": _numeric,
     "exists": _exists,

@@ -5,7 +5,7 @@ Where AWS does not document the output, nothing is guessed: the record fails, wi
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +18,8 @@ _VARIABLE = re.compile(r"<(\$[^<>]*|aws\.pipes\.[^<>]*)>")
 _PATH = re.compile(r"\$((?:\.[A-Za-z0-9_/-]+|\[[0-9]{1,9}\])+)")
 _STEP = re.compile(r"\.([A-Za-z0-9_/-]+)|\[([0-9]+)\]")
 _UNKNOWN_VARIABLE = re.compile(r"<[A-Za-z$][^<>\s]*>")
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_EVENTS = ("aws.pipes.event", "aws.pipes.event.json")
 
 _MISSING = object()
 
@@ -32,54 +34,8 @@ class TransformationFailed(Exception):  # noqa: N818 - the name of the event in 
     """A record whose payload would be invalid. The message never holds its values."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Path:
-    """A value of the event, or none."""
-
-    name: str
-    steps: tuple[str | int, ...]
-
-    def value(self, event: Mapping[str, Any], _ingested_at: float) -> Any:
-        node: Any = event
-        for step in self.steps:
-            if isinstance(step, str):
-                if not isinstance(node, dict) or step not in node:
-                    return _MISSING
-            elif not isinstance(node, list) or step >= len(node):
-                return _MISSING
-            node = node[step]
-        return node
-
-
-@dataclass(frozen=True, slots=True)
-class _Constant:
-    """A reserved variable that is the same for every record."""
-
-    name: str
-    text: str
-
-    def value(self, _event: Mapping[str, Any], _ingested_at: float) -> Any:
-        return self.text
-
-
-@dataclass(frozen=True, slots=True)
-class _IngestionTime:
-    name: str
-
-    def value(self, _event: Mapping[str, Any], ingested_at: float) -> Any:
-        time = datetime.fromtimestamp(ingested_at, UTC).isoformat(timespec="milliseconds")
-        return time.replace("+00:00", "Z")
-
-
-@dataclass(frozen=True, slots=True)
-class _Event:
-    name: str
-
-    def value(self, event: Mapping[str, Any], _ingested_at: float) -> Any:
-        return event
-
-
-_Variable = _Path | _Constant | _IngestionTime | _Event
+_Value = Callable[[Mapping[str, Any], float], Any]
+"""From an event, and the epoch second it was received, to what a variable stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +43,8 @@ class _Part:
     """A variable with the text before it."""
 
     text: bytes
-    variable: _Variable
+    name: str
+    value: _Value
     quoted: bool
 
 
@@ -112,17 +69,15 @@ class Template:
         risky: str | None = None
         for part in self._parts:
             out.append(part.text)
-            value = part.variable.value(event, ingested_at)
+            value = part.value(event, ingested_at)
             if part.quoted:
-                out.append(_quoted(part.variable.name, value))
+                out.append(_quoted(part.name, value))
                 if isinstance(value, str) and b"\\" in encode(value):
-                    risky = part.variable.name
+                    risky = part.name
             elif value is _MISSING and self._bare:
-                raise _undocumented(
-                    self._parts[0].variable.name, "is all of the template and missing"
-                )
+                raise _undocumented(part.name, "is all of the template and missing")
             else:
-                out.append(_unquoted(part.variable.name, value))
+                out.append(_unquoted(part.name, value))
         out.append(self._tail)
         payload = b"".join(out)
         if risky is not None and not _is_json(payload):
@@ -170,24 +125,25 @@ def _is_json(payload: bytes) -> bool:
 
 def _compile(definition: PipeDefinition) -> tuple[list[_Part], bytes]:
     template = definition.input_template
-    if not _is_unicode(template):
-        raise TemplateError("InputTemplate holds half of a surrogate pair, which is not text")
+    try:
+        template.encode()
+    except UnicodeEncodeError:
+        raise TemplateError(
+            "InputTemplate holds half of a surrogate pair, which is not text"
+        ) from None
     parts: list[_Part] = []
     sample = ""
-    quoted = False
     end = 0
     for match in _VARIABLE.finditer(template):
-        text = _static(template[end : match.start()])
+        text, name = _static(template[end : match.start()]), match[1]
         sample += text
-        quoted = _within_quotes(text, quoted)
-        variable = _variable(match.group(1), definition)
-        if isinstance(variable, _Event) and quoted:
-            raise TemplateError(f"InputTemplate: <{variable.name}> must not be within quotes")
-        if variable.name == "aws.pipes.event.json" and not sample.rstrip().endswith(":"):
-            raise TemplateError(
-                f"InputTemplate: <{variable.name}> must be the value of a JSON field"
-            )
-        parts.append(_Part(text.encode(), variable, quoted))
+        quoted = '"' in _TEXT.sub("", sample)
+        value = _path(name) if name.startswith("$") else _reserved(name, definition)
+        if quoted and name in _EVENTS:
+            raise TemplateError(f"InputTemplate: <{name}> must not be within quotes")
+        if name == "aws.pipes.event.json" and not sample.rstrip().endswith(":"):
+            raise TemplateError(f"InputTemplate: <{name}> must be the value of a JSON field")
+        parts.append(_Part(text.encode(), name, value, quoted))
         sample += "" if quoted else "null"
         end = match.end()
     tail = _static(template[end:])
@@ -199,14 +155,6 @@ def _compile(definition: PipeDefinition) -> tuple[list[_Part], bytes]:
     return parts, tail.encode()
 
 
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _static(text: str) -> str:
     if unknown := _UNKNOWN_VARIABLE.search(text):
         raise TemplateError(
@@ -216,39 +164,44 @@ def _static(text: str) -> str:
     return text
 
 
-def _within_quotes(text: str, quoted: bool) -> bool:
-    escaped = False
-    for character in text:
-        if escaped:
-            escaped = False
-        elif character == "\\" and quoted:
-            escaped = True
-        elif character == '"':
-            quoted = not quoted
-    return quoted
+def _path(name: str) -> _Value:
+    """Return what reads the value at a path, or finds it missing."""
+    if "*" in name:
+        raise TemplateError(f"InputTemplate: <{name}>: `*` in a path is not supported locally")
+    if not _PATH.fullmatch(name):
+        raise TemplateError(f"InputTemplate: <{name}> is not a path like <$.a.b> or <$.a[0]>")
+    steps = [int(index) if index else key for key, index in _STEP.findall(name)]
+
+    def value(event: Mapping[str, Any], _ingested_at: float) -> Any:
+        node: Any = event
+        for step in steps:
+            if not isinstance(node, dict if isinstance(step, str) else list):
+                return _MISSING
+            try:
+                node = node[step]
+            except LookupError:
+                return _MISSING
+        return node
+
+    return value
 
 
-def _variable(name: str, definition: PipeDefinition) -> _Variable:
-    if name.startswith("$"):
-        if "*" in name:
-            raise TemplateError(f"InputTemplate: <{name}>: `*` in a path is not supported locally")
-        if not _PATH.fullmatch(name):
-            raise TemplateError(f"InputTemplate: <{name}> is not a path like <$.a.b> or <$.a[0]>")
-        return _Path(
-            name, tuple(int(index) if index else key for key, index in _STEP.findall(name))
-        )
-    constants = {
-        "aws.pipes.pipe-arn": definition.arn,
-        "aws.pipes.pipe-name": definition.name,
-        "aws.pipes.source-arn": definition.source_arn,
-        "aws.pipes.target-arn": definition.target_arn,
+def _reserved(name: str, definition: PipeDefinition) -> _Value:
+    """Return what reads a reserved variable."""
+    variables: Mapping[str, _Value] = {
+        "aws.pipes.pipe-arn": lambda *_: definition.arn,
+        "aws.pipes.pipe-name": lambda *_: definition.name,
+        "aws.pipes.source-arn": lambda *_: definition.source_arn,
+        "aws.pipes.target-arn": lambda *_: definition.target_arn,
+        "aws.pipes.event.ingestion-time": lambda _, ingested_at: (
+            datetime.fromtimestamp(ingested_at, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z")
+        ),
+        **dict.fromkeys(_EVENTS, lambda event, _: event),
     }
-    if name in constants:
-        return _Constant(name, constants[name])
-    if name == "aws.pipes.event.ingestion-time":
-        return _IngestionTime(name)
-    if name in ("aws.pipes.event", "aws.pipes.event.json"):
-        return _Event(name)
+    if name in variables:
+        return variables[name]
     if name == "aws.pipes.enrichment-arn":
         raise TemplateError(f"InputTemplate: <{name}>: the pipe has no enrichment")
     raise TemplateError(f"InputTemplate: <{name}> is not a reserved variable")
