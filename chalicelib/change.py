@@ -20,8 +20,9 @@ INPUT_TEMPLATE = (
     '{"eventID": <$.eventID>, "eventName": <$.eventName>, '
     '"dynamodb": <$.dynamodb>, "userIdentity": <$.userIdentity>}'
 )
-"""The pipe's input template. Every stream record has these paths but `userIdentity`, which arrives
-as "" unless a service made the change."""
+"""The pipe's input template. Every stream record has these paths but `userIdentity`, which is there
+only if a service made the change. AWS describes what becomes of a missing path in two ways, so
+nothing hangs on it: absent, "", null, {} and [] are all read as nobody."""
 
 CHANGE_TYPES = ("INSERT", "MODIFY", "REMOVE")
 """The kinds of change a stream reports. All of them belong in the lake: deletes are data."""
@@ -80,12 +81,6 @@ class ChangeFields(Struct):
     ) = UNSET
 
 
-class Identity(Struct):
-    """The service that made the change."""
-
-    principalId: str = ""
-
-
 class StreamData(Struct):
     """The `dynamodb` object of a stream record. Images stay undecoded until one is chosen."""
 
@@ -96,12 +91,14 @@ class StreamData(Struct):
 
 
 class StreamRecord(Struct):
-    """A change in the form of `INPUT_TEMPLATE`."""
+    """A change in the form of `INPUT_TEMPLATE`, or of a stream record itself."""
 
     eventID: str
     eventName: str
     dynamodb: StreamData
-    userIdentity: Identity | str = ""
+    userIdentity: Any = None
+    """The service that made the change. It decides only whether the line is marked as expired, so
+    anything that does not name time to live is nobody."""
 
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -216,7 +213,10 @@ def mixed_image_reader(
         fields.append((name, decode, value_or_null.read))
 
     def read(image: Raw) -> tuple[list[Any], str | UnsetType]:
-        attributes = decode_attributes(image)
+        try:
+            attributes = decode_attributes(image)
+        except msgspec.ValidationError:
+            raise ChangeError("its image is missing; the stream must carry both") from None
         values: list[Any] = []
         for name, decode, value in fields:
             raw = attributes.pop(name, UNSET)
@@ -246,7 +246,7 @@ def chosen_image(record: StreamRecord) -> tuple[Raw, bool | UnsetType]:
         case "REMOVE":
             image = stream.OldImage
             identity = record.userIdentity
-            if isinstance(identity, Identity) and identity.principalId == TTL_PRINCIPAL:
+            if isinstance(identity, dict) and identity.get("principalId") == TTL_PRINCIPAL:
                 expired = True
         case _:
             raise ChangeError(f"eventName is not one of {', '.join((*CHANGE_TYPES, SNAPSHOT))}")

@@ -5,12 +5,15 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from simplejson.raw_json import RawJSON
 
 from chalicelib.change import INPUT_TEMPLATE
 from chalicelib.limits import INVOCATION_BYTES_MAX
 from chalicelib.partitions import path
 from chalicelib.transform import deployed_transformer, transformer
+from tests.attribute_values import attribute_values
 
 IMAGE = {
     "id": {"S": "123"},
@@ -118,6 +121,47 @@ def test_a_delete_by_time_to_live_is_marked() -> None:
 def test_a_delete_by_another_service_is_not_marked_as_expired() -> None:
     by_other = {"type": "Service", "principalId": "replication.dynamodb.amazonaws.com"}
     assert "expired" not in lake_line(only(change("REMOVE", userIdentity=by_other)))
+
+
+MISSING = {"absent": {}} | {
+    repr(value): {"userIdentity": value} for value in ("", None, {}, [], "null", "<$.userIdentity>")
+}
+
+
+@pytest.mark.parametrize("event_name", ["INSERT", "MODIFY", "REMOVE"])
+@pytest.mark.parametrize("identity", MISSING.values(), ids=MISSING.keys())
+def test_a_missing_identity_is_nobody_however_it_is_written(
+    identity: dict[str, Any], event_name: str
+) -> None:
+    known = change(event_name)
+    missing = {name: value for name, value in known.items() if name != "userIdentity"}
+    assert only(missing | identity) == only(known)
+    assert only(known)["result"] == "Ok"
+
+
+@given(attribute_values, st.sampled_from(["INSERT", "REMOVE"]))
+def test_no_identity_decides_whether_a_change_is_delivered(value: Any, event_name: str) -> None:
+    identity = json.loads(json.dumps(value, default=lambda data: b64encode(data).decode()))
+    assert only(change(event_name, userIdentity=identity)) == only(change(event_name))
+
+
+def test_a_stream_record_without_a_template_is_read_as_well() -> None:
+    around = {
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "eventSourceARN": "arn:aws:dynamodb:us-east-1:1:table/t/stream/s",
+    }
+    record = {name: value for name, value in change().items() if name != "userIdentity"}
+    assert only(record | around) == only(change())
+
+
+@pytest.mark.parametrize("image", ["", None, [], {}])
+def test_a_missing_image_fails_alone_and_is_named(
+    image: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert only(change(stream={"NewImage": image}))["result"] == "ProcessingFailed"
+    assert "missing" in json.loads(capsys.readouterr().out)["reason"]
 
 
 def test_absent_fields_stay_absent_and_null_stays_null() -> None:

@@ -42,7 +42,7 @@ def read(payload: bytes, *, keep_undeclared: bool) -> dict[str, Any] | None:
 
 
 def _line(change: Any, keep_undeclared: bool) -> dict[str, Any]:
-    stream, kind, identity = change["dynamodb"], change["eventName"], change["userIdentity"]
+    stream, kind, identity = change["dynamodb"], change["eventName"], change.get("userIdentity")
     image = dict(stream["OldImage" if kind == "REMOVE" else "NewImage"])
     line = {name: _value(name, image.pop(name)) for name in _KINDS if name in image}
     seconds = stream["ApproximateCreationDateTime"]
@@ -52,8 +52,8 @@ def _line(change: Any, keep_undeclared: bool) -> dict[str, Any]:
         "changedAt": round(seconds * 1000),
         "eventId": change["eventID"],
     }
-    service = identity != "" and identity.get("principalId", "") == "dynamodb.amazonaws.com"
-    if service and kind == "REMOVE":
+    service = identity.get("principalId") if type(identity) is dict else ""
+    if service == "dynamodb.amazonaws.com" and kind == "REMOVE":
         line["expired"] = True
     if image and keep_undeclared:
         line["extra"] = json.dumps(image)
@@ -63,7 +63,6 @@ def _line(change: Any, keep_undeclared: bool) -> dict[str, Any]:
         and re.fullmatch("[0-9]{1,40}", stream["SequenceNumber"])
         and type(seconds) in (int, float)
         and 0 <= seconds * 1000 <= _BOUNDS["createdAtTime"][1]
-        and (identity == "" or type(identity.get("principalId", "")) is str)
         and 1 <= len(quote(line["siteId"], safe="")) <= 256
         and line["createdAtTime"] is not None
     ):

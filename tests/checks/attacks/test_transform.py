@@ -94,7 +94,7 @@ CHANGES = st.fixed_dictionaries(
                 "OldImage": IMAGES,
             }
         ),
-        "userIdentity": st.sampled_from(("", {"principalId": TTL_PRINCIPAL}, {}, None)),
+        "userIdentity": st.sampled_from(("", {"principalId": TTL_PRINCIPAL}, {}, None, [])),
     }
 )
 ODD_CHANGES = st.builds(
