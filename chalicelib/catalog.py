@@ -12,7 +12,6 @@ from msgspec import Struct
 from chalicelib.change import line_types
 from chalicelib.partitions import TIME_FORMATS, encode_value, path
 from chalicelib.schema import LAYOUT, SITE, Record
-from chalicelib.types import field_types
 
 CHANGES = "changes"
 ALL_CHANGES = "all_changes"
@@ -134,8 +133,3 @@ def serde_mapping(record_type: type[Struct] = Record) -> dict[str, str]:
 def renamed_keys(record_type: type[Struct] = Record) -> dict[str, str]:
     """Return the keys of the columns whose name differs from the key, by column."""
     return {column.name: column.key for column in columns(record_type) if column.name != column.key}
-
-
-def json_text_keys(record_type: type[Struct] = Record) -> tuple[str, ...]:
-    """Return the record's keys whose columns hold the text of their JSON."""
-    return tuple(key for key, declared in field_types(record_type).items() if declared.as_json)

@@ -6,7 +6,7 @@ turns a missing path into ""
 attribute named by the template could break the JSON, inject a field, or be missing unseen.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -65,7 +65,11 @@ class ChangeFields(Struct):
     ]
     expired: (
         Annotated[
-            bool, Meta(description="true on a REMOVE made by time to live; absent otherwise.")
+            bool,
+            Meta(
+                description="true on a REMOVE made by time to live in this table's own Region; "
+                "absent otherwise."
+            ),
         ]
         | UnsetType
     ) = UNSET
@@ -123,26 +127,21 @@ def line_type(record_type: type[Struct]) -> type[Struct]:
     return msgspec.defstruct("Line", fields, gc=False)
 
 
-def encode_line(line: Struct) -> bytes:
-    """Return a line of the lake: one JSON object, ended by a newline."""
-    return _encode(line) + b"\n"
+def line_encoder(record_type: type[Struct] = Record) -> Callable[[Struct], bytes]:
+    """Return a function that encodes a line of the lake: one JSON object, ended by a newline.
 
-
-def line_encoder(as_text: Collection[str]) -> Callable[[Struct], bytes]:
-    """Return `encode_line`, with the values of these fields as the text of their JSON.
-
-    How Firehose converts a number that is not a 64-bit integer to Parquet is not documented: it may
-    become a double. Text stays exact.
+    A value that no column holds exactly becomes the text of its JSON. What Firehose's deserializer
+    and Athena's make of a number that is not a 64-bit integer is not documented; it may be a
+    double. Text stays exact.
     """
-    if not as_text:
-        return encode_line
+    as_text = [name for name, declared in field_types(record_type).items() if declared.as_json]
 
     def encode(line: Struct) -> bytes:
         for name in as_text:
             value = getattr(line, name)
             if value is not UNSET and value is not None:
                 setattr(line, name, _encode(value).decode())
-        return encode_line(line)
+        return _encode(line) + b"\n"
 
     return encode
 

@@ -19,7 +19,6 @@ from chalicelib.answers import (
     fastest_response,
     within_limit,
 )
-from chalicelib.catalog import json_text_keys
 from chalicelib.change import CHANGE_TYPES, SNAPSHOT, change_reader, line_encoder
 from chalicelib.environment import variable
 from chalicelib.errors import RecordError
@@ -34,7 +33,6 @@ def transformer(
     layout: Sequence[str] = LAYOUT,
     change_types: Collection[str] = CHANGE_TYPES,
     keep_undeclared: bool = True,
-    lake_format: str = "json",
     record_type: type[Struct] = Record,
     respond: Respond = as_dictionary,
 ) -> Callable[[Event], Any]:
@@ -44,7 +42,7 @@ def transformer(
     replay does not pass the pipe. A SNAPSHOT is never dropped.
     """
     read = change_reader(record_type, keep_undeclared)
-    encode = line_encoder(json_text_keys(record_type) if lake_format == "parquet" else ())
+    encode = line_encoder(record_type)
     kept = {*change_types, SNAPSHOT}
     partition_keys = partitioner(layout)
 
@@ -93,6 +91,5 @@ def deployed_transformer() -> Callable[[Event], Any]:
         layout=variable("LAYOUT").split("/"),
         change_types=variable("CHANGE_TYPES").split(","),
         keep_undeclared=variable("UNDECLARED") == "keep",
-        lake_format=variable("FORMAT"),
         respond=counting(fastest_response(), variable("AWS_LAMBDA_FUNCTION_NAME")),
     )

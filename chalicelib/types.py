@@ -21,6 +21,9 @@ SHORT_DIGITS_MAX = 18
 """Digits up to which a whole number without sign or exponent is read directly."""
 
 
+_read_json = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
 class FieldType(NamedTuple):
     """How a type of the schema is read from an attribute, written back, and stored in a column."""
 
@@ -35,7 +38,7 @@ class FieldType(NamedTuple):
     column: str = "string"
     """The type of the column in Athena."""
     as_json: bool = True
-    """Whether the column holds the value as the text of its JSON, since no other is exact."""
+    """Whether line and column hold the value as the text of its JSON, since no other is exact."""
     description: str = ""
 
     @property
@@ -129,10 +132,26 @@ def field_types(record_type: type[Struct]) -> Mapping[str, FieldType]:
 def write_fields(
     types: Mapping[str, FieldType], values: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Return the attributes of the fields, of these types, that a line's JSON has."""
+    """Return the attributes of the fields, of these types, that the JSON of a struct has."""
     return {
         name: declared.attribute(values[name]) for name, declared in types.items() if name in values
     }
+
+
+def line_attributes(
+    types: Mapping[str, FieldType], line: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return the attributes of the fields, of these types, that a line has, as boto3 takes them.
+
+    A value may be there as the text of its JSON or as it is. Raises a ValueError for text that is
+    not JSON.
+    """
+    values = {
+        name: _read_json(value) if types[name].as_json and isinstance(value, str) else value
+        for name, value in line.items()
+        if name in types
+    }
+    return write_fields(types, values)
 
 
 def image_type(record_type: type[Struct]) -> type[Struct]:

@@ -44,7 +44,6 @@ class Runtime(Construct):
                 "LAYOUT": "/".join(settings.layout),
                 "CHANGE_TYPES": ",".join(settings.change_types),
                 "UNDECLARED": settings.undeclared,
-                "FORMAT": settings.format,
             },
         )
         # Without it, SAM adds a second stage named "Stage"

@@ -1,6 +1,7 @@
-"""A client of the seeding API: every request is signed with SigV4."""
+"""A client of the seeding API: every request is signed with SigV4, and numbers stay exact."""
 
 import time
+from decimal import Decimal
 from typing import Any
 
 import boto3
@@ -15,6 +16,8 @@ from sluice.errors import OperationError
 
 ATTEMPTS = 6
 TIMEOUT_SECONDS = 30.0
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _PASSING = {429, 502, 503, 504}
 
 
@@ -50,7 +53,7 @@ class Api:
 
         Raises OperationError when nothing is answered.
         """
-        data = b"" if body is None else msgspec.json.encode(body)
+        data = b"" if body is None else _encode(body)
         url = f"{self._url}{path}"
         request = AWSRequest(method, url, {"Content-Type": "application/json"}, data)
         try:
@@ -63,6 +66,6 @@ class Api:
                 f"the API at {self._url} cannot be reached: {unreachable}"
             ) from None
         try:
-            return answer.status, msgspec.json.decode(answer.data) if answer.data else {}
+            return answer.status, _decode(answer.data) if answer.data else {}
         except (msgspec.DecodeError, UnicodeDecodeError):
             return answer.status, {"detail": "an answer that is not JSON"}

@@ -9,7 +9,7 @@ from io import BytesIO
 import msgspec
 from msgspec import Struct
 
-from chalicelib.catalog import columns, json_text_keys
+from chalicelib.catalog import columns
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
 from chalicelib.schema import Record
 from sluice.optional import optional
@@ -63,14 +63,9 @@ def lines_of_parquet(body: bytes, record_type: type[Struct] = Record) -> list[by
     # Only a lake of Parquet needs its reader, and pays for loading it.
     parquet = optional("pyarrow.parquet", "reading a lake of Parquet")
     keys = {column.name: column.key for column in columns(record_type)}
-    as_text = set(json_text_keys(record_type))
     lines = []
     for row in parquet.read_table(BytesIO(body)).to_pylist():
-        line = {}
-        for name, value in row.items():
-            key = keys.get(name, name)
-            if value is not None:
-                line[key] = msgspec.Raw(value.encode()) if key in as_text else value
+        line = {keys.get(name, name): value for name, value in row.items() if value is not None}
         lines.append(msgspec.json.encode(line))
     return lines
 

@@ -29,7 +29,6 @@ _ENVIRONMENT = {
     "LAYOUT": "siteId/year/month/day/hour/minute",
     "CHANGE_TYPES": "INSERT,MODIFY,REMOVE",
     "UNDECLARED": "keep",
-    "FORMAT": "json",
     "AWS_LAMBDA_FUNCTION_NAME": "transform",
 }
 

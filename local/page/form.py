@@ -1,6 +1,7 @@
 """The form that posts a record: its fields come from the schema, its values go out as typed in."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -9,6 +10,8 @@ from msgspec.inspect import IntType, StrType
 
 from chalicelib.schema import Record
 from chalicelib.types import field_types, struct_fields
+
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class Field(Struct, frozen=True):
@@ -50,6 +53,6 @@ def record(form: Mapping[str, str], record_fields: tuple[Field, ...]) -> dict[st
 
 def _json_or_text(value: str) -> Any:
     try:
-        return msgspec.json.decode(value)
+        return _decode(value)
     except msgspec.DecodeError:
         return value

@@ -6,6 +6,8 @@ from os.path import commonpath
 
 import click
 from rich.filesize import decimal
+from rich.highlighter import JSONHighlighter
+from rich.text import Text
 from rich.tree import Tree
 
 from chalicelib.partitions import DATA_PREFIX
@@ -73,6 +75,11 @@ def sample_command(stack_name: str, prefix: str) -> None:
     stack = Stack.named(stack_name)
     for key, _ in keys(stack, prefix):
         out.print(f"[dim]s3://{stack.bucket}/{key}[/dim]")
-        out.print_json(lines(stack, key)[0].decode(), indent=None)
+        out.print(stored_line(lines(stack, key)[0]))
         return
     raise OperationError(f"there is no object below {prefix}")
+
+
+def stored_line(line: bytes) -> Text:
+    """Return a line in colours, as it is stored: rich's printing of JSON rounds its numbers."""
+    return JSONHighlighter()(line.decode())

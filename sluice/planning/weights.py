@@ -103,7 +103,7 @@ def _weigh(
         render(stream_record(kind, image, number, item_bytes))
         for number, (kind, image) in enumerate(zip(kinds, images, strict=True))
     ]
-    transform = transformer(layout=layout, lake_format=lake_format)
+    transform = transformer(layout=layout)
     # One by one: together, large ones would not fit into a response.
     answers = [
         transform({"records": [{"recordId": _RECORD_ID, "data": b64encode(record).decode()}]})[

@@ -4,7 +4,7 @@ A column does not distinguish an attribute that is NULL from one that is absent,
 """
 
 from collections.abc import Callable, Sequence
-from decimal import Context, Decimal
+from decimal import Context
 from hashlib import blake2b
 from typing import Any
 
@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Struct
 
 from chalicelib.catalog import columns
-from chalicelib.change import line_types
 from chalicelib.schema import Record
 from sluice.items import Item, converted, item_writer
 from sluice.query.athena import Row
@@ -21,13 +20,11 @@ Digest = bytes
 
 _EXACT = Context(prec=40)
 
-_read_json = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def item_reader(names: Sequence[str], record_type: type[Struct] = Record) -> Callable[[Row], Item]:
     """Return a function from a row with these columns to its item; it ignores other columns."""
-    types = line_types(record_type)
     keys = {column.name: column.key for column in columns(record_type)}
     write = item_writer(record_type)
 
@@ -36,7 +33,7 @@ def item_reader(names: Sequence[str], record_type: type[Struct] = Record) -> Cal
         for name, value in zip(names, row, strict=True):
             key = keys.get(name)
             if key is not None and value is not None:
-                line[key] = _read_json(value) if types[key].as_json else value
+                line[key] = value
         return write(line)
 
     return read

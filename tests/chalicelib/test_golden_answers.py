@@ -29,12 +29,10 @@ RECORD_OPTIONS: dict[str, dict[str, Any]] = {
         "change_types": ["INSERT", "MODIFY"],
         "layout": ["year", "siteId", "month"],
     },
-    "parquet": {"lake_format": "parquet"},
 }
 EVERYTHING_OPTIONS: dict[str, dict[str, Any]] = {
     "every type": {},
     "every type, declared fields": {"keep_undeclared": False},
-    "every type, parquet": {"lake_format": "parquet"},
 }
 
 NUMBERS = (

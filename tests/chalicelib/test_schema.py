@@ -13,7 +13,7 @@ PROBE = """
 import json
 from msgspec import UNSET
 from chalicelib.attributes import item
-from chalicelib.change import change_reader, encode_line
+from chalicelib.change import change_reader, line_encoder
 from chalicelib.openapi import schemas
 from chalicelib.errors import Invalid
 from chalicelib.schema import Record
@@ -35,7 +35,7 @@ print(json.dumps({
     "errors": errors,
     "decoded": line.colour,
     "extra": line.extra is not UNSET,
-    "line": json.loads(encode_line(line))["colour"],
+    "line": json.loads(line_encoder()(line))["colour"],
     "openapi": schemas()["Record"]["properties"]["colour"],
     "docs": record_table(),
 }))

@@ -73,13 +73,11 @@ def test_the_transform_has_its_settings_in_the_environment(dev: Any, prod: Any) 
         "LAYOUT": "siteId/year/month/day/hour/minute",
         "CHANGE_TYPES": "INSERT,MODIFY,REMOVE",
         "UNDECLARED": "keep",
-        "FORMAT": "json",
     }
     assert prod["Transform"]["Environment"]["Variables"] == {
         "LAYOUT": "year/siteId",
         "CHANGE_TYPES": "INSERT,MODIFY",
         "UNDECLARED": "drop",
-        "FORMAT": "parquet",
     }
 
 

@@ -1,6 +1,7 @@
 """The client of the API: which answers are asked again, and what it raises."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -37,6 +38,18 @@ def test_an_answer_that_passes_is_asked_again_with_the_same_body(
     server.expect_request("/api/records", method="POST").respond_with_handler(answer)
     assert api.request("POST", "/records", {"id": "1"}) == (201, {"id": "1"})
     assert bodies == [{"id": "1"}] * 3
+
+
+def test_numbers_go_out_and_come_in_to_the_last_digit(api: Api, server: HTTPServer) -> None:
+    number = "1234567890123456789.0123456789012345678"
+
+    def answer(request: Request) -> Response:
+        assert request.get_data() == f'{{"price":{number}}}'.encode()
+        return Response(request.get_data())
+
+    server.expect_request("/api/records").respond_with_handler(answer)
+    record = {"price": Decimal(number)}
+    assert api.request("POST", "/records", record) == (200, record)
 
 
 def test_a_refusal_is_raised_at_once_with_its_reason(api: Api, server: HTTPServer) -> None:

@@ -1,5 +1,6 @@
 """The form's fields, and the record that it means."""
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -30,6 +31,11 @@ def test_the_fields_are_those_of_the_schema_in_its_order() -> None:
     ]
     assert [field.name for field in FIELDS if field.whole_number] == ["level"]
     assert {"siteId", "createdAtTime"} < {field.name for field in fields()}
+
+
+def test_a_decimal_goes_out_to_the_last_digit() -> None:
+    number = "1234567890123456789.0123456789012345678"
+    assert filled(level=number) == {"level": Decimal(number)}
 
 
 def test_numbers_go_out_as_numbers_to_the_last_digit_and_text_as_text() -> None:

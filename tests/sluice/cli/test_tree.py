@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from sluice.cli.tree import partition_tree
+from sluice.cli.tree import partition_tree, stored_line
 from sluice.lake import Partition
 
 
@@ -41,3 +41,11 @@ def test_a_partition_of_a_coarser_layout_hides_no_finer_one() -> None:
 
 def test_an_empty_lake_is_a_root() -> None:
     assert drawn() == ["s3://b/data/"]
+
+
+def test_a_sample_is_printed_as_it_is_stored() -> None:
+    line = '{"a":12345678901234567890.5,"b":"[bold]:smile:[/] \\u001b é","c":0.10}'
+    console = Console(soft_wrap=True, width=20, color_system=None)
+    with console.capture() as capture:
+        console.print(stored_line(line.encode()))
+    assert capture.get() == f"{line}\n"

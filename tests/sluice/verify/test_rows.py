@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib import attributes
 from chalicelib.catalog import columns
-from chalicelib.change import change_reader, encode_line
+from chalicelib.change import change_reader, line_encoder
 from chalicelib.schema import Int64
 from sluice.items import read_line
 from sluice.verify.rows import digest, item_reader
@@ -57,16 +57,10 @@ wide = st.builds(
 
 def row_of(data: bytes) -> tuple[Any, ...]:
     """The row that Athena answers for a line: text where no type of its own is exact."""
-    fields = read_line(data)
-    raw = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-
-    def value(key: str, kind: str) -> Any:
-        found = fields.get(key)
-        if found is None or kind != "string" or isinstance(found, str):
-            return found
-        return bytes(raw[key]).decode()
-
-    return tuple(value(column.key, column.type) for column in columns(Wide))
+    line = read_line(data)
+    values = [line.get(column.key) for column in columns(Wide)]
+    assert not any(isinstance(value, float | Decimal | list | dict) for value in values)
+    return tuple(values)
 
 
 @given(wide)
@@ -78,7 +72,7 @@ def test_an_item_and_its_row_have_one_digest(record: Wide) -> None:
         "NewImage": item,
     }
     change = {"eventID": "1", "eventName": "INSERT", "dynamodb": stream, "userIdentity": ""}
-    row = row_of(encode_line(change_reader(Wide)(msgspec.json.encode(change))))
+    row = row_of(line_encoder(Wide)(change_reader(Wide)(msgspec.json.encode(change))))
     read = item_reader([column.name for column in columns(Wide)], Wide)
     assert digest(read(row)) == digest(item)
 
