@@ -19,6 +19,7 @@ from local.emulator import client_environment
 from local.processes import LOOPBACK, LocalRunError, require_free
 from local.session import STACK_NAME, Options, Session, running
 from local.session import destroy as destroy_stack
+from local.supervisor import Supervisor
 
 console = Console(soft_wrap=True, highlight=False)
 
@@ -144,8 +145,9 @@ def dev(
         session.start_page(page_port, f"http://{LOOPBACK}:{api_port}")
         report("")
         console.print(_welcome(session, api_port, page_port))
+        supervisor = Supervisor(session, report_event)
         while True:
-            session.require_running()
+            supervisor.look()
             time.sleep(WATCH_SECONDS)
 
 
@@ -156,6 +158,11 @@ def destroy(port: int) -> None:
     environment = client_environment(f"http://{LOOPBACK}:{port}")
     with exit_on_failure(), tempfile.TemporaryDirectory() as folder:
         destroy_stack(environment, Path(folder), lambda step: console.print(f"· {step}"))
+
+
+def report_event(sentence: str) -> None:
+    """Print what happened to a part of the run, and when."""
+    console.print(f"[yellow]{time.strftime('%H:%M:%S')}[/yellow] {escape(sentence)}")
 
 
 def _welcome(session: Session, api_port: int, page_port: int) -> str:

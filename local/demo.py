@@ -21,6 +21,7 @@ def sluice(session: Session, *arguments: str) -> str:
     command = [sys.executable, "-m", "sluice", *arguments]
     status, output, errors = captured(command, session.environment, ROOT)
     if status != 0:
+        session.require_emulator()
         raise LocalRunError(f"`sluice {' '.join(arguments)}` failed: {errors.strip()}")
     return output
 

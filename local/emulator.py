@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import urllib3
@@ -13,6 +14,7 @@ from local.processes import LOOPBACK, Process
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 START_SECONDS = 60.0
+ANSWER_SECONDS = 2.0
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -51,9 +53,30 @@ def client_environment(endpoint_url: str, **more: str) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class MiniStack:
+    """The running emulator."""
+
+    endpoint_url: str
+    process: Process
+
+    def answers(self) -> bool:
+        """Whether it answers within `ANSWER_SECONDS`."""
+        return answers(f"{self.endpoint_url}/_ministack/health")
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers a GET with 200 within `ANSWER_SECONDS`."""
+    try:
+        answer = urllib3.request("GET", url, retries=False, timeout=ANSWER_SECONDS)
+    except urllib3.exceptions.HTTPError:
+        return False
+    return answer.status == 200
+
+
 @contextmanager
-def emulator(port: int, folder: Path) -> Iterator[str]:
-    """Run the emulator; yields its endpoint URL. Its data lies in memory and `folder`."""
+def emulator(port: int, folder: Path) -> Iterator[MiniStack]:
+    """Run the emulator. Its data lies in memory and `folder`."""
     endpoint_url = f"http://{LOOPBACK}:{port}"
     environment = {
         **_inherited(),
@@ -73,16 +96,9 @@ def emulator(port: int, folder: Path) -> Iterator[str]:
         folder / "emulator.log",
         environment,
     )
+    ministack = MiniStack(endpoint_url, process)
     try:
-        process.wait_until(lambda: _healthy(endpoint_url), START_SECONDS)
-        yield endpoint_url
+        process.wait_until(ministack.answers, START_SECONDS)
+        yield ministack
     finally:
         process.stop()
-
-
-def _healthy(endpoint_url: str) -> bool:
-    try:
-        answer = urllib3.request("GET", f"{endpoint_url}/_ministack/health", retries=False)
-    except urllib3.exceptions.HTTPError:
-        return False
-    return answer.status == 200

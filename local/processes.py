@@ -1,21 +1,29 @@
 """Child processes of the local run: started on a free port, watched while they get ready, stopped.
 
 Each child leads a process group of its own, so that Ctrl-C reaches only the parent, which then
-stops the children in order, and so that a child's own children end with it.
+stops the children in order, and so that a child's own children end with it. A watchdog ends the
+groups of a parent that died without stopping them.
 """
 
+import atexit
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import count
 from pathlib import Path
+from typing import IO
 
 LOOPBACK = "127.0.0.1"
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
+LINE_CHARACTERS_MAX = 300
+"""Of a log's last line that is repeated in a message."""
 
 
 class LocalRunError(Exception):
@@ -68,34 +76,77 @@ def interrupts_held() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def captured(
-    command: Sequence[str], environment: Mapping[str, str], folder: Path
-) -> tuple[int, str, str]:
-    """Run a command; return its exit status, output and errors. An interrupt ends it first."""
+@cache
+def _watchdog() -> IO[bytes]:
+    """Start this process's watchdog; return the pipe to it, which closes when this process ends."""
+    child = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-I", "-S", str(Path(__file__).with_name("watchdog.py"))],
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={},
+        start_new_session=True,
+    )
+    atexit.register(child.communicate)
+    assert child.stdin  # noqa: S101
+    return child.stdin
+
+
+def _note(group: int) -> None:
+    """Note for the watchdog that a process group runs, or with a negative number that it ended."""
+    with suppress(BrokenPipeError):
+        _watchdog().write(b"%d\n" % group)
+
+
+def _started(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path | None,
+    output: IO[bytes] | int,
+    errors: int,
+) -> subprocess.Popen[str]:
+    """Start a child at the head of its own process group. An interrupt ends it first."""
     with interrupts_held() as interrupts:
         child = subprocess.Popen(  # noqa: S603
             command,
             cwd=folder,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output,
+            stderr=errors,
             text=True,
             start_new_session=True,
         )
+        _note(child.pid)
+    if interrupts:
+        _end(child)
+        raise KeyboardInterrupt
+    return child
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """Kill a child and its own children."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    _note(-child.pid)
+
+
+def captured(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path
+) -> tuple[int, str, str]:
+    """Run a command; return its exit status, output and errors. An interrupt ends it first."""
+    child = _started(command, environment, folder, subprocess.PIPE, subprocess.PIPE)
     try:
-        if interrupts:
-            raise KeyboardInterrupt
         output, errors = child.communicate()
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+        _end(child)
     return child.returncode, output, errors
 
 
 class Process:
-    """A running child with its log file."""
+    """A running child with its log file; an earlier log of that name is kept under another."""
 
     def __init__(
         self,
@@ -108,20 +159,11 @@ class Process:
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as output, interrupts_held() as interrupts:
-            self._child = subprocess.Popen(  # noqa: S603
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=dict(environment),
-                cwd=folder,
-                start_new_session=True,
-            )
+        if log.exists():
+            log.rename(next(path for n in count(1) if not (path := _numbered(log, n)).exists()))
+        with log.open("wb") as output:
+            self._child = _started(command, environment, folder, output, subprocess.STDOUT)
         self.pid = self._child.pid
-        if interrupts:
-            self.kill()
-            raise KeyboardInterrupt
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
         """Wait until `ready` holds. Raises LocalRunError when the child ends or time runs out."""
@@ -155,11 +197,17 @@ class Process:
         text = self.log.read_text(errors="replace").splitlines()[-lines:]
         return "\n".join([*text, f"(whole log: {self.log})"])
 
+    def end(self) -> str | None:
+        """Return in one line how the child ended, with its last line; None while it runs."""
+        if (code := self._child.poll()) is None:
+            return None
+        lines = [line.strip() for line in self.last_words().splitlines()[:-1] if line.strip()]
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended ({code})"
+        return f"{self.name} {how}: {lines[-1][:LINE_CHARACTERS_MAX] if lines else 'no last words'}"
+
     def kill(self) -> None:
-        """End the child at once, as a crash would."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._child.wait()
+        """End the child at once, as a crash would, with its own children."""
+        _end(self._child)
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Ask the child to finish; after `seconds`, kill it and its children."""
@@ -168,6 +216,10 @@ class Process:
         with suppress(subprocess.TimeoutExpired):
             self._child.wait(seconds)
         self.kill()
+
+
+def _numbered(log: Path, number: int) -> Path:
+    return log.with_name(f"{log.stem}.{number}{log.suffix}")
 
 
 def listening(port: int) -> bool:

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,9 +11,10 @@ import boto3
 from botocore.exceptions import BotoCoreError
 
 from local.cdk import ROOT, TOOLS, cdk, require_tools, tools_path
-from local.emulator import CREDENTIALS, client_environment, emulator
+from local.emulator import CREDENTIALS, MiniStack, answers, client_environment, emulator
 from local.pipe.batches import BACKOFF_SECONDS_MAX
-from local.processes import LOOPBACK, LocalRunError, Process, free_port, listening
+from local.pipe.status import STATUS_FILE
+from local.processes import LOOPBACK, LocalRunError, Process, free_port, listening, require_free
 from sluice.errors import OperationError
 from sluice.stack import Stack
 
@@ -48,7 +49,13 @@ class Session:
     """Logs and state of this run."""
     pipe_backoff_seconds: float = BACKOFF_SECONDS_MAX
     """The longest pause before the local pipe retries a refused batch."""
+    python: tuple[str, ...] = (sys.executable, "-m")
+    """The command before the module of a local part and its arguments."""
+    ministack: MiniStack | None = None
+    """The emulator, if the run has one of its own."""
     processes: dict[str, Process] = field(default_factory=dict)
+    starts: dict[str, Callable[[], Process]] = field(default_factory=dict)
+    """How each process was started, to start it again."""
 
     @property
     def firehose_url(self) -> str:
@@ -78,6 +85,7 @@ class Session:
 
     def start_firehose(self) -> Process:
         """Start the local Firehose and wait until it answers."""
+        self.starts["firehose"] = self.start_firehose
         process = self._start(
             "firehose",
             *("--stream", self.outputs()["StreamName"]),
@@ -85,8 +93,7 @@ class Session:
             *("--buffer-seconds", str(self.buffer_seconds)),
             *("--journal", str(self.folder / "firehose.journal")),
         )
-        process.wait_until(lambda: listening(self.firehose_port), READY_SECONDS)
-        return process
+        return self._ready(process, lambda: listening(self.firehose_port))
 
     def buffering(self) -> str:
         """The local Firehose's buffering beside the deployed one, in its own words."""
@@ -95,8 +102,9 @@ class Session:
 
     def start_pipe(self) -> Process:
         """Start the local pipe and wait until it follows the stream, from its checkpoint if any."""
+        self.starts["pipe"] = self.start_pipe
         state = self.folder / PIPE_STATE
-        status = state / "status.json"
+        status = state / STATUS_FILE
         status.unlink(missing_ok=True)
         process = self._start(
             "pipe",
@@ -105,19 +113,21 @@ class Session:
             *("--state-dir", str(state)),
             *("--backoff-seconds", str(self.pipe_backoff_seconds)),
         )
-        process.wait_until(status.exists, READY_SECONDS)
-        return process
+        return self._ready(process, status.exists)
 
     def start_api(self, port: int) -> Process:
         """Start `chalice local` for this stack's table and wait until it answers."""
+        self.starts["api"] = lambda: self.start_api(port)
+        require_free({"--api-port": port})
         environment = {**self.environment, "TABLE_NAME": self.outputs()["TableName"]}
         process = chalice_local(port, self.folder / "api.log", environment)
         self.processes["api"] = process
-        process.wait_until(lambda: listening(port), READY_SECONDS)
-        return process
+        return self._ready(process, lambda: listening(port))
 
     def start_page(self, port: int, api_url: str) -> Process:
         """Start the page and wait until it answers."""
+        self.starts["page"] = lambda: self.start_page(port, api_url)
+        require_free({"--page-port": port})
         process = self._start(
             "page",
             *("--firehose-url", self.firehose_url),
@@ -126,13 +136,39 @@ class Session:
             *("--pipe-state", str(self.folder / PIPE_STATE)),
             *("--port", str(port)),
         )
-        process.wait_until(lambda: listening(port), READY_SECONDS)
-        return process
+        return self._ready(process, lambda: listening(port))
+
+    def pulse(self, name: str) -> object:
+        """Return a value that changes while a part works; for the page and the API it always does.
+
+        The pipe replaces its status twice a second.
+        """
+        match name:
+            case "emulator":
+                works = self.ministack is None or self.ministack.answers()
+            case "firehose":
+                works = answers(f"{self.firehose_url}/status")
+            case "pipe":
+                with suppress(FileNotFoundError):
+                    return (self.folder / PIPE_STATE / STATUS_FILE).stat().st_mtime_ns
+                works = False
+            case _:
+                works = True
+        return object() if works else None
 
     def require_running(self) -> None:
         """Raise LocalRunError with the last words of a process that has ended."""
+        self.require_emulator()
         for process in self.processes.values():
             process.require_running()
+
+    def require_emulator(self) -> None:
+        """Raise LocalRunError when the emulator has ended, and with it all data."""
+        if self.ministack and (end := self.ministack.process.end()):
+            raise LocalRunError(
+                f"{end}; the run ends, as the emulator held all data in memory "
+                f"(log: {self.ministack.process.log})"
+            )
 
     def stop(self) -> None:
         """Stop the processes, the last started first."""
@@ -140,14 +176,23 @@ class Session:
             process.stop()
 
     def _start(self, name: str, *arguments: str) -> Process:
-        command = [sys.executable, "-m", f"local.{name}", "--endpoint-url", self.endpoint_url]
         process = Process(
             f"the local {name}",
-            [*command, *arguments],
+            [*self.python, f"local.{name}", "--endpoint-url", self.endpoint_url, *arguments],
             self.folder / f"{name}.log",
             self.environment,
         )
         self.processes[name] = process
+        return process
+
+    def _ready(self, process: Process, ready: Callable[[], bool]) -> Process:
+        """Wait until a process is ready, for as long as the emulator runs."""
+
+        def check() -> bool:
+            self.require_emulator()
+            return ready()
+
+        process.wait_until(check, READY_SECONDS)
         return process
 
 
@@ -164,9 +209,10 @@ def running(options: Options, folder: Path, report: Report) -> Iterator[Session]
     require_tools(tools_path(os.environ))
     report("starting the emulator")
     with (
-        emulator(options.port or free_port(), folder / "emulator") as endpoint_url,
-        deployed(endpoint_url, options, folder, report) as session,
+        emulator(options.port or free_port(), folder / "emulator") as ministack,
+        deployed(ministack.endpoint_url, options, folder, report) as session,
     ):
+        session.ministack = ministack
         yield session
 
 

@@ -86,8 +86,8 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> P
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The emulator's endpoint, for the whole session."""
-    with run_emulator(free_port(), tmp_path_factory.mktemp("emulator")) as endpoint_url:
-        yield endpoint_url
+    with run_emulator(free_port(), tmp_path_factory.mktemp("emulator")) as running:
+        yield running.endpoint_url
 
 
 @pytest.fixture

@@ -31,9 +31,9 @@ def run(seconds: float) -> int:
     """Attack an API of its own for about this long, each time in another way."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        with emulator(free_port(), folder / "emulator") as endpoint_url:
-            make_table(endpoint_url)
-            with serving(endpoint_url, TABLE, folder / "api.log") as url:
+        with emulator(free_port(), folder / "emulator") as running:
+            make_table(running.endpoint_url)
+            with serving(running.endpoint_url, TABLE, folder / "api.log") as url:
                 return attack(url, folder, seconds, randbelow(SEEDS))
 
 

@@ -1,9 +1,11 @@
 """Gathers the snapshot once a second, for all who watch.
 
-A part that does not answer keeps its last value, and is reported.
+A part that does not answer keeps its last value, and is reported; so does one whose answer the page
+cannot read, for a mistake in the page must not end it.
 """
 
 import asyncio
+import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
@@ -58,6 +60,8 @@ _UNANSWERED = (
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
 
 class Collector:
     """Gathers, and publishes to the feed."""
@@ -93,13 +97,16 @@ class Collector:
         self._quarantine_keys = None
 
     async def run(self) -> None:
-        """Gather for ever. Nothing that does not answer ends it."""
+        """Gather for ever. Nothing that does not answer ends it, nor a mistake in the page."""
         async with asyncio.TaskGroup() as tasks:
             reading: asyncio.Task[None] | None = None
             while True:
                 started = time.monotonic()
-                self._snapshot = await asyncio.to_thread(self.gather)
-                self._feed.publish(self._snapshot, self.history)
+                try:
+                    self._snapshot = await asyncio.to_thread(self.gather)
+                    self._feed.publish(self._snapshot, self.history)
+                except Exception:
+                    _log.exception("The page's numbers are not updated")
                 unread = self._error_keys != self._quarantine_keys
                 if unread and (reading is None or reading.done()):
                     reading = tasks.create_task(asyncio.to_thread(self._read_quarantine))
@@ -114,6 +121,8 @@ class Collector:
         table, changes = self._ask("The table's stream", self._changes.read, same_table)
         same_lake: tuple[LakeState, Sequence[bytes]] = (last.lake, ())
         lake, lines = self._ask("The bucket", lambda: self._lake(firehose), same_lake)
+        if lake.damaged:
+            self._problems.append(damage(lake.damaged))
         dead_letters = self._ask("The dead-letter queue", self._dead_letters, last.dead_letters)
         catalog = self._ask("The catalog", self._catalog, last.catalog)
         if self._quarantine_problem:
@@ -151,7 +160,10 @@ class Collector:
             return read()
         except _UNANSWERED as error:
             self._problems.append(f"{name} does not answer ({type(error).__name__}).")
-            return last
+        except Exception as error:
+            _log.exception("%s cannot be read", name)
+            self._problems.append(f"{name} cannot be read ({type(error).__name__}: {error}).")
+        return last
 
     def _pipe(self) -> Status:
         status = read_status(self._pipe_state)
@@ -194,7 +206,8 @@ class Collector:
         self._quarantine_problem = ""
         try:
             waiting = read_quarantine(self._stack, Selection(), keep_payloads=True)
-        except (BotoCoreError, ClientError, OperationError) as error:
+        except Exception as error:
+            _log.exception("The quarantine cannot be read")
             self._quarantine_problem = f"The quarantine cannot be read: {explain(error)}"
             if self._quarantine_keys == keys:
                 self._quarantine_keys = None
@@ -217,6 +230,12 @@ class Collector:
             if journey.id in landed and journey.landed is None:
                 journey = replace(journey, streamed=journey.streamed or now, landed=now)
             self._journeys[index] = journey
+
+
+def damage(keys: Sequence[str]) -> str:
+    """Return the sentence about objects of the lake that cannot be read."""
+    more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+    return f"{keys[0]}{more} cannot be read: not gzip, or cut short."
 
 
 def _id_of(line: bytes) -> Any:

@@ -1,8 +1,11 @@
 """The lake of a stack: new objects are read once, and remembered."""
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.partitions import DATA_PREFIX
 from local.page.snapshot import LakeObject, LakeState
@@ -13,6 +16,8 @@ LATEST_MAX = 8
 LINE_CHARACTERS_MAX = 2000
 READING_SECONDS = 0.4
 """One call reads objects no longer than this; the next call goes on."""
+
+_log = logging.getLogger(__name__)
 
 
 class LakeReader:
@@ -39,6 +44,7 @@ class LakeReader:
             bytes=sum(each.size for each in stored.values()),
             partitions=dict(partitions),
             latest=tuple(latest[:LATEST_MAX]),
+            damaged=tuple(each.key for each in latest if each.damaged),
         )
         return lake, new_lines
 
@@ -49,9 +55,22 @@ class LakeReader:
         for each in sorted(unread, key=lambda stored: stored.modified, reverse=True):
             if time.monotonic() > deadline:
                 break
-            content = lines(self._stack, each.key)
+            content, damaged = self._content(each.key)
             last = content[-1].decode(errors="replace")[:LINE_CHARACTERS_MAX] if content else ""
             modified = each.modified.timestamp()
-            self._read[each.key] = LakeObject(each.key, modified, len(content), last)
+            self._read[each.key] = LakeObject(each.key, modified, len(content), last, damaged)
             new_lines += content
         return new_lines
+
+    def _content(self, key: str) -> tuple[list[bytes], bool]:
+        """Return the lines of an object, and whether it is damaged; anything may lie in a bucket.
+
+        Raises what boto3 raises: then the object may be whole.
+        """
+        try:
+            return lines(self._stack, key), False
+        except (BotoCoreError, ClientError):
+            raise
+        except Exception as error:
+            _log.warning("%s cannot be read: %s: %s", key, type(error).__name__, error)
+            return [], True

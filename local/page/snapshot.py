@@ -67,12 +67,16 @@ class FirehoseStatus(Struct, frozen=True, rename="camel"):
 
 
 class LakeObject(Struct, frozen=True):
-    """One object of the lake that was read. `modified`: epoch seconds. `line`: its last one."""
+    """One object of the lake that was read. `modified`: epoch seconds. `line`: its last one.
+
+    The content of a damaged one cannot be read; it counts as no records.
+    """
 
     key: str
     modified: float
     records: int
     line: str
+    damaged: bool = False
 
 
 class LakeState(Struct, frozen=True):
@@ -86,6 +90,7 @@ class LakeState(Struct, frozen=True):
     bytes: int = 0
     partitions: dict[str, int] = {}
     latest: tuple[LakeObject, ...] = ()
+    damaged: tuple[str, ...] = ()
 
     @property
     def records(self) -> int:

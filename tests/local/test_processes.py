@@ -1,15 +1,23 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from local.cdk import ROOT
 from local.processes import LocalRunError, Process, free_port, listening, require_free
 
 FOREVER = "import time\nwhile True: time.sleep(0.05)"
+WITH_A_CHILD = (
+    "import signal, subprocess, sys\n"
+    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    f"child = subprocess.Popen([sys.executable, '-c', {FOREVER!r}])\n"
+    "print(child.pid, flush=True)\nchild.wait()"
+)
 
 
 def python(code: str, tmp_path: Path) -> Process:
@@ -76,20 +84,48 @@ def test_a_stopped_child_had_time_to_finish(tmp_path: Path) -> None:
 
 
 def test_a_child_that_ignores_the_request_is_killed_with_its_own_children(tmp_path: Path) -> None:
-    code = (
-        "import signal, subprocess, sys\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        f"child = subprocess.Popen([sys.executable, '-c', {FOREVER!r}])\n"
-        "print(child.pid, flush=True)\nchild.wait()"
-    )
-    child = python(code, tmp_path)
+    child = python(WITH_A_CHILD, tmp_path)
     child.wait_until(lambda: child.log.read_text().endswith("\n"), 30)
     grandchild = int(child.log.read_text())
     assert alive(grandchild)
     child.stop(seconds=0.2)
     assert not child.running()
+    wait_for_end(grandchild)
+
+
+def test_what_a_killed_run_started_is_killed_too_with_its_own_children(tmp_path: Path) -> None:
+    run = (
+        "import os, sys, time\nfrom pathlib import Path\nfrom local.processes import Process\n"
+        f"command = [sys.executable, '-c', {WITH_A_CHILD!r}]\n"
+        "child = Process('the child', command, Path('log'), os.environ)\n"
+        "while not child.log.read_text().endswith('\\n'): time.sleep(0.02)\n"
+        "print(child.pid, child.log.read_text(), flush=True)\ntime.sleep(600)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", run], cwd=tmp_path, env=environment, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout
+        started = [int(pid) for pid in parent.stdout.readline().split()]
+        assert all(map(alive, started))
+        parent.kill()
+    for pid in started:
+        wait_for_end(pid)
+
+
+def test_the_end_of_a_child_is_told_in_one_line_with_its_last_one(tmp_path: Path) -> None:
+    child = python("raise ValueError('a bug')", tmp_path)
+    child.wait(30)
+    assert child.end() == "the child ended (1): ValueError: a bug"
+    child = python(FOREVER, tmp_path)
+    assert child.end() is None
+    child.kill()
+    assert child.end() == "the child was killed by SIGKILL: no last words"
+
+
+def wait_for_end(pid: int) -> None:
     deadline = time.monotonic() + 10
-    while alive(grandchild) and _state(grandchild) != "Z":
+    while alive(pid) and _state(pid) != "Z":
         assert time.monotonic() < deadline
         time.sleep(0.02)
 

@@ -58,7 +58,8 @@ def left_behind(endpoint_url: str) -> list[str]:
 
 @pytest.mark.slow
 def test_destroy_leaves_nothing_behind(tmp_path: Path) -> None:
-    with run_emulator(free_port(), tmp_path / "emulator") as endpoint_url:
+    with run_emulator(free_port(), tmp_path / "emulator") as running:
+        endpoint_url = running.endpoint_url
         environment = client_environment(endpoint_url)
         before = left_behind(endpoint_url)
         deploy(environment, tmp_path, print)

@@ -1,10 +1,13 @@
 """Gathering, when something does not answer."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from local.page.collector import damage
 from local.page.snapshot import Snapshot
 from local.pipe.status import Status, StatusFile
 
@@ -25,6 +28,42 @@ def test_the_pipe_is_read_from_its_status_file_and_reported_when_stopped(
     snapshot = collector.gather()
     assert (snapshot.pipe.delivered, snapshot.pipe.in_hand) == (5, 1)
     assert any("pipe has stopped" in problem for problem in snapshot.problems)
+
+
+def test_damaged_objects_are_named() -> None:
+    assert damage(["data/a.gz"]).startswith("data/a.gz cannot be read")
+    assert damage(["data/a.gz", "data/b.gz"]).startswith("data/a.gz and 1 more cannot be read")
+
+
+def test_a_mistake_in_the_page_is_reported_and_stops_nothing(
+    collector: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def mistaken() -> int:
+        raise TypeError("a bug")
+
+    monkeypatch.setattr(collector, "_dead_letters", mistaken)
+    snapshot = collector.gather()
+    assert "The dead-letter queue cannot be read (TypeError: a bug)." in snapshot.problems
+    assert "in mistaken" in caplog.text
+
+
+def test_a_snapshot_that_cannot_be_drawn_does_not_end_the_gathering(
+    collector: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    drawn: list[Snapshot] = []
+
+    def publish(snapshot: Snapshot, _: Any) -> None:
+        drawn.append(snapshot)
+        if len(drawn) == 2:
+            asyncio.current_task().cancel()  # type: ignore[union-attr]
+        raise TypeError("a bug")
+
+    monkeypatch.setattr(collector._feed, "publish", publish)
+    monkeypatch.setattr("local.page.collector.GATHER_SECONDS", 0.0)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(collector.run())
+    assert len(drawn) == 2
+    assert "not updated" in caplog.text
 
 
 def test_a_snapshot_is_plain_data(collector: Any) -> None:

@@ -47,6 +47,26 @@ def test_a_deleted_object_is_no_longer_counted(stack: Stack) -> None:
     assert (lake.objects, lake.records, lake.latest) == (0, 0, ())
 
 
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("cut.gz", gzip.compress(b'{"id":"a"}\n' * 100)[:30]),
+        ("cut.parquet", b"PAR1" + b"x" * 100),
+        ("wrong.gz", gzip.compress(b"{}\n")[:-8] + bytes(8)),
+    ],
+    ids=("a cut object", "a cut Parquet object", "a wrong checksum"),
+)
+def test_a_damaged_object_is_named_and_the_others_are_read(
+    stack: Stack, name: str, body: bytes
+) -> None:
+    put(stack, f"data/siteId=1/{name}", body)
+    put(stack, "data/siteId=1/whole.gz", gzip.compress(b"{}\n"))
+    reader = LakeReader(stack)
+    lake, lines = reader.read()
+    assert (lake.objects, lake.unread, lake.records, lines) == (2, 0, 1, [b"{}"])
+    assert lake.damaged == reader.read()[0].damaged == (f"data/siteId=1/{name}",)
+
+
 def test_a_parquet_object_is_read_as_the_lines_it_was_made_of(stack: Stack) -> None:
     file = io.BytesIO()
     rows = {"id": ["a"], "siteid": ["Ö/1"], "createdattime": [5], "name": [None]}
