@@ -6,7 +6,7 @@ original bytes.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypedDict
 
 from msgspec import Struct, ValidationError, convert
 
@@ -29,6 +29,47 @@ from chalicelib.schema import LAYOUT, Record
 Event = Mapping[str, Any]
 
 
+class ReaderSettings(TypedDict):
+    """The stack's settings of how payloads are read."""
+
+    layout: Sequence[str]
+    change_types: Collection[str]
+    keep_undeclared: bool
+
+
+def settings(variable: Callable[[str], str]) -> ReaderSettings:
+    """Return the settings that the function's environment variables hold."""
+    return ReaderSettings(
+        layout=variable("LAYOUT").split("/"),
+        change_types=variable("CHANGE_TYPES").split(","),
+        keep_undeclared=variable("UNDECLARED") == "keep",
+    )
+
+
+def payload_reader(
+    layout: Sequence[str] = LAYOUT,
+    change_types: Collection[str] = CHANGE_TYPES,
+    keep_undeclared: bool = True,
+    record_type: type[Struct] = Record,
+) -> Callable[[bytes], tuple[Any, dict[str, str]] | None]:
+    """Return a function from a payload to its line and partition keys, or None for one to drop.
+
+    It raises RecordError. A change whose type is not among `change_types` is dropped: the pipe
+    filters those out, but a replay does not pass the pipe. A SNAPSHOT is never dropped.
+    """
+    read_change = change_reader(record_type, keep_undeclared)
+    kept = {*change_types, SNAPSHOT}
+    partition_keys = partitioner(layout)
+
+    def read(payload: bytes) -> tuple[Any, dict[str, str]] | None:
+        line = read_change(payload)
+        if line.changeType not in kept:
+            return None
+        return line, partition_keys(line)
+
+    return read
+
+
 def transformer(
     layout: Sequence[str] = LAYOUT,
     change_types: Collection[str] = CHANGE_TYPES,
@@ -36,15 +77,9 @@ def transformer(
     record_type: type[Struct] = Record,
     respond: Respond = as_dictionary,
 ) -> Callable[[Event], Any]:
-    """Return a function that answers a Firehose event: every recordId once, in order.
-
-    A change whose type is not among `change_types` is Dropped: the pipe filters those out, but a
-    replay does not pass the pipe. A SNAPSHOT is never dropped.
-    """
-    read = change_reader(record_type, keep_undeclared)
+    """Return a function that answers a Firehose event: every recordId once, in order."""
+    read = payload_reader(layout, change_types, keep_undeclared, record_type)
     encode = line_encoder(record_type)
-    kept = {*change_types, SNAPSHOT}
-    partition_keys = partitioner(layout)
 
     def answer(record_id: str, data: str) -> Answer:
         try:
@@ -53,12 +88,12 @@ def transformer(
         except ValidationError:
             return failed(record_id, "data is not base64")
         try:
-            line = read(payload)
-            if line.changeType not in kept:
-                return Answer(record_id, "Dropped")
-            keys = partition_keys(line)
+            content = read(payload)
         except RecordError as broken:
             return failed(record_id, str(broken))
+        if content is None:
+            return Answer(record_id, "Dropped")
+        line, keys = content
         return Answer(record_id, "Ok", encode(line), Metadata(keys))
 
     def transform(event: Event) -> Any:
@@ -88,8 +123,6 @@ def transformer(
 def deployed_transformer() -> Callable[[Event], Any]:
     """Return the transformer that the stack configured through the environment, with metrics."""
     return transformer(
-        layout=variable("LAYOUT").split("/"),
-        change_types=variable("CHANGE_TYPES").split(","),
-        keep_undeclared=variable("UNDECLARED") == "keep",
+        **settings(variable),
         respond=counting(fastest_response(), variable("AWS_LAMBDA_FUNCTION_NAME")),
     )

@@ -227,10 +227,10 @@ OPERATORS: tuple[Right, ...] = (
         source=_ATHENA,
     ),
     *_rows(
-        "verify",
+        *("verify", "failed"),
         may=["lambda:GetFunctionConfiguration"],
         on=["${Transform.Arn}"],
-        why="Whether undeclared attributes are kept.",
+        why="The settings by which the transform reads changes.",
         source=f"{_AUTHORIZATION}list_awslambda.html",
     ),
     *_rows(

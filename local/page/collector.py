@@ -40,6 +40,7 @@ from sluice.lake import objects
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.recovery.quarantine import Selection, read_quarantine
 from sluice.stack import Stack
+from sluice.transform import deployed_settings, reason_reader
 
 GATHER_SECONDS = 1.0
 LISTING_SECONDS = 5.0
@@ -205,7 +206,8 @@ class Collector:
         keys = self._quarantine_keys = self._error_keys
         self._quarantine_problem = ""
         try:
-            waiting = read_quarantine(self._stack, Selection(), keep_payloads=True)
+            reason = reason_reader(deployed_settings(self._stack))
+            waiting = read_quarantine(self._stack, Selection(), reason, keep_payloads=True)
         except Exception as error:
             _log.exception("The quarantine cannot be read")
             self._quarantine_problem = f"The quarantine cannot be read: {explain(error)}"

@@ -14,6 +14,7 @@ from sluice.cli.command import json_option, out, print_json, progress_bar, sluic
 from sluice.cli.selection import selection_options
 from sluice.recovery.quarantine import QuarantinedRecord, Selection, read_quarantine
 from sluice.stack import Stack
+from sluice.transform import deployed_settings, reason_reader
 from sluice.wording import counted, printable
 
 
@@ -33,8 +34,10 @@ def failed_command(
     payload: bool,
     as_json: bool,
 ) -> None:
-    """List the records in quarantine: by error code, then the latest ones.
+    """List the records in quarantine: by error code and reason, then the latest ones.
 
+    The reason names the field and the rule that the transform finds broken when it reads the record
+    now, with this version of the declaration. A record without one waits for `sluice replay`.
     Records that `sluice replay` has put are not among them.
     """
     stack = Stack.named(stack_name)
@@ -43,6 +46,7 @@ def failed_command(
         failed = read_quarantine(
             stack,
             Selection(error_code, since),
+            reason_reader(deployed_settings(stack)),
             keep_payloads=payload,
             progress=lambda read, total: bar.update(task, completed=read, total=total),
         )
@@ -52,11 +56,12 @@ def failed_command(
             {
                 "bucket": stack.bucket,
                 "byErrorCode": by_code,
+                "byReason": Counter(each.reason for each in failed if each.reason),
                 "records": [_document(each, payload) for each in failed[:limit]],
             }
         )
         return
-    out.print(_codes(failed, by_code))
+    out.print(_causes(failed))
     for each in failed[:limit]:
         _print(each, payload)
     left = max(0, len(failed) - limit)
@@ -67,11 +72,16 @@ def failed_command(
     )
 
 
-def _codes(failed: Sequence[QuarantinedRecord], by_code: Counter[str]) -> Table:
-    table = Table("error code", "records", "latest", box=None, pad_edge=False)
-    for code, count in by_code.most_common():
-        latest = next(each.failed_at for each in failed if each.record.code == code)
-        table.add_row(Text(printable(code)), str(count), _time(latest))
+def _causes(failed: Sequence[QuarantinedRecord]) -> Table:
+    table = Table("error code", "records", "latest", "reason", box=None, pad_edge=False)
+    latest: dict[tuple[str, str | None], int] = {}
+    for each in failed:
+        latest.setdefault((each.record.code, each.reason), each.failed_at)
+    for cause, count in Counter((each.record.code, each.reason) for each in failed).most_common():
+        code, reason = cause
+        table.add_row(
+            Text(printable(code)), str(count), _time(latest[cause]), Text(printable(reason or ""))
+        )
     return table
 
 
@@ -82,6 +92,8 @@ def _print(failure: QuarantinedRecord, payload: bool) -> None:
         Text(f"\n  {printable(record.message)}\n  {failure.key}, line {record.line}"),
         sep="",
     )
+    if failure.reason:
+        out.print(Text(f"  reason: {printable(failure.reason)}"))
     if record.obstacle:
         out.print(Text(f"  cannot be replayed: {record.obstacle}"))
     if payload and record.payload is not None:
@@ -96,6 +108,7 @@ def _document(failure: QuarantinedRecord, payload: bool) -> dict[str, Any]:
         "errorMessage": record.message,
         "key": failure.key,
         "line": record.line,
+        "reason": failure.reason,
         "obstacle": record.obstacle,
     }
     if payload:

@@ -65,17 +65,21 @@ class QuarantinedRecord:
     record: ErrorLine
     key: str
     failed_at: int
+    reason: str | None = None
+    """Why the transform cannot read the payload: field and rule. None when it can."""
 
 
 def read_quarantine(
     stack: Stack,
     selection: Selection,
+    reason: Callable[[bytes], str | None],
     keep_payloads: bool = False,
     progress: Callable[[int, int], None] = lambda _read, _total: None,
 ) -> list[QuarantinedRecord]:
     """Return the selected records that wait in quarantine, the latest first.
 
-    `progress` is called with the number of error objects read, and of all.
+    `reason` returns why the transform cannot read a payload (sluice/transform.py). `progress` is
+    called with the number of error objects read, and of all.
     """
     stored = list(objects(stack, ERROR_PREFIX))
     records: list[QuarantinedRecord] = []
@@ -84,6 +88,11 @@ def read_quarantine(
             if selection.takes(record, each.stored):
                 kept = record if keep_payloads else replace(record, payload=None)
                 time = failed_at(record, each.stored)
-                records.append(QuarantinedRecord(kept, each.stored.key, time))
+                cause = (
+                    reason(record.payload)
+                    if record.payload is not None and record.obstacle is None
+                    else None
+                )
+                records.append(QuarantinedRecord(kept, each.stored.key, time, cause))
         progress(read, len(stored))
     return sorted(records, key=lambda record: record.failed_at, reverse=True)

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-import boto3
-
 from sluice.backfill.scan import TableScan
 from sluice.items import Item, attributes
 from sluice.lake import error_keys
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.stack import Stack
+from sluice.transform import deployed_settings
 from sluice.verify.compare import Coverage, Drift
 from sluice.wording import counted
 
@@ -22,13 +21,9 @@ def coverage(stack: Stack) -> Coverage:
     # The emulator does not report them, and its stack keeps deletes.
     source = pipe.get("SourceParameters", {})
     filters = source.get("FilterCriteria", {}).get("Filters", [])
-    transform = boto3.client("lambda").get_function_configuration(
-        FunctionName=stack.output("TransformName")
-    )
-    variables = transform.get("Environment", {}).get("Variables", {})
     return Coverage(
         deletes=not filters or any("REMOVE" in each.get("Pattern", "") for each in filters),
-        undeclared=variables.get("UNDECLARED") != "drop",
+        undeclared=deployed_settings(stack)["keep_undeclared"],
     )
 
 

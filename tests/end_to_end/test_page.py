@@ -124,8 +124,9 @@ def test_a_broken_record_is_seen_in_quarantine_with_its_reason_and_bytes(visit: 
     visit.tab.get_by_role("button", name="Send a broken record").click()
     expect(visit.quarantine).to_contain_text("Lambda.ProcessingFailedStatus")
     first = visit.quarantine.locator("details").first
+    expect(first.locator("summary")).to_contain_text("is not a change of the table: ")
     first.locator("summary").click()
-    expect(first).to_contain_text("is not a change of the table")
+    expect(first).to_contain_text("The function gave this record the status ProcessingFailed")
     assert visit.complaints == []
 
 

@@ -36,7 +36,7 @@ def hostile_snapshot() -> Snapshot:
         firehose=FirehoseStatus(buffers=(Buffer(folder, 1, 2, 3),)),
         lake=LakeState(1, 0, 9, {folder: 1}, (LakeObject(f"{folder}x.gz", 0.0, 1, HOSTILE),)),
         error_objects=1,
-        quarantine=Quarantine({HOSTILE: 1}, (QuarantinedRecord(record, HOSTILE, 0),)),
+        quarantine=Quarantine({HOSTILE: 1}, (QuarantinedRecord(record, HOSTILE, 0, HOSTILE),)),
         catalog=(HOSTILE,),
         journeys=(Journey(HOSTILE, HOSTILE, 0.0),),
         problems=(HOSTILE,),

@@ -1,0 +1,45 @@
+"""The deployed transform's reading of a payload, repeated here with the settings of the stack.
+
+The declaration is this package's own: it is the deployed one where both are of one version.
+"""
+
+from collections.abc import Callable, Mapping
+
+import boto3
+
+from chalicelib.errors import RecordError
+from chalicelib.transform import ReaderSettings, payload_reader, settings
+from sluice.errors import OperationError
+from sluice.stack import Stack
+
+
+def deployed_settings(stack: Stack) -> ReaderSettings:
+    """Return the settings of the stack's transform. Raises OperationError without them."""
+    configuration = boto3.client("lambda").get_function_configuration(
+        FunctionName=stack.output("TransformName")
+    )
+    variables: Mapping[str, str] = configuration.get("Environment", {}).get("Variables", {})
+    try:
+        return settings(variables.__getitem__)
+    except KeyError as missing:
+        raise OperationError(
+            f"the function {stack.output('TransformName')} has no variable {missing}; deploy the "
+            "stack again"
+        ) from None
+
+
+def reason_reader(chosen: ReaderSettings) -> Callable[[bytes], str | None]:
+    """Return a function that returns why the transform fails a payload, or None if it does not.
+
+    A reason names field and rule, never a value.
+    """
+    read = payload_reader(**chosen)
+
+    def reason(payload: bytes) -> str | None:
+        try:
+            read(payload)
+        except RecordError as broken:
+            return str(broken)
+        return None
+
+    return reason
