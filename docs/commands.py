@@ -2,18 +2,19 @@
 
 import click
 
+from docs.markdown import markdown_table
 from sluice.cli import sluice
 
 
 def options_table(command: click.Command) -> str:
     """Return a command's options, as its `--help` has them, as a Markdown table."""
-    rows = ["| option | meaning |", "|---|---|"]
+    rows = []
     context = click.Context(command)
     for parameter in command.params:
         if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)):
             name, text = (" ".join(part.split()).replace("|", r"\|") for part in record)
-            rows.append(f"| `{name}` | {text} |")
-    return "\n".join(rows)
+            rows.append((f"`{name}`", text))
+    return markdown_table(("option", "meaning"), rows)
 
 
 def command_tables() -> dict[str, str]:

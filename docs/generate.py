@@ -8,18 +8,27 @@ import sys
 import textwrap
 from pathlib import Path
 
+import msgspec
 import msgspec.inspect as types
 from msgspec import NODEFAULT, Struct
 
 from chalicelib.change import ChangeFields
-from chalicelib.partitions import VALUE_LENGTH_MAX, firehose_error_prefix, firehose_prefix, path
+from chalicelib.partitions import (
+    VALUE_LENGTH_MAX,
+    firehose_error_prefix,
+    firehose_prefix,
+    partitioner,
+    path,
+)
 from chalicelib.schema import EVENT_TIME, LAYOUT, Record
 from chalicelib.types import field_types, struct_fields
 from docs.commands import command_tables
 from docs.licences import licences_page
+from docs.markdown import markdown_table
 from docs.rights import operators_tables, rights_tables
 from docs.scale import large_case, middle_case, small_case
 from infrastructure.settings import DeploymentSettings
+from sluice.seed import SAMPLES
 
 SETTINGS_PAGE = Path(__file__).parent / "settings.md"
 SCALE_PAGE = Path(__file__).parent / "scale.md"
@@ -44,30 +53,22 @@ _TYPE_NAMES = {
 
 def record_table(record_type: type[Struct] = Record) -> str:
     """The record's fields as a Markdown table: name, type, whether it must be given, meaning."""
-    rows = ["| field | type | must be given | meaning |", "|---|---|---|---|"]
+    rows = []
     types = field_types(record_type)
     for field in struct_fields(record_type):
         declared = types[field.name]
         kind, description = _TYPE_NAMES[type(declared.info)], declared.description
         needed = "yes" if field.required and field.default is NODEFAULT else "no"
-        rows.append(f"| `{field.name}` | {kind} | {needed} | {description} |")
-    return "\n".join(rows)
+        rows.append((f"`{field.name}`", kind, needed, description))
+    return markdown_table(("field", "type", "must be given", "meaning"), rows)
 
 
 def record_page() -> str:
     """The page about the record, its line in the lake and its partition."""
-    change_rows = "\n".join(
-        f"| `{name}` | {declared.description} |"
-        for name, declared in field_types(ChangeFields).items()
-    )
-    example = {
-        "siteId": "2",
-        "year": "2023",
-        "month": "11",
-        "day": "15",
-        "hour": "19",
-        "minute": "29",
-    }
+    change_fields = [
+        (f"`{name}`", declared.description) for name, declared in field_types(ChangeFields).items()
+    ]
+    example = partitioner()(msgspec.convert(SAMPLES[0], Record))
     return f"""# The record
 
 This page is generated from `chalicelib/schema.py` by `make docs`. To change the record or the
@@ -85,9 +86,7 @@ The API describes the same, with every rule and limit, as an OpenAPI 3.1 documen
 Each object in S3 is gzip, or by a setting [Parquet](parquet.md). It holds one JSON object a line.
 A line has the record's fields, and these of the change:
 
-| field | meaning |
-|---|---|
-{change_rows}
+{markdown_table(("field", "meaning"), change_fields)}
 
 ## Partitions
 
@@ -95,7 +94,7 @@ The layout is `{" / ".join(LAYOUT)}`. Time levels are parts of `{EVENT_TIME}` in
 zeros. The two samples of the README lie in folders like this one:
 
 ```
-{path({level: example[level] for level in LAYOUT})}
+{path(example)}
 ```
 
 A text level is percent-encoded, except for letters, digits and `-._~`. So `../../x` becomes
@@ -136,11 +135,12 @@ def operations_page() -> str:
 
 def settings_table() -> str:
     """The deployment's settings as a Markdown table: name, default, meaning."""
-    rows = ["| setting | default | meaning |", "|---|---|---|"]
     described = attribute_docstrings(DeploymentSettings)
-    for each in dataclasses.fields(DeploymentSettings):
-        rows.append(f"| `{each.name}` | {as_context(each.default)} | {described[each.name]} |")
-    return "\n".join(rows)
+    rows = [
+        (f"`{each.name}`", as_context(each.default), described[each.name])
+        for each in dataclasses.fields(DeploymentSettings)
+    ]
+    return markdown_table(("setting", "default", "meaning"), rows)
 
 
 def as_context(default: object) -> str:

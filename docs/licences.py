@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from docs.markdown import markdown_table
+
 ROOT = Path(__file__).parents[1]
 VENDORED = ROOT / "local/page/static/vendor/VENDORED.md"
 NODE = ROOT / "infrastructure"
@@ -18,6 +20,7 @@ STATED = {
 }
 """Of packages that `make lint` does without, and of those whose metadata holds the whole text."""
 
+_HEADS = ("package", "version", "licence")
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?==([\w.]+)")
 
 
@@ -43,7 +46,7 @@ Chalice puts its own runtime into the package; boto3 is in Lambda's runtime alre
 
 Of Node:
 
-{_table(_node())}
+{markdown_table(_HEADS, _node())}
 
 Only `make bench` and `make attack` install:
 
@@ -55,13 +58,6 @@ Files in `{VENDORED.parent.relative_to(ROOT)}`, unchanged, beside their licences
 
 {_vendored()}
 """
-
-
-def _table(rows: list[tuple[str, str, str]]) -> str:
-    return "\n".join(
-        ["| package | version | licence |", "|---|---|---|"]
-        + [f"| {name} | {version} | {licence} |" for name, version, licence in rows]
-    )
 
 
 def _pinned(file: str) -> list[tuple[str, str]]:
@@ -85,7 +81,7 @@ def _licences(packages: list[tuple[str, str]]) -> str:
     ]
     if unknown:
         sys.exit(f"no licence is known of {', '.join(unknown)}; name it in docs/licences.py")
-    return _table([(name, version, declared[name]) for name, version in packages])
+    return markdown_table(_HEADS, [(name, version, declared[name]) for name, version in packages])
 
 
 def _normal(name: str) -> str:

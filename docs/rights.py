@@ -1,13 +1,15 @@
 """The declared rights as tables of the page about security."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from docs.markdown import markdown_table
 from infrastructure.access import ANYONE, IAM_CALLERS, Condition, Right
 from infrastructure.operators import OPERATORS, POLICIES
 from infrastructure.rights import RIGHTS
 
+_HEADS = ("on", "only when", "why")
 _OPERATORS = {
     "StringEquals": "is",
     "StringNotEquals": "is not",
@@ -23,20 +25,20 @@ _SPELT = {
 }
 
 
-def rights_tables(rights: Iterable[Right] = RIGHTS) -> str:
+def rights_tables(rights: Sequence[Right] = RIGHTS) -> str:
     """What is allowed, then what is refused whatever else allows it, each as a Markdown table."""
-    allowed: list[str] = []
-    refused: list[str] = []
-    for right in rights:
-        who = right.who if right.who in (ANYONE, IAM_CALLERS) else _code(right.who)
-        (allowed if right.effect == "Allow" else refused).append(_row(who, right))
-    return "\n".join(
-        [*_head("who", "may do"), *allowed, "", *_head("who", "may never do"), *refused]
+    effects = {"Allow": "may do", "Deny": "may never do"}
+    return "\n\n".join(
+        markdown_table(
+            ("who", what, *_HEADS),
+            [
+                _row(each.who if each.who in (ANYONE, IAM_CALLERS) else _code(each.who), each)
+                for each in rights
+                if each.effect == effect
+            ],
+        )
+        for effect, what in effects.items()
     )
-
-
-def _head(who: str, what: str) -> list[str]:
-    return [f"| {who} | {what} | on | only when | why |", "|---|---|---|---|---|"]
 
 
 def operators_tables() -> str:
@@ -45,33 +47,30 @@ def operators_tables() -> str:
     for right in OPERATORS:
         commands.setdefault(replace(right, who=""), []).append(right.who.removeprefix("sluice "))
     every = {command for names in commands.values() for command in names}
-    return "\n".join(
+    policies = [(f"`Operators/{name}`", _codes(names)) for name, names in POLICIES.items()]
+    needs = [
+        _row("all" if set(names) == every else _codes(names), right)
+        for right, names in commands.items()
+    ]
+    return "\n\n".join(
         [
-            "| policy | lets its holder run |",
-            "|---|---|",
-            *(f"| `Operators/{name}` | {_codes(names)} |" for name, names in POLICIES.items()),
-            "",
-            *_head("command", "needs"),
-            *(
-                _row("all" if set(names) == every else _codes(names), right)
-                for right, names in commands.items()
-            ),
+            markdown_table(("policy", "lets its holder run"), policies),
+            markdown_table(("command", "needs", *_HEADS), needs),
         ]
     )
 
 
-def _row(who: str, right: Right) -> str:
+def _row(who: str, right: Right) -> tuple[str, ...]:
     conditions = [_condition(each) for each in right.conditions]
     if right.holds_when:
         conditions.append(f"the deployment: {right.holds_when}")
-    cells = (
+    return (
         who,
         _codes(right.actions),
         _codes(right.on),
         "; ".join(conditions) or "always",
         f"{right.why} [Source]({right.source})",
     )
-    return f"| {' | '.join(cells)} |"
 
 
 def _condition(condition: Condition) -> str:

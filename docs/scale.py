@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from docs.markdown import markdown_table
 from sluice.cli.plan_report import amount, size_of
 from sluice.planning.bill import bill, total
 from sluice.planning.findings import check_plan
@@ -84,6 +85,5 @@ def large_case() -> str:
 def _columns(plans: Sequence[Plan]) -> str:
     """Return a Markdown table with a column for each plan, headed by its command."""
     heads = [f"`{command(each.workload, each.settings)}`" for each in plans]
-    rows = [["", *heads], ["---"] * (len(plans) + 1)]
-    rows += [[name, *(value(each) for each in plans)] for name, value in ROWS]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    rows = [[name, *(value(each) for each in plans)] for name, value in ROWS]
+    return markdown_table(["", *heads], rows)

@@ -7,20 +7,17 @@ table, transform and bucket; the emulator's Pipes does not deliver to it, so the
 """
 
 import gzip
-import os
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from random import Random
 from statistics import median
 from urllib.parse import urlsplit
 
-import msgspec
 import psutil
 import urllib3
 
@@ -29,7 +26,7 @@ from checks.benchmarks.verdict import Measurement
 from local.pipe.status import read_status
 from local.processes import LocalRunError, Process
 from local.session import PIPE_STATE, Options, Session, emulator_session, running
-from sluice.items import item_writer
+from sluice.items import read_line
 from sluice.seed import synthetic
 
 SMALL, USUAL, LARGE = 1_000, 10_000, 100_000
@@ -42,19 +39,10 @@ FLAT_TARGET = 1.2
 """How much more a change of many may cost than one of few."""
 
 SITES, MINUTES = 20, 2
-WRITE_ITEMS = 25
-"""Items of a BatchWriteItem."""
-
 GZIP_MAGIC = b"\x1f\x8b"
 
 STALL_SECONDS = 60.0
 POLL_SECONDS = 0.05
-
-
-class Line(msgspec.Struct, rename="camel"):
-    """What identifies a line of the lake."""
-
-    event_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +79,12 @@ class Contender:
 
     def __init__(self, session: Session, settled: Callable[[], int]) -> None:
         """`settled` counts the changes that are done with, from any number on."""
-        client = emulator_session().client
         self._session = session
         self._settled = settled
-        self._dynamodb = client("dynamodb", endpoint_url=session.endpoint_url)
-        self._s3 = client("s3", endpoint_url=session.endpoint_url)
+        resource, url = emulator_session().resource, session.endpoint_url
         outputs = session.outputs()
-        self._table, self._bucket = outputs["TableName"], outputs["BucketName"]
+        self._table = resource("dynamodb", endpoint_url=url).Table(outputs["TableName"])
+        self._bucket = resource("s3", endpoint_url=url).Bucket(outputs["BucketName"])
 
     def run(self, count: int) -> Run:
         """Deliver so many changes. Raises LocalRunError when they stop coming."""
@@ -129,14 +116,9 @@ class Contender:
         )
 
     def _write(self, count: int) -> None:
-        write = item_writer()
-        items = map(write, synthetic(count, SITES, MINUTES, Random()))  # noqa: S311
-        while batch := list(islice(items, WRITE_ITEMS)):
-            answer = self._dynamodb.batch_write_item(
-                RequestItems={self._table: [{"PutRequest": {"Item": item}} for item in batch]}
-            )
-            if answer["UnprocessedItems"]:
-                raise LocalRunError("the emulator left items of a BatchWriteItem unprocessed")
+        with self._table.batch_writer() as batches:
+            for record in synthetic(count, SITES, MINUTES, Random()):  # noqa: S311
+                batches.put_item(Item=record)
 
     def _wait(self, done: int, count: int) -> None:
         settled, moved = 0, time.monotonic()
@@ -153,28 +135,25 @@ class Contender:
                 )
 
     def _keys(self) -> Iterator[str]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=DATA_PREFIX
-        )
-        return (each["Key"] for page in pages for each in page.get("Contents", []))
+        return (each.key for each in self._bucket.objects.filter(Prefix=DATA_PREFIX))
 
     def _events(self, key: str) -> list[str]:
         """Return the change in every line of an object."""
-        body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        body = self._bucket.Object(key).get()["Body"].read()
         # The emulator's Firehose compresses nothing, whatever the stream says.
         text = gzip.decompress(body) if body.startswith(GZIP_MAGIC) else body
-        decode = msgspec.json.Decoder(Line).decode
-        return [decode(line).event_id for line in text.splitlines()]
+        return [read_line(line)["eventId"] for line in text.splitlines()]
 
 
 @contextmanager
 def held(process: Process) -> Iterator[None]:
     """Nothing of the process runs meanwhile."""
-    os.kill(process.pid, signal.SIGSTOP)
+    running_process = psutil.Process(process.pid)
+    running_process.suspend()
     try:
         yield
     finally:
-        os.kill(process.pid, signal.SIGCONT)
+        running_process.resume()
 
 
 def processor_seconds() -> float:

@@ -66,7 +66,7 @@ class _Quota(NamedTuple):
 def check_plan(plan: Plan) -> tuple[PlanFinding, ...]:
     """Return the rules that a plan breaks, refusals first."""
     compared = [finding for quota in _quotas(plan) if (finding := _compare(quota))]
-    findings = [*compared, *_object_writes(plan), *_costs(plan), *_scan(plan)]
+    findings = [*compared, *_warnings(plan)]
     return tuple(sorted(findings, key=lambda each: each.severity != "refuse"))
 
 
@@ -197,7 +197,8 @@ def _throughput(plan: Plan) -> Iterator[_Quota]:
     )
 
 
-def _object_writes(plan: Plan) -> Iterator[PlanFinding]:
+def _warnings(plan: Plan) -> Iterator[PlanFinding]:
+    """The warnings of what no quota bounds: writes of objects, their charges, and queries."""
     limit, writes = limits.S3_PUTS, plan.delivery.objects_per_second
     if writes > NEAR * limit.value:
         message = (
@@ -205,9 +206,6 @@ def _object_writes(plan: Plan) -> Iterator[PlanFinding]:
             "prefix until it has spread the load"
         )
         yield PlanFinding("warn", "object writes", message, limit.source)
-
-
-def _costs(plan: Plan) -> Iterator[PlanFinding]:
     dollars = {each.what: each.dollars for each in bill(plan)}
     month = total(bill(plan))
     objects = dollars["Firehose objects"] + dollars["S3 writes"]
@@ -218,16 +216,13 @@ def _costs(plan: Plan) -> Iterator[PlanFinding]:
             f"{plan.objects_per_day:,.0f} a day, of {plan.object_bytes / 1e3:,.1f} KB"
         )
         yield PlanFinding("warn", "small objects", message, prices.PARTITIONED_OBJECTS.source)
+    gigabytes, most = plan.query.scanned_bytes / 1e9, plan.settings.scan_gigabytes
     if plan.settings.format == "json" and scans > max(OBJECT_DOLLARS, SCAN_SHARE * month):
         message = (
             f"${scans:,.0f} of ${month:,.0f} a month go for queries, which read "
-            f"{plan.query.scanned_bytes / 1e9:,.1f} GB each"
+            f"{gigabytes:,.1f} GB each"
         )
         yield PlanFinding("warn", "scans", message, prices.ATHENA.source)
-
-
-def _scan(plan: Plan) -> Iterator[PlanFinding]:
-    gigabytes, most = plan.query.scanned_bytes / 1e9, plan.settings.scan_gigabytes
     if gigabytes > most:
         message = (
             f"a query of a day reads {gigabytes:,.0f} GB, and is stopped at the {most:,.0f} GB of "

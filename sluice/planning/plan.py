@@ -94,11 +94,6 @@ class Plan:
         return self.delivery.objects_per_second * DAY
 
     @property
-    def stored_bytes_per_day(self) -> float:
-        """Bytes written to the lake in a day."""
-        return self.objects_per_day * self.object_bytes
-
-    @property
     def visible_median(self) -> float:
         """Seconds from a change until half of them can be queried."""
         return self.delivery.waits.median + ELSEWHERE_SECONDS

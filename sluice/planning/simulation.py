@@ -39,22 +39,29 @@ class Arrival(NamedTuple):
     """Bytes of its line."""
 
 
-class WrittenObject(NamedTuple):
-    """An object that was written."""
+@dataclass(slots=True)
+class SimulatedObject:
+    """A partition's buffer, and the object that it becomes."""
 
     partition: tuple[str, ...]
     opened: float
-    written: float
-    lines: int
-    size: float
+    written: float = math.inf
+    arrivals: list[float] = field(default_factory=list)
+    """The moment of each of its lines."""
+    size: float = 0.0
     """Bytes before compression."""
+
+    @property
+    def lines(self) -> int:
+        """The number of its lines."""
+        return len(self.arrivals)
 
 
 @dataclass(slots=True)
 class Simulation:
     """All that happened in a simulation."""
 
-    objects: list[WrittenObject] = field(default_factory=list)
+    objects: list[SimulatedObject] = field(default_factory=list)
     invocations: list[tuple[float, int]] = field(default_factory=list)
     """The moment of each, and its records."""
     waits: list[tuple[float, float]] = field(default_factory=list)
@@ -65,13 +72,6 @@ class Simulation:
         return sum(each.opened <= at < each.written for each in self.objects)
 
 
-@dataclass(slots=True)
-class _Buffer:
-    opened: float
-    arrivals: list[float] = field(default_factory=list)
-    size: float = 0.0
-
-
 def deliver(
     arrivals: Iterable[Arrival],
     buffering: BufferLimits,
@@ -79,16 +79,15 @@ def deliver(
 ) -> Simulation:
     """Return the delivery of these changes, which come in order of time; every one is written."""
     run = Simulation()
-    buffers: dict[tuple[str, ...], _Buffer] = {}
+    buffers: dict[tuple[str, ...], SimulatedObject] = {}
     due: list[tuple[float, tuple[str, ...]]] = []
     batch: list[Arrival] = []
     batch_size = 0.0
 
     def write(key: tuple[str, ...], now: float) -> None:
         buffer = buffers.pop(key)
-        run.objects.append(
-            WrittenObject(key, buffer.opened, now, len(buffer.arrivals), buffer.size)
-        )
+        buffer.written = now
+        run.objects.append(buffer)
         run.waits += [(at, now - at) for at in buffer.arrivals]
 
     def write_due(now: float) -> None:
@@ -106,7 +105,7 @@ def deliver(
             key = tuple(partition(each.record).values())
             buffer = buffers.get(key)
             if buffer is None:
-                buffer = buffers[key] = _Buffer(now)
+                buffer = buffers[key] = SimulatedObject(key, now)
                 heapq.heappush(due, (now + buffering.seconds, key))
             buffer.arrivals.append(each.at)
             buffer.size += each.line
@@ -219,7 +218,9 @@ def _summarize(windows: list[_Window], seconds: float, course_seconds: float) ->
     )
 
 
-def _course(objects: Iterable[WrittenObject], start: float, end: float) -> list[tuple[float, int]]:
+def _course(
+    objects: Iterable[SimulatedObject], start: float, end: float
+) -> list[tuple[float, int]]:
     """Return the number of active partitions at the start, and after each change of it."""
     steps: dict[float, int] = {start: 0}
     for each in objects:
