@@ -90,30 +90,19 @@ def _or(alternatives: object, where: str, depth: int) -> Predicate:
 
 def _nested(key: str, inner: Predicate) -> Predicate:
     def matches(node: Mapping[str, Any]) -> bool:
-        value = node.get(key)
-        if isinstance(value, dict):
-            return inner(value)
-        objects = list(_objects(value)) if isinstance(value, list) else []
+        objects = [each for each in _elements(node.get(key)) if isinstance(each, dict)]
         # Without an object the fields below are absent, which `exists: false` asks for.
-        return any(map(inner, objects)) if objects else inner({})
+        return any(map(inner, objects or [{}]))
 
     return matches
 
 
-def _objects(values: list[Any]) -> Iterator[dict[str, Any]]:
-    for value in values:
-        if isinstance(value, dict):
-            yield value
-        elif isinstance(value, list):
-            yield from _objects(value)
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    """Yield the scalars at a key, those of an array included; an object is not a leaf."""
+def _elements(value: Any) -> Iterator[Any]:
+    """Yield a value, or those within an array, at any depth."""
     if isinstance(value, list):
         for element in value:
-            yield from _leaves(element)
-    elif not isinstance(value, dict):
+            yield from _elements(element)
+    else:
         yield value
 
 
@@ -125,7 +114,8 @@ def _values(key: str, rules: list[Any], where: str) -> Predicate:
     absent_matches = any(isinstance(rule, dict) and rule.get("exists") is False for rule in rules)
 
     def matches(node: Mapping[str, Any]) -> bool:
-        leaves = list(_leaves(node[key])) if key in node else []
+        elements = _elements(node[key]) if key in node else ()
+        leaves = [each for each in elements if not isinstance(each, dict)]
         if not leaves:
             return absent_matches
         return any(
