@@ -14,7 +14,7 @@ GB = 1e9
 BILLED_RECORD_BYTES = 5 * 1024
 PIPE_REQUEST_BYTES = 64 * 1024
 
-ALARMS = 19
+ALARMS = 20
 METRICS = 3
 """The alarms and the metrics of a stack."""
 
