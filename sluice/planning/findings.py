@@ -90,31 +90,30 @@ def _compare(quota: _Quota) -> PlanFinding | None:
 def _quotas(plan: Plan) -> Iterator[_Quota]:
     delivery, settings, rate = plan.delivery, plan.settings, plan.workload.changes_per_second
     region = settings.region
-    limit = limits.ACTIVE_PARTITIONS
     yield _Quota(
         "active partitions",
         delivery.active_peak,
-        limit,
+        limits.ACTIVE_PARTITIONS,
         f"{delivery.active_peak:,.0f} partitions are active at the peak, "
-        f"{delivery.active_mean:,.0f} on average; a stream holds {limit.value:,.0f}",
+        f"{delivery.active_mean:,.0f} on average; "
+        f"a stream holds {limits.ACTIVE_PARTITIONS.value:,.0f}",
         "Changes of the others go under errors/",
     )
-    limit = limits.RECORD_BYTES
     yield _Quota(
         "record size",
         plan.weights.record_max,
-        limit,
+        limits.RECORD_BYTES,
         f"the largest change is a record of {plan.weights.record_max:,.0f} bytes; Firehose takes "
-        f"{limit.value:,.0f}",
+        f"{limits.RECORD_BYTES.value:,.0f}",
         "The pipe gives it up as a dead letter; keep items below 400 KB, or their updates small",
     )
-    limit = limits.RESPONSE_BYTES
     yield _Quota(
         "response size",
         plan.response_bytes,
-        limit,
+        limits.RESPONSE_BYTES,
         f"the answer to a full batch of {settings.transform_megabytes:g} MB is "
-        f"{plan.response_bytes / 1e6:.1f} MB; Lambda lets {limit.value / 1e6:.0f} MB through",
+        f"{plan.response_bytes / 1e6:.1f} MB; "
+        f"Lambda lets {limits.RESPONSE_BYTES.value / 1e6:.0f} MB through",
         "What does not fit goes under errors/; give the transform a smaller buffer",
     )
     yield from _throughput(plan)
@@ -137,22 +136,20 @@ def _quotas(plan: Plan) -> Iterator[_Quota]:
         f"pipes of an account in {region} may run {limit.value:,.0f} times",
         "Ask AWS for more",
     )
-    limit = limits.TABLE_WRITES
     yield _Quota(
         "table writes",
         plan.table_writes,
-        limit,
+        limits.TABLE_WRITES,
         f"the table takes {plan.table_writes:,.0f} write units a second; one on demand starts "
-        f"with {limit.value:,.0f}",
+        f"with {limits.TABLE_WRITES.value:,.0f}",
         "Writes beyond are throttled; ask AWS for more",
     )
-    limit = limits.LAMBDA_CONCURRENCY
     yield _Quota(
         "concurrency",
         plan.concurrency,
-        limit,
+        limits.LAMBDA_CONCURRENCY,
         f"the transform runs {plan.concurrency:,.0f} times at once; all functions of an account "
-        f"may run {limit.value:,.0f} times",
+        f"may run {limits.LAMBDA_CONCURRENCY.value:,.0f} times",
         "Ask AWS for more",
     )
 
