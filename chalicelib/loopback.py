@@ -1,30 +1,52 @@
-"""Access to `chalice local`, which checks no signature: only for programs on this machine.
+"""Who may talk to the servers of the local run: programs on this machine, and their own pages.
 
-A web page elsewhere could reach it through a browser on this machine, by DNS rebinding or by a
-request across origins. The first names another host, the second another origin.
+None of them checks a signature. A web page elsewhere could reach them through a browser on this
+machine, by DNS rebinding or by a request across origins. The first names another host, the second
+another origin, and a browser says of each request whether another site makes it.
 """
 
 import os
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from chalice.app import Request
 
 from chalicelib.errors import Problem
 
-LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]+)?")
+LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]+)?", re.IGNORECASE)
 OTHER_HOST = "This server answers only for 127.0.0.1 and localhost."
+OTHER_PAGE = "This server does not answer web pages of other sites and ports."
+
+
+def refusal(
+    method: str,
+    headers: Mapping[str, str],
+    hosts: re.Pattern[str] = LOOPBACK_HOST,
+    opened_by_links: bool = True,
+) -> str | None:
+    """Return the reason for refusing a request, or None.
+
+    `headers` ignores case. A link elsewhere may open what has an address, if a GET changes nothing.
+    """
+    host = headers.get("host", "")
+    if not hosts.fullmatch(host):
+        return OTHER_HOST
+    if headers.get("origin", f"http://{host}") != f"http://{host}":
+        return OTHER_PAGE
+    navigates = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
+    if opened_by_links and navigates:
+        return None
+    own_site = headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+    return None if own_site else OTHER_PAGE
 
 
 def refuse_foreign(request: Request) -> None:
-    """Raise a Problem under `chalice local` for a request of another host or origin.
+    """Raise a Problem under `chalice local` for a request of another host or site.
 
     On AWS, IAM admits callers before any code runs, so nothing is checked.
     """
     if os.environ.get("AWS_CHALICE_CLI_MODE") != "true":  # Chalice's command line sets it.
         return
-    if not LOOPBACK_HOST.fullmatch(request.headers.get("host", "")):
-        raise Problem(HTTPStatus.FORBIDDEN, OTHER_HOST)
-    origin = request.headers.get("origin")
-    if origin is not None and not LOOPBACK_HOST.fullmatch(origin.removeprefix("http://")):
-        raise Problem(HTTPStatus.FORBIDDEN, "This server does not answer web pages of other hosts.")
+    if reason := refusal(request.method, request.headers):
+        raise Problem(HTTPStatus.FORBIDDEN, reason)

@@ -1,4 +1,4 @@
-"""MiniStack, the AWS emulator, on loopback: a fresh and empty account for each run."""
+"""MiniStack, the AWS emulator, on loopback and behind the guard: an empty account for each run."""
 
 import os
 import sys
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import urllib3
 
+from local.cdk import ROOT
 from local.processes import LOOPBACK, Process
 
 REGION = "us-east-1"
@@ -92,9 +93,11 @@ def emulator(port: int, folder: Path) -> Iterator[MiniStack]:
     folder.mkdir(parents=True, exist_ok=True)
     process = Process(
         "the emulator",
-        [sys.executable, "-m", "ministack"],
+        [sys.executable, "-m", "local.ministack"],
         folder / "emulator.log",
         environment,
+        # Not by PYTHONPATH, which the functions would inherit: they import what was deployed.
+        ROOT,
     )
     ministack = MiniStack(endpoint_url, process)
     try:

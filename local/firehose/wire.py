@@ -1,8 +1,7 @@
 """Firehose's wire protocol, JSON 1.1: operations by X-Amz-Target, and AWS's errors.
 
 Limits: https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html. Signatures
-are not checked; the server answers only loopback hosts, so that no web page can reach it by DNS
-rebinding.
+are not checked; the guard keeps web pages out.
 """
 
 import uuid
@@ -13,18 +12,16 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from chalicelib.limits import PUT_BYTES_MAX, PUT_RECORD_BYTES_MAX, PUT_RECORDS_MAX
 from local.firehose.stream import LocalStream
+from local.guard import Guard
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
 """Well above the largest valid request, so that a batch a bit too large gets AWS's own answer."""
-
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
 
 _TARGET = "Firehose_20150804."
 
@@ -201,11 +198,7 @@ def application(firehose: Firehose) -> Starlette:
             Route("/", operation, methods=["POST"]),
             Route("/status", status, methods=["GET"]),
         ],
-        middleware=[
-            Middleware(
-                TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_HOSTS), www_redirect=False
-            )
-        ],
+        middleware=[Middleware(Guard)],
     )
 
 

@@ -20,11 +20,12 @@ from starlette.staticfiles import StaticFiles
 
 from chalicelib.partitions import partitioner, path
 from chalicelib.schema import KEY, Record
+from local.guard import Guard
 from local.page import form
 from local.page.collector import Collector
 from local.page.commands import ArgumentError, CommandError, SluiceCommand
 from local.page.feed import Feed
-from local.page.guard import Guard
+from local.page.guard import HEADERS, refuse
 from local.page.views import Views
 from sluice.api import Api
 from sluice.errors import OperationError, explain
@@ -85,7 +86,7 @@ class PageRoutes:
                 Route("/queries", self._saved_query),
                 Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
             ],
-            middleware=[Middleware(Guard)],
+            middleware=[Middleware(Guard, refuse, HEADERS)],
         )
 
     async def _home(self, _: Request) -> Response:

@@ -32,6 +32,11 @@ def request(headers: Mapping[str, str]) -> Request:
         {"host": "localhost.evil.example:8000"},
         {"host": "localhost:8000", "origin": "http://evil.example"},
         {"host": "localhost:8000", "origin": "null"},
+        {"host": "localhost:8000", "origin": "http://localhost:3000"},
+        {"host": "localhost:8000", "origin": "https://localhost:8000"},
+        {"host": "localhost:8000", "sec-fetch-site": "cross-site"},
+        {"host": "localhost:8000", "sec-fetch-site": "same-site"},
+        {"host": "bucket.localhost:8000"},
     ],
 )
 def test_chalice_local_refuses_other_hosts_and_origins(
@@ -48,7 +53,11 @@ def test_chalice_local_refuses_other_hosts_and_origins(
     [
         {"host": "127.0.0.1:8000"},
         {"host": "localhost"},
-        {"host": "localhost:8000", "origin": "http://localhost:3000"},
+        {"host": "LocalHost:8000"},
+        {"host": "localhost:8000", "origin": "http://localhost:8000"},
+        {"host": "localhost:8000", "sec-fetch-site": "same-origin"},
+        {"host": "localhost:8000", "sec-fetch-site": "none"},
+        {"host": "localhost:8000", "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"},
     ],
 )
 def test_chalice_local_serves_this_machine(
