@@ -1,6 +1,5 @@
 """The page in a browser, in front of the deployed stack."""
 
-import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -10,23 +9,13 @@ from pathlib import Path
 
 import boto3
 import pytest
-from playwright.sync_api import Browser, Locator, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Route, expect
 from playwright.sync_api import Page as Tab
 
 from local.processes import free_port
+from tests.end_to_end.browser import chromium
 from tests.end_to_end.deployment import Deployed
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    # Chromium has no sandbox for root, and this one loads only a page of ours.
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 WAIT_MS = 20_000
 expect.set_options(timeout=WAIT_MS)
 HOSTILE = "<img src=x onerror=alert(1)> \"'"
@@ -34,13 +23,8 @@ HOSTILE = "<img src=x onerror=alert(1)> \"'"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if found is None:
-        pytest.skip(f"no Chromium on this machine ({', '.join(CHROMIUM)}); .ci/run installs it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

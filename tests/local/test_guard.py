@@ -18,7 +18,7 @@ def run(kind: str, headers: Mapping[str, str]) -> list[Any]:
     """What a guarded server sends to a client that connects."""
     sent: list[Any] = []
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "served"})
 
     async def receive() -> Any:
