@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NODE_READY := infrastructure/node_modules/.ready
+WHEELS := $(VENV)/wheels
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -15,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 help: ## List the verbs.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-setup: $(READY) $(NODE_READY) ## Install everything below this folder.
+setup: $(READY) $(WHEELS)/requirements.txt $(NODE_READY) ## Install everything below this folder.
 
 $(READY): requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Sluice needs Python 3.11 or newer; this is %s. Name another one: make PYTHON=python3.12 ..." % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -25,6 +26,17 @@ $(READY): requirements.txt requirements-dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# What ships to Lambda, for this machine and for both kinds of functions: infrastructure/packaging.py
+# packs from here, without a network, what these requirements ask for.
+$(WHEELS)/requirements.txt: $(READY) requirements.txt
+	@echo "· fetching the packages that the functions run with"
+	@rm -rf $(WHEELS) && mkdir $(WHEELS)
+	@for platform in "" "--platform manylinux2014_aarch64" "--platform manylinux2014_x86_64"; do \
+		$(BIN)/python -m pip download --quiet --disable-pip-version-check --only-binary :all: \
+			--dest $(WHEELS) --requirement requirements.txt $$platform || exit 1; \
+	done
+	@cp requirements.txt $@
 
 $(NODE_READY): $(READY) infrastructure/package-lock.json
 	@echo "· installing the CDK command line"

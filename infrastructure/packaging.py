@@ -1,12 +1,14 @@
 """The package that both functions run from, built by Chalice."""
 
 import contextlib
+import os
 import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import chalice
@@ -20,6 +22,9 @@ from infrastructure.settings import Target
 
 PROJECT = Path(__file__).resolve().parent.parent
 
+WHEELS = Path(sys.prefix, "wheels")
+"""Where `make setup` puts what requirements.txt pins, and last a copy of requirements.txt."""
+
 FUNCTION_FOLDER = "/var/task"
 """Where Lambda unpacks a function, as tracebacks name it
 (https://docs.aws.amazon.com/lambda/latest/dg/python-package.html)."""
@@ -30,9 +35,9 @@ class PackagingError(RuntimeError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"The functions' package cannot be built: {reason}\n"
-            "Check the connection to the package index, and that requirements.txt pins a version "
-            "that has a wheel for the functions' platform."
+            f"The functions' package cannot be built: {reason}. Check the connection to the "
+            "package index, and that requirements.txt pins a version that has a wheel for the "
+            "functions' platform; once `make setup` has fetched it, no connection is needed."
         )
 
 
@@ -56,22 +61,42 @@ def packaged(scope: Construct, *, target: Target, role: iam.IRole) -> Chalice:
             shutil.copy(PROJECT / name, source / name)
         _compile(source)
         try:
-            app = Chalice(
-                scope,
-                "Chalice",
-                source_dir=str(source),
-                stage_config={
-                    "lambda_architecture": _architecture(target),
-                    # Chalice demands one role for all functions; each is then given its own.
-                    "manage_iam_role": False,
-                    "iam_role_arn": role.role_arn,
-                },
-            )
+            with _wheels_of_setup(source / "requirements.txt"):
+                app = Chalice(
+                    scope,
+                    "Chalice",
+                    source_dir=str(source),
+                    stage_config={
+                        "lambda_architecture": _architecture(target),
+                        # Chalice demands one role for all functions; each is then given its own.
+                        "manage_iam_role": False,
+                        "iam_role_arn": role.role_arn,
+                    },
+                )
         except (NoSuchPackageError, PackageDownloadError) as error:
-            raise PackagingError(str(error).strip()) from error
+            raise PackagingError(str(error).strip().rpartition("\n")[2]) from error
         (package,) = Path(folder).glob("chalice.out/*/deployment.zip")
         _check_package(package)
     return app
+
+
+@contextlib.contextmanager
+def _wheels_of_setup(requirements: Path) -> Iterator[None]:
+    """Have Chalice's pip take what `make setup` fetched and ask no index, if nothing else is asked.
+
+    pip reads its options from the environment, which Chalice passes on.
+    """
+    fetched = WHEELS / "requirements.txt"
+    if not fetched.exists() or fetched.read_text() != requirements.read_text():
+        yield
+        return
+    before = dict(os.environ)
+    os.environ.update(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(WHEELS))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _compile(source: Path) -> None:
@@ -105,9 +130,13 @@ def _architecture(target: Target) -> str:
 
 
 def _check_package(package: Path) -> None:
-    """Chalice only warns of a requirement it cannot get for the functions' platform."""
+    """Chalice only warns of a requirement it cannot get for the functions' platform.
+
+    Its compiled form is packed all the same, so only the metadata says that it was there.
+    """
     with zipfile.ZipFile(package) as archive:
-        packed = {name.split("/")[0] for name in archive.namelist()}
+        packed = {name.split("/")[0].lower() for name in archive.namelist()}
     for line in (PROJECT / "requirements.txt").read_text().splitlines():
-        if line.split("==")[0].strip() not in packed:
-            raise PackagingError(f"Found no wheel of {line} for the functions' platform.")
+        name, _, version = line.partition("==")
+        if f"{name.lower().replace('-', '_')}-{version}.dist-info" not in packed:
+            raise PackagingError(f"found no wheel of {line} for the functions' platform")

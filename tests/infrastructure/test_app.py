@@ -1,12 +1,16 @@
 """The CDK app, as a person meets it through the `cdk` command."""
 
 import os
+import platform
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infrastructure.__main__ import refuse_partition
+from infrastructure.packaging import PROJECT, WHEELS
 
 BREACH = """
 from aws_cdk import App, Stack, aws_s3
@@ -57,18 +61,79 @@ def test_a_breach_of_the_awssolutions_rules_fails_the_synthesis(cdk: Any, tmp_pa
     assert "AwsSolutions-S1" in run.stdout + run.stderr
 
 
+MACHINE = "x86_64" if platform.machine() == "x86_64" else "aarch64"
+NO_INDEX = {"PIP_NO_INDEX": "1"}
+DEAD_INDEX = {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_RETRIES": "0"}
+ALONE = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
+
+WITH_WHEELS = """
+from pathlib import Path
+from infrastructure import packaging
+from infrastructure.__main__ import main
+
+packaging.WHEELS = Path({wheels!r})
+main()
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[Path], str]:
+    """Writes the app with another folder for what set-up fetched; returns its path."""
+
+    def write(wheels: Path) -> str:
+        path = tmp_path / "app_with_wheels.py"
+        path.write_text(WITH_WHEELS.format(wheels=str(wheels)))
+        return str(path)
+
+    return write
+
+
 @pytest.mark.parametrize(
-    "index",
-    [{"PIP_NO_INDEX": "1"}, {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_RETRIES": "0"}],
-    ids=["no index", "an index that does not answer"],
+    ("index", "fetched"),
+    [
+        pytest.param(NO_INDEX, None, id="no index"),
+        pytest.param(DEAD_INDEX, None, id="an index that does not answer"),
+        pytest.param(DEAD_INDEX, "msgspec==0.0.1\n", id="requirements changed since the set-up"),
+        pytest.param(NO_INDEX, (PROJECT / "requirements.txt").read_text(), id="no wheels"),
+    ],
 )
 def test_a_package_without_its_requirements_is_never_deployed(
-    cdk: Any, tmp_path: Path, index: dict[str, str]
+    cdk: Any, tmp_path: Path, program: Any, index: dict[str, str], fetched: str | None
 ) -> None:
-    alone = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
-    run = cdk("synth", "--quiet", "--output", str(tmp_path), **alone, **index)
+    wheels = tmp_path / "wheels"
+    if fetched is not None:
+        wheels.mkdir()
+        (wheels / "requirements.txt").write_text(fetched)
+    output = ("--output", str(tmp_path / "out"))
+    run = cdk("synth", "--quiet", *output, program=program(wheels), **ALONE, **index)
     assert run.returncode != 0
-    assert "The functions' package cannot be built" in run.stderr
-    assert "msgspec" in run.stderr
-    assert "Check the connection to the package index" in run.stderr
+    (message,) = (line for line in run.stderr.splitlines() if "cannot be built" in line)
+    assert message.startswith("The functions' package cannot be built: ")
+    assert "msgspec" in message
+    assert "Check the connection to the package index" in message
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(("target", "missing"), [("aws", "aarch64"), ("local", MACHINE)])
+def test_a_package_for_which_set_up_lacks_the_wheel_of_its_platform_is_never_deployed(
+    cdk: Any, tmp_path: Path, program: Any, target: str, missing: str
+) -> None:
+    wheels = shutil.copytree(WHEELS, tmp_path / "wheels")
+    for wheel in wheels.glob(f"*{missing}.whl"):
+        wheel.unlink()
+    output = ("--output", str(tmp_path / "out"), "-c", f"target={target}", "-c", "stage=local")
+    run = cdk("synth", "--quiet", *output, program=program(wheels), **ALONE)
+    assert run.returncode != 0
+    assert "msgspec" in run.stderr
+    assert "The functions' package cannot be built: " in run.stderr
+
+
+@pytest.mark.parametrize("target", ["aws", "local"])
+def test_once_set_up_a_synthesis_needs_no_index_and_no_home(
+    cdk: Any, tmp_path: Path, target: str
+) -> None:
+    assert WHEELS.exists(), "Nothing was fetched: run `make setup`"
+    output = ("--output", str(tmp_path / "out"), "-c", f"target={target}", "-c", "stage=local")
+    elsewhere = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    run = cdk("synth", "--quiet", *output, **ALONE, **DEAD_INDEX, **elsewhere)
+    assert run.returncode == 0, run.stderr
