@@ -77,7 +77,7 @@ def servers(stack_under_test: Deployed) -> Iterator[dict[str, str]]:
             "api": api,
         }
         for name in ports:
-            session.processes.pop(name)
+            session.processes.pop(name, None)
 
 
 @pytest.fixture
