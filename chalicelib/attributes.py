@@ -16,6 +16,9 @@ EXPONENT_MAX = 130
 """No DynamoDB number has a larger decimal exponent
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html)."""
 
+NUMBER_RULE = "at most 38 digits and a decimal exponent from -130 to 125"
+"""What DynamoDB demands of a number that is written (the same page)."""
+
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,37})", re.ASCII)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,200}(\.[0-9]{1,200})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
@@ -67,6 +70,12 @@ def number(text: str) -> int | Decimal:
     if not _NUMBER.fullmatch(text) or abs((value := Decimal(text)).adjusted()) > EXPONENT_MAX:
         raise ValueError("is not a number that DynamoDB can hold")
     return value
+
+
+def is_storable(value: int | Decimal) -> bool:
+    """Whether a number keeps NUMBER_RULE, in the digits that `item` writes."""
+    _, digits, exponent = (exact := Decimal(value)).as_tuple()
+    return isinstance(exponent, int) and len(digits) <= 38 and -130 <= exact.adjusted() <= 125
 
 
 def _binary(value: bytes | str) -> str:

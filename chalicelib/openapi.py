@@ -17,7 +17,12 @@ from chalicelib.limits import KEY_BYTES_MAX
 from chalicelib.partitions import TIME_FORMATS, VALUE_LENGTH_MAX
 from chalicelib.problems import Details
 from chalicelib.schema import KEY, LAYOUT, Record
-from chalicelib.validation import BATCH_BYTES_MAX, BATCH_RECORDS_MAX, RECORD_BYTES_MAX
+from chalicelib.validation import (
+    BATCH_BYTES_MAX,
+    BATCH_RECORDS_MAX,
+    RECORD_BYTES_MAX,
+    UNADDRESSABLE_KEYS,
+)
 from chalicelib.web import LIMIT_DEFAULT, LIMIT_MAX, PAGE_BYTES_MAX
 
 Json = dict[str, Any]
@@ -80,7 +85,10 @@ def schemas(record_type: type[Struct] = Record, layout: Sequence[str] = LAYOUT) 
     _, structs = msgspec.json.schema_components(
         [record_type, Details], ref_template="#/components/schemas/{name}"
     )
+    for struct in structs.values():
+        struct["additionalProperties"] = False
     record = structs.pop(record_type.__name__)
+    record["properties"][KEY]["not"] = {"enum": UNADDRESSABLE_KEYS}
     fields = msgspec.structs.fields(record_type)
     for field in fields:
         if field.name in layout and field.name not in TIME_FORMATS:

@@ -8,6 +8,7 @@ from app import app
 from chalicelib import openapi
 from chalicelib.schema import Record
 from chalicelib.validation import BATCH_RECORDS_MAX
+from tests.record_types import Everything
 
 
 class Another(Struct, forbid_unknown_fields=True):
@@ -77,6 +78,16 @@ def test_a_changed_record_changes_the_document() -> None:
 def test_a_decimal_may_be_a_number() -> None:
     price = openapi.schemas(Another, layout=("colour",))["Record"]["properties"]["price"]
     assert price["items"]["type"] == ["number", "string"]
+
+
+def test_no_object_takes_members_that_are_not_declared() -> None:
+    schemas = openapi.schemas(Everything, layout=())
+    assert schemas["Address"]["additionalProperties"] is False
+    assert schemas["Record"]["additionalProperties"] is False
+
+
+def test_an_id_that_no_path_can_name_is_excluded() -> None:
+    assert set(openapi.schemas()["Record"]["properties"]["id"]["not"]["enum"]) == {".", ".."}
 
 
 def test_the_limits_are_those_in_force() -> None:
