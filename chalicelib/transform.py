@@ -19,9 +19,10 @@ from chalicelib.answers import (
     fastest_response,
     within_limit,
 )
-from chalicelib.change import CHANGE_TYPES, SNAPSHOT, change_reader, line_encoder
+from chalicelib.change import CHANGE_TYPES, SNAPSHOT, line_encoder
 from chalicelib.environment import variable
 from chalicelib.errors import RecordError
+from chalicelib.finished import replayable_reader
 from chalicelib.metrics import counting
 from chalicelib.partitions import partitioner
 from chalicelib.schema import LAYOUT, Record
@@ -54,10 +55,11 @@ def payload_reader(
 ) -> Callable[[bytes], tuple[Any, dict[str, str]] | None]:
     """Return a function from a payload to its line and partition keys, or None for one to drop.
 
-    It raises RecordError. A change whose type is not among `change_types` is dropped: the pipe
-    filters those out, but a replay does not pass the pipe. A SNAPSHOT is never dropped.
+    A payload is a change of the pipe, or a finished line, whose keys are computed anew. A change
+    whose type is not among `change_types` is dropped: the pipe filters those out, but a replay does
+    not pass the pipe. A SNAPSHOT is never dropped. The function raises RecordError.
     """
-    read_change = change_reader(record_type, keep_undeclared)
+    read_change = replayable_reader(record_type, keep_undeclared)
     kept = {*change_types, SNAPSHOT}
     partition_keys = partitioner(layout)
 

@@ -138,20 +138,17 @@ def write_fields(
     }
 
 
-def line_attributes(
-    types: Mapping[str, FieldType], line: Mapping[str, Any]
-) -> dict[str, dict[str, Any]]:
-    """Return the attributes of the fields, of these types, that a line has, as boto3 takes them.
+def line_values(types: Mapping[str, FieldType], line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the fields, of these types, that a line has.
 
-    A value may be there as the text of its JSON or as it is. Raises a ValueError for text that is
-    not JSON.
+    A value may be there as the text of its JSON or as it is. Raises msgspec.DecodeError for text
+    that is not JSON.
     """
-    values = {
+    return {
         name: _read_json(value) if types[name].as_json and isinstance(value, str) else value
         for name, value in line.items()
         if name in types
     }
-    return write_fields(types, values)
 
 
 def image_type(record_type: type[Struct]) -> type[Struct]:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from chalicelib.schema import Record
-from chalicelib.types import field_types, line_attributes
+from chalicelib.types import field_types, line_values, write_fields
 
 Attribute = dict[str, Any]
 """A DynamoDB attribute: its content, by its type."""
@@ -38,7 +38,7 @@ def item_writer(record_type: type[Struct] = Record) -> Callable[[Line], Item]:
 
     def write(line: Line) -> Item:
         undeclared = attributes(line["extra"]) if "extra" in line else {}
-        return line_attributes(types, line) | undeclared
+        return write_fields(types, line_values(types, line)) | undeclared
 
     return write
 

@@ -10,7 +10,6 @@ import gzip
 import re
 import zlib
 from binascii import a2b_base64
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,7 +39,7 @@ class ErrorLine(Struct, frozen=True):
     failed_at: int | None = None
     """When Firehose gave it up, epoch milliseconds; None where the line does not say."""
     payload: bytes | None = None
-    """What was put, byte for byte; None where the line does not hold it."""
+    """What was put, byte for byte, or the finished line; None where the line does not hold it."""
     obstacle: str | None = None
     """Why it cannot be replayed; None when it can."""
 
@@ -71,7 +70,7 @@ def read_line(number: int, line: bytes) -> ErrorLine:
         failed_at=_epoch_ms(fields.get("attemptendingtimestamp"))
         or _epoch_ms(fields.get("arrivaltimestamp")),
         payload=payload,
-        obstacle=_obstacle(payload, fields),
+        obstacle=_obstacle(payload),
     )
 
 
@@ -86,22 +85,12 @@ def _payload(raw: Any) -> bytes | None:
         return None
 
 
-def _obstacle(payload: bytes | None, fields: Mapping[str, Any]) -> str | None:
+def _obstacle(payload: bytes | None) -> str | None:
     if payload is None:
         return "its rawData is missing or is not base64"
     if len(payload) > PUT_RECORD_BYTES_MAX:
         return f"it has {len(payload)} bytes; Firehose takes {PUT_RECORD_BYTES_MAX}"
-    if "datacatalogtable" in fields or _is_transformed(payload):
-        return "it went through the transform already, which cannot read its own lines"
     return None
-
-
-def _is_transformed(payload: bytes) -> bool:
-    """Whether this is a line of the lake. AWS documents no more of rawData than its name."""
-    try:
-        return "changeSequence" in msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
 
 
 def _text(value: Any) -> str:

@@ -1,5 +1,6 @@
 """What failed comes back: quarantined, fixed, replayed; given up by the pipe, redriven."""
 
+import gzip
 import json
 import time
 import uuid
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 
 from sluice.cli import sluice
 from tests.end_to_end.deployment import Deployed
+from tests.fakes import error_line
 
 Run = Callable[..., Any]
 
@@ -78,6 +80,25 @@ def test_a_thousand_records_quarantined_come_back_once_their_cause_is_mended(
     assert run("failed", "--since", started)["byErrorCode"] == {}
     assert run("replay", "--since", started)["accepted"] == 0
     assert len(deployed_stack.changes(lambda line: line["id"].startswith(name))) == 1000
+
+
+def test_a_finished_line_in_quarantine_comes_back_to_its_partition_as_it_was(
+    deployed_stack: Deployed, run: Run
+) -> None:
+    name = uuid.uuid4().hex
+    deployed_stack.api.request("POST", "/records", {"id": name, "siteId": "7", "valueOne": 1})
+    ((key, line),) = deployed_stack.wait_for(1, lambda line: line["id"] == name)
+    (raw,) = [each for each in deployed_stack.raw(key).splitlines() if name.encode() in each]
+    code = f"DataFormatConversion.{name}"
+    deployed_stack.stack.s3.put_object(
+        Bucket=deployed_stack.stack.bucket,
+        Key=f"errors/format-conversion-failed/2026/01/01/{name}.gz",
+        Body=gzip.compress(error_line(raw, code)),
+    )
+    assert run("replay", "--error-code", code)["accepted"] == 1
+    found = deployed_stack.wait_for(2, lambda line: line["id"] == name)
+    assert [each for _, each in found] == [line, line]
+    assert {each.rpartition("/")[0] for each, _ in found} == {key.rpartition("/")[0]}
 
 
 def sequence_number(stream_arn: str, shard_id: str, record_id: str) -> str:

@@ -109,8 +109,22 @@ def _written(change: Any, is_ascii: bool) -> bytes:
 
 
 WRITTEN = st.builds(_written, CHANGES | CHANGES | ODD_CHANGES, st.booleans())
-SPLICED = spliced(st.sampled_from(RENDERED) | WRITTEN, TOKENS)
-PAYLOADS = st.sampled_from(RENDERED) | WRITTEN | SPLICED | spelt(TOKENS) | st.binary(max_size=40)
+FINISHED = tuple(
+    b64decode(
+        transformer()({"records": [{"recordId": "1", "data": b64encode(rendered).decode()}]})[
+            "records"
+        ][0]["data"]
+    )
+    for rendered in RENDERED
+)
+SPLICED = spliced(st.sampled_from(RENDERED + FINISHED) | WRITTEN, TOKENS)
+PAYLOADS = (
+    st.sampled_from(RENDERED + FINISHED)
+    | WRITTEN
+    | SPLICED
+    | spelt(TOKENS)
+    | st.binary(max_size=40)
+)
 LARGE_PAYLOADS = st.sampled_from(RENDERED) | PAYLOADS
 DATA = PAYLOADS.map(lambda payload: b64encode(payload).decode("ascii")) | st.text(max_size=40)
 
@@ -169,6 +183,9 @@ def _attack(
             continue
         (only,) = _answers(transform, [{"recordId": answer["recordId"], "data": first}])
         _check(only, first, types, keep_undeclared=not narrow)
+        if only["result"] == "Ok":
+            (again,) = _answers(transform, [{"recordId": only["recordId"], "data": only["data"]}])
+            assert again == only, "a finished line stays as it is"
         alone.append(only)
     if _size(alone) <= INVOCATION_BYTES_MAX:
         assert answers == alone, "an answer is the same whatever its neighbours"
@@ -319,6 +336,16 @@ def two_lines(good: Transform, event: Mapping[str, Any]) -> Answers:
         yield answer | {"data": b64encode(b64decode(answer["data"]) * 2).decode()}
 
 
+def forgetting_its_lines(good: Transform, event: Mapping[str, Any]) -> Answers:
+    for record, answer in zip(event["records"], good(event)["records"], strict=True):
+        failed = {"recordId": answer["recordId"], "result": "ProcessingFailed", "data": ""}
+        if answer["result"] == "Ok" and record["data"] == answer["data"]:
+            log("WARN", "forgotten", recordId=answer["recordId"])
+            yield failed
+        else:
+            yield answer
+
+
 @pytest.mark.parametrize(
     ("broken", "promise"),
     [
@@ -336,6 +363,7 @@ def two_lines(good: Transform, event: Mapping[str, Any]) -> Answers:
         (in_keys(siteId="a/b"), "the keys say what the line says"),
         (in_keys(hour="00"), "the keys say what the line says"),
         (in_keys(more="x"), "the keys say what the line says"),
+        (forgetting_its_lines, "a finished line stays as it is"),
     ],
 )
 def test_a_fault_in_the_transform_is_found(broken: Callable[..., Answers], promise: str) -> None:

@@ -46,7 +46,7 @@ def test_a_line_as_documented_with_text_for_numbers_is_read() -> None:
     assert read_line(1, json.dumps(document).encode()) == read_line(1, line())
 
 
-def test_a_failed_conversion_with_capitalised_keys_is_read_and_is_not_to_be_replayed() -> None:
+def test_a_failed_conversion_with_capitalised_keys_is_read_and_can_be_replayed() -> None:
     document = {
         "attemptsMade": 1,
         "arrivalTimestamp": TIME,
@@ -61,7 +61,7 @@ def test_a_failed_conversion_with_capitalised_keys_is_read_and_is_not_to_be_repl
     record = read_line(1, json.dumps(document).encode())
     assert (record.code, record.message) == ("DataFormatConversion.ParseError", "no")
     assert record.payload == b'{"id": "1"}'
-    assert "transform already" in str(record.obstacle)
+    assert record.obstacle is None
 
 
 def test_the_error_of_a_conversion_may_be_spelt_as_the_last_one() -> None:
@@ -70,9 +70,9 @@ def test_the_error_of_a_conversion_may_be_spelt_as_the_last_one() -> None:
     assert (record.code, record.message) == ("DataFormatConversion.ParseError", "no")
 
 
-def test_a_line_of_the_lake_is_not_to_be_replayed() -> None:
+def test_a_line_of_the_lake_can_be_replayed() -> None:
     raw = b64encode(b'{"id": "1", "changeSequence": "0"}\n').decode()
-    assert "transform already" in str(read_line(1, line(rawData=raw)).obstacle)
+    assert read_line(1, line(rawData=raw)).obstacle is None
 
 
 def test_an_empty_record_can_be_replayed() -> None:

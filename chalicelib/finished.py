@@ -1,0 +1,88 @@
+"""Reads a line of the lake that comes to the transform once more.
+
+AWS does not document for every failure behind a function which bytes it quarantines: what was put,
+or the finished line, as a failed conversion holds it. A replay puts either.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from chalicelib.change import TTL_PRINCIPAL, change_reader, line_types
+from chalicelib.errors import ChangeError
+from chalicelib.schema import Record
+from chalicelib.types import FieldType, field_types, line_values, write_fields
+
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+_decode_attributes = msgspec.json.Decoder(dict[str, Raw]).decode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def replayable_reader(
+    record_type: type[Struct] = Record, keep_undeclared: bool = True
+) -> Callable[[bytes], Any]:
+    """Return `change_reader`'s function, which also reads a finished line into a `line_type`.
+
+    A finished line is read as the change it was made of, by the schema and the settings of now. It
+    is refused if it has a field that no line has, or if any of its values would come out as
+    another: then it is a line of another schema, or of a stranger.
+    """
+    read_change = change_reader(record_type, keep_undeclared)
+    types = field_types(record_type)
+    names = line_types(record_type).keys()
+
+    def read(data: bytes) -> Any:
+        try:
+            return read_change(data)
+        except ChangeError:
+            if (line := _finished(data)) is None:
+                raise
+        if not line.keys() <= names:
+            raise ChangeError("is a line with a field that the schema does not declare")
+        try:
+            values = {**line, **line_values(types, line)}
+            again = read_change(_change(types, values))
+            written = _decode(_encode(again))
+        except ChangeError:
+            raise
+        except (msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError) as broken:
+            raise ChangeError(f"is not a line of the lake: {type(broken).__name__}") from None
+        except (ArithmeticError, RecursionError):
+            raise ChangeError("is not a line of the lake") from None
+        for name, value in values.items():
+            if name != "extra" and written.get(name, ...) != value:
+                raise ChangeError(f"is a line whose {name} is not as the transform writes it")
+        return again
+
+    return read
+
+
+def _finished(data: bytes) -> dict[str, Any] | None:
+    """Return the members of a line; None for what has no changeSequence."""
+    try:
+        line = _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return line if "changeSequence" in line else None
+
+
+def _change(types: Mapping[str, FieldType], line: Mapping[str, Any]) -> bytes:
+    """Return the change that a line was made of, as the pipe passes it."""
+    undeclared = _decode_attributes(line["extra"]) if "extra" in line else {}
+    return _encode(
+        {
+            "eventID": line["eventId"],
+            "eventName": line["changeType"],
+            "dynamodb": {
+                "SequenceNumber": line["changeSequence"],
+                "ApproximateCreationDateTime": line["changedAt"] / 1000,
+                "OldImage" if line["changeType"] == "REMOVE" else "NewImage": (
+                    undeclared | write_fields(types, line)
+                ),
+            },
+            "userIdentity": {"principalId": TTL_PRINCIPAL} if line.get("expired") else None,
+        }
+    )
