@@ -1,4 +1,8 @@
-"""The time that the local parts go by; tests bring their own."""
+"""The time that the local parts go by; tests bring their own.
+
+What waits goes by the monotonic time: the clock may be set back. Names and timestamps have the
+clock's.
+"""
 
 import time
 
@@ -20,6 +24,10 @@ class Clock:
     def monotonic(self) -> float:
         """Return the seconds since some moment; never goes back."""
         return time.monotonic()
+
+    def monotonic_ms(self) -> int:
+        """Return the milliseconds since some moment; never goes back."""
+        return round(self.monotonic() * 1000)
 
     def sleep(self, seconds: float) -> None:
         """Wait, at most `SIGNAL_SECONDS`."""

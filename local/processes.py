@@ -201,7 +201,9 @@ class Process:
         """Return in one line how the child ended, with its last line; None while it runs."""
         if (code := self._child.poll()) is None:
             return None
-        lines = [line.strip() for line in self.last_words().splitlines()[:-1] if line.strip()]
+        # An exception group is drawn with a frame.
+        lines = [line.strip(" |+-") for line in self.last_words().splitlines()[:-1]]
+        lines = list(filter(None, lines))
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended ({code})"
         return f"{self.name} {how}: {lines[-1][:LINE_CHARACTERS_MAX] if lines else 'no last words'}"
 

@@ -5,7 +5,8 @@ journal is written before a put is answered; it withstands a kill, not a loss of
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class Journal:
     """Unsettled records in an SQLite file, for one process and any number of streams."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._database = sqlite3.connect(path, timeout=0)
@@ -62,16 +64,16 @@ class Journal:
         return [BufferedRecord(*row) for row in rows]
 
     def add(self, stream: str, records: Iterable[BufferedRecord]) -> None:
-        """Keep records, all or none."""
-        with self._database:
+        """Keep records, all or none. Raises JournalError."""
+        with self._writing():
             self._database.executemany(
                 "INSERT INTO record VALUES (?, ?, ?, ?)",
                 [(stream, record.sequence, record.arrived, record.data) for record in records],
             )
 
     def remove(self, stream: str, sequences: Iterable[int]) -> None:
-        """Forget settled records."""
-        with self._database:
+        """Forget settled records. Raises JournalError."""
+        with self._writing():
             self._database.executemany(
                 "DELETE FROM record WHERE stream = ? AND sequence = ?",
                 [(stream, sequence) for sequence in sequences],
@@ -81,6 +83,17 @@ class Journal:
         """Release the file."""
         self._database.close()
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Make one transaction of all changes."""
+        try:
+            with self._database:
+                yield
+        except sqlite3.Error as error:
+            raise JournalError(
+                f"journal {self._path} cannot be written ({error}); make room on its disk"
+            ) from error
+
 
 class Ledger:
     """What one stream has acknowledged and not settled."""
@@ -89,36 +102,40 @@ class Ledger:
         self._stream = stream
         self._clock = clock
         self._journal = journal
-        self._arrivals: dict[int, int] = {}
+        self._accepted_ms: dict[int, int] = {}
+        """When each unsettled record was accepted, by the monotonic clock."""
         self.kept = journal.unsettled(stream) if journal else []
         """Records a former process acknowledged and did not settle."""
-        self._arrivals.update((record.sequence, record.arrived) for record in self.kept)
+        now, monotonic = clock.now_ms(), clock.monotonic_ms()
+        for record in self.kept:
+            self._accepted_ms[record.sequence] = monotonic - max(0, now - record.arrived)
         last = self.kept[-1].sequence if self.kept else 0
-        self._sequences = count(max(clock.now_ms() * 1_000_000, last + 1))
+        self._sequences = count(max(now * 1_000_000, last + 1))
 
     def accept(self, data: Sequence[bytes]) -> list[BufferedRecord]:
-        """New records, arriving now; once this returns they may be acknowledged."""
+        """Return new records, arriving now, which may be acknowledged. Raises JournalError."""
         now = self._clock.now_ms()
         records = [BufferedRecord(next(self._sequences), now, item) for item in data]
         if self._journal:
             self._journal.add(self._stream, records)
-        self._arrivals.update((record.sequence, now) for record in records)
+        accepted = self._clock.monotonic_ms()
+        self._accepted_ms.update((record.sequence, accepted) for record in records)
         return records
 
     def settle(self, sequences: Sequence[int]) -> None:
-        """Records are delivered or dropped: their work is done."""
+        """Forget records that are delivered or dropped. Raises JournalError, forgetting none."""
         if self._journal:
             self._journal.remove(self._stream, sequences)
         for sequence in sequences:
-            del self._arrivals[sequence]
+            del self._accepted_ms[sequence]
 
     @property
     def unsettled(self) -> int:
         """How many records are still on their way."""
-        return len(self._arrivals)
+        return len(self._accepted_ms)
 
     @property
     def oldest_age_ms(self) -> int:
         """How long ago the oldest unsettled record arrived; 0 when there is none."""
-        arrived = next(iter(self._arrivals.values()), None)
-        return 0 if arrived is None else max(0, self._clock.now_ms() - arrived)
+        accepted = next(iter(self._accepted_ms.values()), None)
+        return 0 if accepted is None else self._clock.monotonic_ms() - accepted

@@ -29,7 +29,10 @@ ErrorType = str
 
 @dataclass(slots=True)
 class PartitionBuffer:
-    """The records buffered for one object: of a partition, or of one kind of failure."""
+    """The records buffered for one object: of a partition, or of one kind of failure.
+
+    `opened_ms` is by the monotonic clock, `oldest_ms` since the epoch.
+    """
 
     values: Values | ErrorType
     opened_ms: int
@@ -59,7 +62,10 @@ class PartitionBuffers:
     def add(
         self, values: Values | ErrorType, record: BufferedRecord, data: bytes, now_ms: int
     ) -> PartitionBuffer | None:
-        """Buffer a record's data. Returns the partition, no longer active, once it is full."""
+        """Buffer a record's data, at a moment of the monotonic clock.
+
+        Returns the partition, no longer active, once it is full.
+        """
         partition = self._partitions.get(values)
         if partition is None:
             partition = PartitionBuffer(values, opened_ms=now_ms, oldest_ms=record.arrived)

@@ -90,6 +90,8 @@ class Batch:
     def __init__(self, size_bytes: int) -> None:
         self._size_bytes = size_bytes
         self.records: list[BufferedRecord] = []
+        self.opened_ms = 0
+        """When its first record was added, by the monotonic clock."""
         self._data_bytes = 0
         self._payload_bytes = _ENVELOPE_BYTES
 
@@ -100,16 +102,13 @@ class Batch:
             and self._payload_bytes + _entry_bytes(record) <= INVOCATION_BYTES_MAX
         )
 
-    def add(self, record: BufferedRecord) -> None:
-        """Take a record in."""
+    def add(self, record: BufferedRecord, now_ms: int) -> None:
+        """Take a record in, at a moment of the monotonic clock."""
+        if not self.records:
+            self.opened_ms = now_ms
         self.records.append(record)
         self._data_bytes += len(record.data)
         self._payload_bytes += _entry_bytes(record)
-
-    @property
-    def opened_ms(self) -> int:
-        """When its oldest record arrived."""
-        return self.records[0].arrived
 
 
 def _entry_bytes(record: BufferedRecord) -> int:

@@ -26,7 +26,7 @@ from local.firehose.errors import (
     conversion_error_line,
     error_line,
 )
-from local.firehose.ledger import BufferedRecord, Ledger
+from local.firehose.ledger import BufferedRecord, JournalError, Ledger
 from local.firehose.objects import ErrorType, Objects, PartitionBuffer, PartitionBuffers, Values
 from local.firehose.processor import Batch, Processor, TransformedBatch
 
@@ -95,20 +95,29 @@ class LocalStream:
         self._partitions = PartitionBuffers(size, interval)
         self._failures = PartitionBuffers(size, interval)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._mistake: BaseException | None = None
 
     def resume(self) -> None:
         """Resume the records that a former process acknowledged and did not settle."""
         self._buffer(self._ledger.kept)
 
     def put(self, data: Sequence[bytes]) -> list[str]:
-        """Accept records, whose sizes the caller has checked. Returns their ids, in order."""
+        """Accept records, whose sizes the caller has checked. Returns their ids, in order.
+
+        Raises JournalError when they cannot be kept; then none is accepted.
+        """
         records = self._ledger.accept(data)
         self._buffer(records)
         return [record.id for record in records]
 
     def tick(self) -> None:
-        """Deliver the buffers whose interval is over."""
-        now = self._clock.now_ms()
+        """Deliver the buffers whose interval is over. Raises what ended a transform or a delivery.
+
+        The journal has its records, for the next server.
+        """
+        if self._mistake:
+            raise self._mistake
+        now = self._clock.monotonic_ms()
         waiting = self._batch.records
         if waiting and now - self._batch.opened_ms >= self.intervals.processor_seconds * 1000:
             self._release_batch()
@@ -161,7 +170,7 @@ class LocalStream:
 
     def _open_buffers(self) -> list[dict[str, Any]]:
         """The open buffers that are delivered next."""
-        now, interval = self._clock.now_ms(), round(self.intervals.buffer_seconds * 1000)
+        now, interval = self._clock.monotonic_ms(), round(self.intervals.buffer_seconds * 1000)
         buffers = heapq.nsmallest(
             BUFFERS_SHOWN_MAX,
             itertools.chain(self._partitions, self._failures),
@@ -181,10 +190,11 @@ class LocalStream:
         return Batch(self.config.processor.buffering.size_bytes)
 
     def _buffer(self, records: Iterable[BufferedRecord]) -> None:
+        now = self._clock.monotonic_ms()
         for record in records:
             if not self._batch.has_room(record):
                 self._release_batch()
-            self._batch.add(record)
+            self._batch.add(record, now)
             self.counters.received += 1
 
     def _release_batch(self) -> None:
@@ -202,28 +212,27 @@ class LocalStream:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            task.result()
+        if not task.cancelled() and (error := task.exception()):
+            self._mistake = error
 
     async def _transform(self, records: Sequence[BufferedRecord]) -> None:
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._invocations, self._processor.transform, records)
-        now = self._clock.now_ms()
         self.counters.invocations += answer.attempts
         self.counters.transformed += len(answer.accepted)
         self.counters.failed += len(answer.failed)
-        self._ledger.settle([record.sequence for record in answer.dropped])
-        self.counters.dropped += len(answer.dropped)
         for record, failure in answer.failed:
-            self._quarantine(record, failure, answer, now)
+            self._quarantine(record, failure, answer)
         for record, data, keys in answer.accepted:
             placed = self._place(record, keys)
             if isinstance(placed, RecordFailure):
-                self._quarantine(record, placed, answer, now)
+                self._quarantine(record, placed, answer)
             elif refusal := self._objects.refusal(data):
-                self._quarantine_data(record, data, refusal, now)
+                self._quarantine_data(record, data, refusal)
             else:
-                self._add(self._partitions, placed, record, data, now)
+                self._add(self._partitions, placed, record, data)
+        await self._settle([record.sequence for record in answer.dropped])
+        self.counters.dropped += len(answer.dropped)
 
     def _place(self, record: BufferedRecord, keys: Mapping[str, Any]) -> Values | RecordFailure:
         names = self.config.prefix.keys
@@ -238,7 +247,7 @@ class LocalStream:
         return values
 
     def _quarantine(
-        self, record: BufferedRecord, failure: RecordFailure, answer: TransformedBatch, now: int
+        self, record: BufferedRecord, failure: RecordFailure, answer: TransformedBatch
     ) -> None:
         _log.warning("%s: record %s: %s", self.config.name, record.id, failure.code)
         line = error_line(
@@ -248,14 +257,14 @@ class LocalStream:
             ended_ms=answer.ended_ms,
             lambda_arn=self.config.processor.qualified_arn,
         )
-        self._add(self._failures, errors.PROCESSING_FAILED_TYPE, record, line, now)
+        self._add(self._failures, errors.PROCESSING_FAILED_TYPE, record, line)
 
     def _quarantine_data(
-        self, record: BufferedRecord, data: bytes, failure: ConversionFailure, now: int
+        self, record: BufferedRecord, data: bytes, failure: ConversionFailure
     ) -> None:
         _log.warning("%s: record %s: %s", self.config.name, record.id, failure.code)
-        line = conversion_error_line(record, failure, data, ended_ms=now)
-        self._add(self._failures, errors.CONVERSION_FAILED_TYPE, record, line, now)
+        line = conversion_error_line(record, failure, data, ended_ms=self._clock.now_ms())
+        self._add(self._failures, errors.CONVERSION_FAILED_TYPE, record, line)
 
     def _add(
         self,
@@ -263,9 +272,8 @@ class LocalStream:
         values: Values | ErrorType,
         record: BufferedRecord,
         data: bytes,
-        now: int,
     ) -> None:
-        full = buffers.add(values, record, data, now)
+        full = buffers.add(values, record, data, self._clock.monotonic_ms())
         if full:
             self._start(self._deliver(full))
 
@@ -285,13 +293,23 @@ class LocalStream:
                     error,
                 )
             await asyncio.sleep(backoff(tries, S3_BACKOFF_SECONDS, S3_BACKOFF_SECONDS_MAX))
-        self._ledger.settle(partition.sequences)
+        await self._settle(partition.sequences)
         if isinstance(partition.values, ErrorType):
             self.counters.quarantined += len(partition.sequences)
             self.counters.error_objects += 1
         else:
             self.counters.delivered += len(partition.sequences)
             self.counters.objects += 1
+
+    async def _settle(self, sequences: Sequence[int]) -> None:
+        """Settle records as soon as the journal can be written: a full disk holds that up."""
+        for tries in itertools.count(1):
+            try:
+                self._ledger.settle(sequences)
+                break
+            except JournalError as error:
+                _log.warning("%s: %s", self.config.name, error)
+            await asyncio.sleep(backoff(tries, S3_BACKOFF_SECONDS, S3_BACKOFF_SECONDS_MAX))
 
 
 def _is_value(value: object) -> TypeGuard[str]:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chalicelib.limits import PUT_BYTES_MAX, PUT_RECORD_BYTES_MAX, PUT_RECORDS_MAX
+from local.firehose.ledger import JournalError
 from local.firehose.stream import LocalStream
 from local.guard import Guard
 
@@ -188,6 +189,8 @@ def application(firehose: Firehose) -> Starlette:
             answer = firehose.answer(request.headers.get("X-Amz-Target", ""), body)
         except WireError as error:
             return _response({"__type": error.code, "message": error.message}, error.status)
+        except JournalError as error:
+            return _response({"__type": "InternalFailure", "message": str(error)}, 500)
         return _response(answer)
 
     async def status(_: Request) -> Response:

@@ -142,7 +142,9 @@ class History:
         self._samples: deque[StationCounts] = deque(maxlen=HISTORY_SAMPLES)
 
     def add(self, counts: StationCounts) -> None:
-        """Take the newest counts."""
+        """Take the newest counts. Those from before the clock was set back are forgotten."""
+        if self._samples and counts.at < self._samples[-1].at:
+            self._samples.clear()
         self._samples.append(counts)
 
     def rates(self) -> dict[str, float]:

@@ -2,7 +2,8 @@
 
 Pipes retries what Firehose refused until the attempts or the record's age run out
 (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-dynamodb.html). A delivery stream
-that does not answer at all is this machine's form of an error inside AWS, which does not count.
+that does not answer, or answers InternalFailure, is this machine's form of an error inside AWS,
+which does not count.
 """
 
 import logging
@@ -11,7 +12,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from chalicelib.retry import backoff
+from chalicelib.retry import backoff, error_code
 from local.clock import Clock
 from local.pipe.change import PipedChange
 from local.pipe.dead_letter import Condition, DeadLetterQueue
@@ -27,6 +28,9 @@ Steps = Generator[float, None, None]
 
 Backoff = Callable[[int], float]
 """Returns the seconds to wait before the n-th retry, from 1 on."""
+
+INTERNAL_FAILURE = "InternalFailure"
+"""The local Firehose's answer while it cannot keep a record, as on a full disk."""
 
 STREAM_RETENTION_SECONDS = 24 * 60 * 60
 """Without any other limit a record is retried until the stream drops it."""
@@ -119,10 +123,11 @@ class BatchDelivery:
         while True:
             try:
                 return self._target.put_once(payloads)
-            except ClientError as error:
-                details = error.response["Error"]
-                return Refusal(range(len(payloads)), f"{details['Code']}: {details['Message']}")
-            except (HTTPClientError, ConnectionError) as error:
+            except (ClientError, HTTPClientError, ConnectionError) as error:
+                if isinstance(error, ClientError) and error_code(error) != INTERNAL_FAILURE:
+                    details = error.response["Error"]
+                    reason = f"{details['Code']}: {details['Message']}"
+                    return Refusal(range(len(payloads)), reason)
                 tries += 1
                 self._status.last_failure = str(error)
                 if tries == 1:

@@ -9,7 +9,7 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ParamSpec
 
 from chalicelib.limits import batch_length
 from local.clock import Clock
@@ -21,10 +21,12 @@ from local.pipe.definition import PipeDefinition
 from local.pipe.filter import compile_filters
 from local.pipe.status import ShardStatus, Status, StatusFile
 from local.pipe.template import Template, TransformationFailed
-from sluice.errors import StreamGoneError, UnavailableError
+from sluice.errors import OperationError, StreamGoneError, UnavailableError
 from sluice.event import as_event
 from sluice.firehose import DeliveryStream
 from sluice.stream import Shard, ShardReader, Stream
+
+P = ParamSpec("P")
 
 log = logging.getLogger(__name__)
 
@@ -81,17 +83,17 @@ class PipeRunner:
             while not stopping():
                 due, _, steps = self._work[0]
                 if (wait := due - self._clock.monotonic()) > 0:
-                    self._status_file.write(self.status, self._clock.now())
+                    self._status_file.write(self.status, self._clock)
                     self._clock.sleep(wait)
                     continue
                 heapq.heappop(self._work)
                 pause = next(steps, None)
                 if pause is not None:
                     self._start(steps, pause)
-                self._status_file.write(self.status, self._clock.now())
+                self._status_file.write(self.status, self._clock)
         finally:
             self.status.running = False
-            self._status_file.write(self.status, self._clock.now(), force=True)
+            self._status_file.write(self.status, self._clock, force=True)
 
     def _start(self, steps: Steps, after: float = 0.0) -> None:
         due = self._clock.monotonic() + after
@@ -110,9 +112,9 @@ class PipeRunner:
                 continue
             tries = 0
             if not self._shards:
-                self._begin(shards)
+                yield from self._begin(shards)
             self._shards = shards
-            self._checkpoint.keep_only([shard.id for shard in shards])
+            yield from self._save(self._checkpoint.keep_only, [shard.id for shard in shards])
             self._start_ready()
             if not on and all(self._finished(shard.id) for shard in shards):
                 raise StreamGoneError(
@@ -121,12 +123,23 @@ class PipeRunner:
                 )
             yield self._pace.discovery_seconds
 
-    def _begin(self, shards: Sequence[Shard]) -> None:
+    def _begin(self, shards: Sequence[Shard]) -> Steps:
         """Note where LATEST begins: at the end of the existing shards when the pipe first runs."""
         log.info("Pipe %s follows %s", self._definition.name, self._stream.arn)
         if self._definition.starting_position == "LATEST" and not self._checkpoint.positions:
             for shard in shards:
-                self._checkpoint.save(shard.id, ShardPosition())
+                yield from self._save(self._checkpoint.save, shard.id, ShardPosition())
+
+    def _save(self, write: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> Steps:
+        """Write the checkpoint; while that is impossible, as on a full disk, read no further."""
+        for tries in itertools.count(1):
+            try:
+                write(*args, **kwargs)
+                break
+            except OperationError as error:
+                self.status.last_failure = str(error)
+                log.warning("Waiting until the checkpoint can be written: %s", error)
+            yield self._pace.backoff(tries)
 
     def _finished(self, shard_id: str) -> bool:
         position = self._checkpoint.positions.get(shard_id)
@@ -180,13 +193,14 @@ class PipeRunner:
                 batch = pending[:length]
                 yield from self._delivery.deliver(shard_id, batch)
                 del pending[:length]
-                self._advance(shard_id, status, batch[-1].sequence_number)
+                yield from self._advance(shard_id, status, batch[-1].sequence_number)
                 yield 0.0
             status.oldest_in_hand_at = pending[0].created_at if pending else None
             if events and not pending:
-                self._advance(shard_id, status, events[-1]["dynamodb"]["SequenceNumber"])
+                last = events[-1]["dynamodb"]["SequenceNumber"]
+                yield from self._advance(shard_id, status, last)
             if page.last:
-                self._finish(shard_id, status)
+                yield from self._finish(shard_id, status)
                 return
             status.caught_up = not page.full and not pending
             yield 0.0 if page.full else self._pace.poll_seconds
@@ -210,12 +224,14 @@ class PipeRunner:
             change["SequenceNumber"], change["ApproximateCreationDateTime"], payload, failure
         )
 
-    def _advance(self, shard_id: str, status: ShardStatus, sequence_number: str) -> None:
+    def _advance(self, shard_id: str, status: ShardStatus, sequence_number: str) -> Steps:
         if sequence_number != status.sequence_number:
-            self._checkpoint.save(shard_id, ShardPosition(sequence_number))
+            position = ShardPosition(sequence_number)
+            yield from self._save(self._checkpoint.save, shard_id, position)
             status.sequence_number = sequence_number
 
-    def _finish(self, shard_id: str, status: ShardStatus) -> None:
-        self._checkpoint.save(shard_id, ShardPosition(status.sequence_number, finished=True))
+    def _finish(self, shard_id: str, status: ShardStatus) -> Steps:
+        position = ShardPosition(status.sequence_number, finished=True)
+        yield from self._save(self._checkpoint.save, shard_id, position)
         status.finished = status.caught_up = True
         self._start_ready()

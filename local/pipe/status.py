@@ -1,15 +1,20 @@
 """The status of the pipe: counters and positions, in a file that others read while it runs."""
 
+import logging
 from pathlib import Path
 
 import msgspec
 
+from local.clock import Clock
+from sluice.errors import OperationError
 from sluice.state import StateFile
 
 STATUS_FILE = "status.json"
 
 WRITE_SECONDS = 0.5
 """The file is replaced at most this often."""
+
+log = logging.getLogger(__name__)
 
 
 class ShardStatus(msgspec.Struct, rename="camel"):
@@ -51,19 +56,22 @@ class Status(msgspec.Struct, rename="camel"):
 
 
 class StatusFile:
-    """Writes the status at most every `WRITE_SECONDS`."""
+    """Writes the status at most every `WRITE_SECONDS`, if it can: the pipe goes on without it."""
 
     def __init__(self, directory: Path) -> None:
         self._file = _state_file(directory)
         self._written_at = float("-inf")
 
-    def write(self, status: Status, now: float, *, force: bool = False) -> None:
-        """Write the status as of an epoch second, unless it was written just before."""
-        if not force and now - self._written_at < WRITE_SECONDS:
+    def write(self, status: Status, clock: Clock, *, force: bool = False) -> None:
+        """Write the status as of now, unless it was written just before."""
+        if not force and clock.monotonic() - self._written_at < WRITE_SECONDS:
             return
-        status.updated_at = now
-        self._file.write(status)
-        self._written_at = now
+        status.updated_at = clock.now()
+        try:
+            self._file.write(status)
+        except OperationError as error:
+            log.warning("%s", error)
+        self._written_at = clock.monotonic()
 
 
 def read_status(directory: Path) -> Status | None:

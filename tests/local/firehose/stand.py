@@ -177,11 +177,21 @@ class SetClock(Clock):
 
     def __init__(self, epoch_ms: int = START_MS) -> None:
         self._epoch_ms = epoch_ms
+        self._monotonic_ms = 0
 
     def now_ms(self) -> int:
         return self._epoch_ms
 
+    def monotonic(self) -> float:
+        return self._monotonic_ms / 1000
+
     def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._monotonic_ms += round(seconds * 1000)
+        self.set(seconds)
+
+    def set(self, seconds: float) -> None:
+        """Set the clock forward, or back; no time passes."""
         self._epoch_ms += round(seconds * 1000)
 
 

@@ -50,6 +50,33 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
         Journal(path)
 
 
+def test_a_full_disk_keeps_the_ledger_as_it_was(tmp_path: Path) -> None:
+    with closing(Journal(tmp_path / "journal")) as journal:
+        ledger = Ledger("stream", SetClock(), journal)
+        accepted = ledger.accept([b"x" * 10_000])
+        (pages,) = journal._database.execute("PRAGMA page_count").fetchone()
+        journal._database.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(JournalError, match=r"cannot be written .*full.*; make room"):
+            ledger.accept([b"x" * 100_000, b"small"])
+        assert ledger.unsettled == 1
+        journal._database.execute("PRAGMA max_page_count = 1000000")
+        accepted += ledger.accept([b"later"])
+        assert Ledger("stream", SetClock(), journal).kept == accepted
+
+
+def test_ages_go_on_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    clock = SetClock(START_MS)
+    with closing(Journal(tmp_path / "journal")) as journal:
+        ledger = Ledger("stream", clock, journal)
+        ledger.accept([b"1"])
+        clock.advance(2)
+        resumed = Ledger("stream", clock, journal)
+        clock.set(-3600)
+        clock.advance(1)
+        assert ledger.oldest_age_ms == resumed.oldest_age_ms == 3000
+        assert Ledger("stream", clock, journal).oldest_age_ms == 0
+
+
 def test_the_oldest_unsettled_record_tells_the_age() -> None:
     clock = SetClock(START_MS)
     ledger = Ledger("stream", clock)

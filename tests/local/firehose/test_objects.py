@@ -174,6 +174,19 @@ def test_each_partition_keeps_its_own_interval(deploy: Any, run: Any) -> None:
     assert running.stream.data() == {"data/site=a/": "a", "data/site=b/": "b"}
 
 
+def test_intervals_go_on_when_the_clock_is_set_back(deploy: Any, run: Any) -> None:
+    running = run(deploy(), buffer_seconds=10, processor_seconds=5)
+    running.put(asks(ok("a", site="a")))
+    running.clock.set(-3600)
+    running.clock.advance(5)
+    poll(lambda: running.status()["activePartitions"] == 1)
+    running.clock.set(-3600)
+    assert running.status()["buffers"][0]["dueInMs"] == 10_000
+    running.clock.advance(10)
+    poll(lambda: running.status()["delivered"] == 1)
+    assert running.stream.data() == {"data/site=a/": "a"}
+
+
 def test_a_partition_is_let_go_when_its_size_is_reached() -> None:
     buffers = PartitionBuffers(size_bytes=10, interval_ms=1000)
     assert buffers.add(("a",), BufferedRecord(1, START_MS, b""), b"12345", START_MS) is None

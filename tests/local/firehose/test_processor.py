@@ -325,7 +325,7 @@ def test_an_event_never_passes_6_mb(size: Any) -> None:
     batch = Batch(size_bytes=1 << 40)
     record = BufferedRecord(START_MS * 1_000_000, START_MS, b"x" * size)
     while batch.has_room(record) and len(batch.records) < 100_000:
-        batch.add(record)
+        batch.add(record, START_MS)
     event = Event(
         invocation_id=str(uuid.uuid4()),
         delivery_stream_arn=f"arn:aws:firehose:us-east-1:000000000000:deliverystream/{'s' * 64}",

@@ -1,7 +1,15 @@
 """What the server tells of the records that it holds."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from local.clock import Clock
+from local.firehose.ledger import Ledger
+from local.firehose.stream import Intervals, LocalStream
 from tests.local.firehose.stand import asks, ok, poll
 
 
@@ -29,3 +37,35 @@ def test_records_are_told_apart_before_and_after_the_function(deploy: Any, run: 
     after = running.status()
     assert (after["waitingForProcessor"], after["invocations"]) == (0, 1)
     assert (after["transformed"], after["failed"]) == (1, 1)
+
+
+def test_a_mistake_ends_the_server_with_its_records_unsettled() -> None:
+    """A record that is stuck without a word would be worse; the journal has it."""
+    size = SimpleNamespace(size_bytes=1000)
+    config: Any = SimpleNamespace(buffering=size, processor=SimpleNamespace(buffering=size))
+    absent: Any = None
+    clock = Clock()
+
+    async def tick(stream: LocalStream) -> None:
+        while True:
+            stream.tick()
+            await asyncio.sleep(0.01)
+
+    async def run() -> int:
+        with ThreadPoolExecutor(1) as executor:
+            stream = LocalStream(
+                config,
+                Intervals(0, 0),
+                processor=absent,
+                objects=absent,
+                ledger=Ledger("stream", clock),
+                clock=clock,
+                invocations=executor,
+                uploads=executor,
+            )
+            stream.put([b"1"])
+            with pytest.raises(AttributeError, match="transform"):
+                await asyncio.wait_for(tick(stream), 10)
+            return stream._ledger.unsettled
+
+    assert asyncio.run(run()) == 1

@@ -7,9 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from local.clock import Clock
 from local.page.collector import damage
 from local.page.snapshot import Snapshot
 from local.pipe.status import Status, StatusFile
+
+
+class LongAgo(Clock):
+    def now(self) -> float:
+        return 1.0
 
 
 def test_parts_that_do_not_answer_are_named_and_stop_nothing(collector: Any) -> None:
@@ -24,7 +30,7 @@ def test_the_pipe_is_read_from_its_status_file_and_reported_when_stopped(
     collector: Any, tmp_path: Path
 ) -> None:
     status = Status("pipe", "arn", 0.0, read=7, delivered=5, filtered_out=1)
-    StatusFile(tmp_path).write(status, 1.0)
+    StatusFile(tmp_path).write(status, LongAgo())
     snapshot = collector.gather()
     assert (snapshot.pipe.delivered, snapshot.pipe.in_hand) == (5, 1)
     assert any("pipe has stopped" in problem for problem in snapshot.problems)

@@ -20,6 +20,14 @@ def test_a_restarted_station_has_no_negative_rate() -> None:
     assert history.series()["delivered"] == [0]
 
 
+def test_samples_from_before_the_clock_was_set_back_are_forgotten() -> None:
+    history = History()
+    for second in (5000.0, 5001.0, 1400.0, 1401.0):
+        history.add(StationCounts(second, changed=int(second)))
+    assert history.series()["at"] == [1401.0]
+    assert history.rates()["changed"] == 1
+
+
 def test_the_series_has_a_rate_for_each_pair_of_samples() -> None:
     history = History()
     for second, count in enumerate((0, 4, 10)):

@@ -238,6 +238,17 @@ def test_an_unreachable_delivery_stream_does_not_count_as_a_retry(
     assert made.status.dropped == 0
 
 
+def test_a_delivery_stream_that_cannot_keep_records_for_now_does_not_count_as_a_retry(
+    bench: Make, firehose_server: Any
+) -> None:
+    full = iter([(500, "InternalFailure")] * 5)
+    firehose_server.refuse = lambda _: next(full, set())
+    delivery = bench(maximum_retry_attempts=1)
+    delivery.deliver(changes("one", "two"))
+    assert firehose_server.taken == [b"one", b"two"]
+    assert (delivery.status.delivered, delivery.status.dead_lettered) == (2, 0)
+
+
 def test_an_unreachable_dead_letter_queue_is_waited_for(
     define: Any,
     target: DeliveryStream,

@@ -44,6 +44,23 @@ def test_changes_go_through_filter_and_template_in_order(
     assert runner.status.delivered == 2
 
 
+def test_nothing_is_read_while_the_checkpoint_cannot_be_written(
+    make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any, tmp_path: Path
+) -> None:
+    runner = make_runner(stream_table.stream_arn)
+    stream_table.put("a")
+    obstacle = tmp_path / f"{CHECKPOINT_FILE}.new"
+    obstacle.mkdir()
+    run_until(runner, lambda: "cannot be written" in (runner.status.last_failure or ""))
+    stream_table.put("b")
+    steps = iter(range(30))
+    run_until(runner, lambda: next(steps, None) is None)
+    assert len(firehose_server.taken) == 1
+    obstacle.rmdir()
+    run_until(runner, lambda: len(firehose_server.taken) == 2)
+    assert [body["dynamodb"]["Keys"]["id"]["S"] for body in firehose_server.bodies()] == ["a", "b"]
+
+
 def test_without_a_template_the_whole_record_is_the_payload(
     make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any
 ) -> None:

@@ -1,27 +1,47 @@
 from pathlib import Path
 
+import pytest
+
 from local.pipe.status import ShardStatus, Status, StatusFile, read_status
+from tests.local.pipe.conftest import VirtualClock
 
 
 def test_the_status_is_replaced_at_most_twice_a_second(tmp_path: Path) -> None:
     status = Status(pipe="changes", stream_arn="arn", started_at=0)
     file = StatusFile(tmp_path)
     seen = []
-    for tenth in range(12):
-        status.read = tenth
-        file.write(status, tenth / 10)
+    clock = VirtualClock()
+    for eighth in range(9):
+        status.read = eighth
+        file.write(status, clock)
+        clock.sleep(0.125)
         found = read_status(tmp_path)
         assert found is not None
         seen.append(found.read)
-    assert seen == [0, 0, 0, 0, 0, 5, 5, 5, 5, 5, 10, 10]
-    file.write(status, 1.2, force=True)
+    assert seen == [0, 0, 0, 0, 4, 4, 4, 4, 8]
+    file.write(status, clock, force=True)
+    assert read_status(tmp_path) == status
+
+
+def test_a_status_that_cannot_be_written_is_left_out_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    status, clock = Status(pipe="changes", stream_arn="arn", started_at=0), VirtualClock()
+    file, obstacle = StatusFile(tmp_path), tmp_path / "status.json.new"
+    obstacle.mkdir()
+    file.write(status, clock)
+    assert read_status(tmp_path) is None
+    assert "status.json cannot be written" in caplog.text
+    obstacle.rmdir()
+    clock.sleep(1)
+    file.write(status, clock)
     assert read_status(tmp_path) == status
 
 
 def test_the_status_is_plain_json_in_camel_case(tmp_path: Path) -> None:
     status = Status(pipe="changes", stream_arn="arn", started_at=1)
     status.shards["one"] = ShardStatus("7", oldest_in_hand_at=3.5)
-    StatusFile(tmp_path).write(status, 4)
+    StatusFile(tmp_path).write(status, VirtualClock())
     text = (tmp_path / "status.json").read_text()
     assert '"deadLettered":0' in text
     assert '"shards":{"one":{"sequenceNumber":"7","oldestInHandAt":3.5,' in text
