@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from local.demo import demonstrate
 from local.emulator import client_environment
@@ -20,8 +19,9 @@ from local.processes import LOOPBACK, LocalRunError, require_free
 from local.session import STACK_NAME, Options, Session, running
 from local.session import destroy as destroy_stack
 from local.supervisor import Supervisor
+from sluice.console import PlainConsole
 
-console = Console(soft_wrap=True, highlight=False)
+console = PlainConsole()
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -66,8 +66,8 @@ def _session(options: Options) -> Iterator[tuple[Session, Callable[[str], None]]
 
         def report(step: str) -> None:
             if step:
-                console.print(f"[cyan]·[/cyan] {escape(step)}")
-                status.update(escape(step))
+                console.print(Text.assemble(("·", "cyan"), f" {step}"))
+                status.update(Text(step))
                 status.start()
             else:
                 status.stop()
@@ -88,7 +88,7 @@ def exit_on_failure() -> Iterator[None]:
     try:
         yield
     except LocalRunError as failure:
-        console.print(f"[red]error:[/red] {escape(str(failure))}")
+        console.print(Text.assemble(("error:", "red"), f" {failure}"))
         sys.exit(1)
     except KeyboardInterrupt:
         console.print("interrupted; nothing is left running")
@@ -162,13 +162,12 @@ def destroy(port: int) -> None:
 
 def report_event(sentence: str) -> None:
     """Print what happened to a part of the run, and when."""
-    console.print(f"[yellow]{time.strftime('%H:%M:%S')}[/yellow] {escape(sentence)}")
+    console.print(Text.assemble((time.strftime("%H:%M:%S"), "yellow"), f" {sentence}"))
 
 
-def _welcome(session: Session, api_port: int, page_port: int) -> str:
+def _welcome(session: Session, api_port: int, page_port: int) -> Text:
     exports = "export " + " ".join(f"{name}={value}" for name, value in session.client.items())
-    return f"""
-[bold]{STACK_NAME} is running.[/bold] Ctrl-C stops it and forgets its data.
+    text = f""" Ctrl-C stops it and forgets its data.
 
   Page      http://{LOOPBACK}:{page_port}/
   API       http://{LOOPBACK}:{api_port}/records
@@ -187,6 +186,7 @@ In another terminal, any AWS client reaches it with:
        -H 'Content-Type: application/json' http://{LOOPBACK}:{api_port}/records
   .venv/bin/sluice tree
 """
+    return Text.assemble((f"\n{STACK_NAME} is running.", "bold"), text)
 
 
 if __name__ == "__main__":

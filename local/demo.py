@@ -39,9 +39,9 @@ def demonstrate(session: Session, console: Console, report: Callable[[str], None
     lake = delivered(session, seeded["total"])
     seconds = time.monotonic() - started
     report("")
-    console.print(sluice(session, "tree"), markup=False, end="")
+    console.print(sluice(session, "tree"), end="")
     console.print("\nOne line of the lake:")
-    console.print(sluice(session, "sample"), markup=False)
+    console.print(sluice(session, "sample"))
     sentence, complete = verdict(seeded, lake)
     console.print(f"{sentence}, {seconds:.1f} s after the last one went in.")
     return complete

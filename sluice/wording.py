@@ -1,5 +1,6 @@
 """Numbers, times and text from outside, as people read them."""
 
+import json
 from datetime import datetime
 
 
@@ -18,5 +19,10 @@ def age(then: datetime, now: datetime) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text from outside for a terminal, with what cannot be printed replaced."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    """Return text from outside for a terminal: what cannot be printed is escaped as in JSON.
+
+    So a JSON document that was escaped still says the same.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)

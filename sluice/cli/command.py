@@ -10,8 +10,6 @@ from typing import Any
 import click
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,11 +21,13 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from sluice.console import PlainConsole
 from sluice.errors import OperationError, explain
+from sluice.wording import printable
 
 # Without a terminal, lines need not be cut at a width.
-out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 240)
-err = Console(stderr=True, soft_wrap=True)
+out = PlainConsole(width=None if sys.stdout.isatty() else 240)
+err = PlainConsole(stderr=True)
 
 INTERRUPTED = 130
 """The exit status of a command that Ctrl-C ended, as shells have it."""
@@ -40,10 +40,10 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except (OperationError, ClientError, BotoCoreError) as refused:
-            err.print(f"[red]error:[/red] {escape(explain(refused))}", highlight=False)
+            print_error(explain(refused))
             sys.exit(1)
         except KeyboardInterrupt as stop:
-            err.print(": ".join(filter(None, ["interrupted", str(stop)])), highlight=False)
+            err.print(": ".join(filter(None, ["interrupted", str(stop)])))
             sys.exit(INTERRUPTED)
 
 
@@ -86,7 +86,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 
 def print_json(document: Any) -> None:
     """Print one JSON document on standard output."""
-    click.echo(msgspec.json.encode(document).decode())
+    click.echo(printable(msgspec.json.encode(document).decode()))
+
+
+def print_error(reason: str) -> None:
+    """Print a line on what cannot be done."""
+    err.print(Text.assemble(("error:", "red"), f" {' '.join(reason.split())}"))
 
 
 class _Rate(ProgressColumn):

@@ -68,7 +68,6 @@ def failed_command(
     out.print(
         f"{counted(len(failed), 'record')} in quarantine"
         + (f", {left} not listed" if left else ""),
-        highlight=False,
     )
 
 
@@ -79,9 +78,7 @@ def _causes(failed: Sequence[QuarantinedRecord]) -> Table:
         latest.setdefault((each.record.code, each.reason), each.failed_at)
     for cause, count in Counter((each.record.code, each.reason) for each in failed).most_common():
         code, reason = cause
-        table.add_row(
-            Text(printable(code)), str(count), _time(latest[cause]), Text(printable(reason or ""))
-        )
+        table.add_row(printable(code), str(count), _time(latest[cause]), printable(reason or ""))
     return table
 
 

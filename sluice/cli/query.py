@@ -7,13 +7,13 @@ from datetime import datetime
 from itertools import islice
 
 import click
-from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
 from sluice.cli.command import err, out, print_json, sluice
 from sluice.cli.selection import Since
+from sluice.console import PlainConsole
 from sluice.query.athena import QueryResult, Row, Workgroup
 from sluice.query.part import LakePart
 from sluice.query.question import Question, warnings
@@ -82,12 +82,12 @@ def query_command(
     workgroup = Workgroup(Stack.named(stack_name))
     sql = asked.sql(workgroup)
     for warning in warnings(sql, part, workgroup):
-        err.print(f"[yellow]warning:[/yellow] {warning}", highlight=False)
+        err.print(Text.assemble(("warning:", "yellow"), f" {warning}"))
     result = workgroup.run(sql)
     _print(result, form)
-    err.print(f"{decimal(result.scanned_bytes)} scanned in {result.seconds:.1f} s", highlight=False)
+    err.print(f"{decimal(result.scanned_bytes)} scanned in {result.seconds:.1f} s")
     if workgroup.emulated:
-        err.print("on the emulator, that is the size of the result", highlight=False)
+        err.print("on the emulator, that is the size of the result")
 
 
 def _text(question: str) -> str:
@@ -110,22 +110,28 @@ def _list_saved(form: str | None) -> None:
     table = Table.grid(padding=(0, 2))
     for each in queries:
         table.add_row(each.name, each.description)
-    out.print(table, highlight=False)
+    out.print(table)
 
 
 def _print(result: QueryResult, form: str | None) -> None:
     match form:
         case "csv":
+            # Exact for a program, escaped for a person's terminal.
+            cells = _cells if sys.stdout.isatty() else tuple
             writer = csv.writer(sys.stdout)
-            writer.writerow(result.columns)
-            writer.writerows(result.rows)
+            writer.writerow(cells(result.columns))
+            writer.writerows(map(cells, result.rows))
         case "json":
             rows = [dict(zip(result.keys, row, strict=True)) for row in result.rows]
             print_json(rows)
             if not rows:
-                err.print(f"no rows; the columns are {', '.join(result.keys)}", highlight=False)
+                err.print(f"no rows; the columns are {', '.join(result.keys)}")
         case _:
             _print_table(result.columns, result.rows)
+
+
+def _cells(row: Row) -> Row:
+    return tuple(printable(each) if isinstance(each, str) else each for each in row)
 
 
 def _print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -140,11 +146,11 @@ def _print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
     ]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index in filled:
-        table.add_column(columns[index], no_wrap=True)
+        table.add_column(printable(columns[index]), no_wrap=True)
     for row in first:
         cells = ("" if row[index] is None else printable(str(row[index])) for index in filled)
-        table.add_row(*map(Text, cells))
+        table.add_row(*cells)
     wide = out.measure(table, options=out.options.update(max_width=TABLE_WIDTH_MAX)).maximum
-    Console(soft_wrap=True, width=max(wide, out.width)).print(table)
+    PlainConsole(width=max(wide, out.width)).print(table)
     note = f"; {more} more with --csv or --json" if more else ""
-    err.print(counted(len(first) + more, "row") + note, highlight=False)
+    err.print(counted(len(first) + more, "row") + note)

@@ -43,7 +43,7 @@ def redrive_command(stack_name: str, dry_run: bool, as_json: bool) -> None:
                 stack,
                 letters,
                 redriven,
-                lambda sentence: err.print(sentence, highlight=False, markup=False),
+                lambda sentence: err.print(sentence),
                 dry_run,
                 step,
             )
@@ -63,11 +63,11 @@ def _print(redriven: Redriven, dry_run: bool) -> None:
         if dry_run
         else f"{changes} put through Firehose, {counted(redriven.removed, 'message')} removed"
     )
-    out.print(f"{counted(redriven.messages, 'message')} read: {done}", highlight=False)
+    out.print(f"{counted(redriven.messages, 'message')} read: {done}")
     for count, noun, outcome in (
         (redriven.aged_out, "change", "aged out of the stream"),
         (redriven.too_large, "change", "too large for Firehose"),
         (redriven.unreadable, "message", "without a pointer to changes"),
     ):
         if count:
-            out.print(f"{counted(count, noun)} {outcome}", highlight=False)
+            out.print(f"{counted(count, noun)} {outcome}")

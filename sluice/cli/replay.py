@@ -65,6 +65,6 @@ def _print(replayed: Replayed, dry_run: bool) -> None:
         )
     if replayed.not_chosen:
         summary += f"; {counted(replayed.not_chosen, 'record')} not chosen"
-    out.print(summary, highlight=False)
+    out.print(summary)
     for reason, count in replayed.obstacles.items():
-        err.print(f"{counted(count, 'record')} cannot be put: {reason}", highlight=False)
+        err.print(f"{counted(count, 'record')} cannot be put: {reason}")

@@ -15,7 +15,7 @@ from sluice.cli.command import json_option, out, print_json, sluice
 from sluice.errors import OperationError
 from sluice.lake import Partition, error_keys, keys, lines, partitions
 from sluice.stack import Stack
-from sluice.wording import counted
+from sluice.wording import counted, printable
 
 
 @sluice.command("tree")
@@ -55,11 +55,15 @@ def _grow(node: Tree, branches: Sequence[tuple[str, Partition]]) -> None:
         if len(inside) == 1:
             (leaf,) = inside
             text = f"{contents(leaf.objects, leaf.records)}, {decimal(leaf.size)}"
-            node.add(f"{shared or '.'}/  [dim]{text}[/dim]")
+            node.add(_label(shared or ".", text))
         else:
             text = counted(sum(each.records for each in inside), "record")
             below = [path[len(shared) + 1 :] for path in paths]
-            _grow(node.add(f"{shared}/  [dim]{text}[/dim]"), list(zip(below, inside, strict=True)))
+            _grow(node.add(_label(shared, text)), list(zip(below, inside, strict=True)))
+
+
+def _label(path: str, text: str) -> Text:
+    return Text.assemble(f"{printable(path)}/  ", (text, "dim"))
 
 
 @sluice.command("sample")
@@ -74,7 +78,7 @@ def sample_command(stack_name: str, prefix: str) -> None:
     """Print one decoded line of the lake and the object that holds it."""
     stack = Stack.named(stack_name)
     for key, _ in keys(stack, prefix):
-        out.print(f"[dim]s3://{stack.bucket}/{key}[/dim]")
+        out.print(Text(f"s3://{stack.bucket}/{key}", style="dim"))
         out.print(stored_line(lines(stack, key)[0]))
         return
     raise OperationError(f"there is no object below {prefix}")

@@ -71,7 +71,6 @@ def verify_command(
                 bar.console.print(
                     f"{keys}; looking again in {seconds:.0f} s, when changes on their way have "
                     "arrived",
-                    highlight=False,
                 )
             deadline = time.monotonic() + seconds
             while (left := deadline - time.monotonic()) > 0:
@@ -116,17 +115,16 @@ def _print(comparison: Comparison, limit: int, commands: list[str]) -> None:
     out.print(table)
     for drift in comparison.drifts[:limit]:
         line = f"{drift.kind}: {printable(drift.key)} of site {_site(drift.site)}"
-        out.print(Text(line), highlight=False)
+        out.print(Text(line))
     if (more := len(comparison.drifts) - limit) > 0:
-        err.print(f"and {counted(more, 'key')} more; --limit shows them", highlight=False)
+        err.print(f"and {counted(more, 'key')} more; --limit shows them")
     if comparison.drifts:
-        out.print(f"{counted(len(comparison.drifts), 'key')} drifted; to fix it:", highlight=False)
+        out.print(f"{counted(len(comparison.drifts), 'key')} drifted; to fix it:")
         for command in commands:
-            out.print(f"- {command}", highlight=False)
+            out.print(f"- {command}")
     else:
         out.print(
             f"The lake has the table's state: {counted(comparison.total('in_table'), 'record')}",
-            highlight=False,
         )
 
 

@@ -37,9 +37,12 @@ _CASTS: dict[str, Callable[[str], Any]] = {
     "smallint": int,
     "integer": int,
     "bigint": int,
+    "float": float,
+    "real": float,
     "double": float,
 }
-"""How a result's text is read, by type; the text itself is the value of every other type."""
+"""How a result's text is read, by type; the text itself is the value of every other type: a
+decimal stays exact."""
 
 _PLACE = re.compile(r"/(\w+)=\$\{(\w+)\}")
 """A level of the layout in the table's location, and the column that holds its value."""

@@ -1,7 +1,7 @@
 """The tables that a query reads, and the conditions on them, from its syntax.
 
-Of a statement that it cannot read it reports nothing: only warnings depend on it, never whether a
-query is run.
+Of a statement that it cannot read, or that nests too deeply, it reports nothing: only warnings
+depend on it, never whether a query is run.
 """
 
 import logging
@@ -43,7 +43,7 @@ def reads(sql: str) -> list[Read]:
             for name, table in scope.sources.items()
             if isinstance(table, exp.Table)
         ]
-    except SqlglotError:
+    except (SqlglotError, RecursionError):
         return []
 
 
