@@ -1,6 +1,7 @@
 """The errors of operations, and the sentence that a person reads for each.
 
 OperationError              an operation cannot be done; the message says why, and what to do
+├── DamagedError            an object of the bucket is not what Firehose writes
 ├── RefusedError            Firehose refused records however often they were put
 ├── UnavailableError        a service does not answer, or asks to slow down: worth another try
 └── StreamGoneError         the table's stream cannot be read, now or later
@@ -23,6 +24,10 @@ from botocore.exceptions import (
 
 class OperationError(Exception):
     """Why an operation cannot be done, and the remedy, in words for a person."""
+
+
+class DamagedError(OperationError):
+    """An object of the bucket is not what Firehose writes; the message names it."""
 
 
 class RefusedError(OperationError):

@@ -1,10 +1,13 @@
 """The lake in S3: its partitions, objects and lines."""
 
 import gzip
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
+from itertools import islice
 
 import msgspec
 from msgspec import Struct
@@ -12,8 +15,18 @@ from msgspec import Struct
 from chalicelib.catalog import columns
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
 from chalicelib.schema import Record
+from sluice.errors import DamagedError
 from sluice.optional import optional
 from sluice.stack import Stack
+
+OBJECT_BYTES_MAX = 512 * 1024 * 1024
+"""Of an object, unzipped; Firehose's buffer holds a quarter of it at most."""
+
+_READ_AT_ONCE = 8
+_GZIP = b"\x1f\x8b"
+_PARQUET = b"PAR1"
+
+_read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 @dataclass(slots=True)
@@ -50,12 +63,65 @@ def keys(stack: Stack, prefix: str) -> Iterator[tuple[str, int]]:
     return ((each.key, each.size) for each in objects(stack, prefix))
 
 
+def read_body(stack: Stack, key: str) -> bytes:
+    """Return the content of an object, unzipped. Raises DamagedError."""
+    answer = stack.s3.get_object(Bucket=stack.bucket, Key=key)
+    body = answer["Body"].read(OBJECT_BYTES_MAX + 1)
+    if body.startswith(_GZIP):
+        try:
+            with gzip.GzipFile(fileobj=BytesIO(body)) as unzipped:
+                body = unzipped.read(OBJECT_BYTES_MAX + 1)
+        except (OSError, EOFError, zlib.error):
+            raise _damaged(stack, key, "it is not a complete gzip file") from None
+    if len(body) > OBJECT_BYTES_MAX:
+        raise _damaged(stack, key, f"it has more than {OBJECT_BYTES_MAX:,} bytes")
+    return body
+
+
 def lines(stack: Stack, key: str) -> list[bytes]:
-    """Return the lines of one object, without their newlines."""
-    body = stack.s3.get_object(Bucket=stack.bucket, Key=key)["Body"].read()
-    if key.endswith(".parquet"):
-        return lines_of_parquet(body)
-    return (gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body).splitlines()
+    """Return the lines of one object, without their newlines. Raises DamagedError.
+
+    Its content says what it is, whatever its name: Parquet, gzip or text. An object without content
+    has no lines.
+    """
+    body = read_body(stack, key)
+    if body.startswith(_PARQUET):
+        arrow = optional("pyarrow", "reading a lake of Parquet")
+        try:
+            return lines_of_parquet(body)
+        except (arrow.ArrowException, OSError, TypeError, ValueError):
+            raise _damaged(stack, key, "it is not a complete Parquet file") from None
+    return [line for line in body.split(b"\n") if line.strip()]
+
+
+def read_objects(
+    stack: Stack, stored: Iterable[Stored], problems: list[str]
+) -> Iterator[tuple[Stored, list[bytes]]]:
+    """Yield each object with its lines, in order, those that are JSON objects.
+
+    Adds a sentence on each damaged object to `problems`. Some are read at once, so that the way to
+    S3 and back does not count for each.
+    """
+
+    def read(each: Stored) -> tuple[list[bytes], str | None]:
+        try:
+            content = lines(stack, each.key)
+        except DamagedError as damaged:
+            return [], str(damaged)
+        good = [line for line in content if _is_object(line)]
+        if len(good) == len(content):
+            return good, None
+        first = next(n for n, line in enumerate(content, 1) if not _is_object(line))
+        return good, str(_damaged(stack, each.key, f"line {first} is not a JSON object"))
+
+    remaining = iter(stored)
+    stack.s3  # noqa: B018 - the client is made before threads share it.
+    with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
+        while batch := list(islice(remaining, _READ_AT_ONCE * 4)):
+            for each, (content, problem) in zip(batch, pool.map(read, batch), strict=True):
+                if problem:
+                    problems.append(problem)
+                yield each, content
 
 
 def lines_of_parquet(body: bytes, record_type: type[Struct] = Record) -> list[bytes]:
@@ -70,18 +136,44 @@ def lines_of_parquet(body: bytes, record_type: type[Struct] = Record) -> list[by
     return lines
 
 
-def partitions(stack: Stack) -> list[Partition]:
-    """Return the partitions that hold data, in the order of their paths."""
+def partitions(stack: Stack, problems: list[str]) -> list[Partition]:
+    """Return the partitions that hold data, in the order of their paths.
+
+    Adds a sentence on each damaged object to `problems`.
+    """
     by_path: dict[str, Partition] = {}
-    for key, size in keys(stack, DATA_PREFIX):
-        folder = key[: key.rindex("/") + 1]
+    for each, content in read_objects(stack, objects(stack, DATA_PREFIX), problems):
+        folder = each.key[: each.key.rindex("/") + 1]
         partition = by_path.setdefault(folder, Partition(folder))
         partition.objects += 1
-        partition.records += len(lines(stack, key))
-        partition.size += size
+        partition.records += len(content)
+        partition.size += each.size
     return list(by_path.values())
+
+
+def folders(stack: Stack, prefix: str) -> Iterator[str]:
+    """List the names of the folders directly below a prefix."""
+    pages = stack.s3.get_paginator("list_objects_v2").paginate(
+        Bucket=stack.bucket, Prefix=prefix, Delimiter="/"
+    )
+    for page in pages:
+        for each in page.get("CommonPrefixes", []):
+            yield each["Prefix"].removeprefix(prefix).rstrip("/")
 
 
 def error_keys(stack: Stack) -> list[str]:
     """Return the keys of all error objects."""
     return [key for key, _ in keys(stack, ERROR_PREFIX)]
+
+
+def _damaged(stack: Stack, key: str, reason: str) -> DamagedError:
+    return DamagedError(f"s3://{stack.bucket}/{key} is damaged: {reason}")
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        line.decode()
+        _read_object(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True

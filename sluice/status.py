@@ -1,6 +1,5 @@
 """The status of each part of a stack, as AWS reports it."""
 
-import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ from msgspec import Meta, Struct
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
 from chalicelib.schema import EPOCH_MS_MAX
 from sluice.errors import OperationError, explain
-from sluice.lake import lines, objects
+from sluice.lake import Stored, objects, read_objects
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.recovery.progress import Progress
 from sluice.recovery.quarantine import error_objects, failed_at
@@ -127,21 +126,24 @@ def _delivery(stack: Stack, now: datetime) -> PartStatus:
             newest = each
     if newest is None:
         return PartStatus("delivery", summary + "nothing is delivered yet", facts=facts)
-    changed_at = _newest_change(stack, newest.key)
+    problems: list[str] = []
+    changed_at = _newest_change(stack, newest, problems)
     facts |= {"newestObjectAt": newest.modified, "newestChangeAt": changed_at}
     summary += f"the newest object was written {age(newest.modified, now)}"
     if changed_at is not None:
         summary += f", with a change made {age(changed_at, now)}"
-    return PartStatus("delivery", summary, facts=facts)
+    summary = "; ".join([summary, *problems])
+    return PartStatus("delivery", summary, bool(problems), facts)
 
 
-def _newest_change(stack: Stack, key: str) -> datetime | None:
+def _newest_change(stack: Stack, stored: Stored, problems: list[str]) -> datetime | None:
     """Return the time of the newest change in an object; None when it is not one of the lake."""
+    ((_, content),) = read_objects(stack, [stored], problems)
     try:
-        changes = [_decode_line(line).changedAt for line in lines(stack, key)]
-    except (msgspec.DecodeError, UnicodeDecodeError, OSError, EOFError, zlib.error):
+        return _moment(max((_decode_line(line).changedAt for line in content), default=None))
+    except msgspec.DecodeError:
+        problems.append(f"s3://{stack.bucket}/{stored.key} has lines that are not of the lake")
         return None
-    return _moment(max(changes, default=None))
 
 
 def _moment(epoch_ms: int | None) -> datetime | None:

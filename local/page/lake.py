@@ -5,11 +5,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from chalicelib.partitions import DATA_PREFIX
 from local.page.snapshot import LakeObject, LakeState
-from sluice.lake import Stored, lines, objects
+from sluice.lake import Stored, objects, read_objects
 from sluice.stack import Stack
 
 LATEST_MAX = 8
@@ -55,22 +53,17 @@ class LakeReader:
         for each in sorted(unread, key=lambda stored: stored.modified, reverse=True):
             if time.monotonic() > deadline:
                 break
-            content, damaged = self._content(each.key)
+            content, damaged = self._content(each)
             last = content[-1].decode(errors="replace")[:LINE_CHARACTERS_MAX] if content else ""
             modified = each.modified.timestamp()
             self._read[each.key] = LakeObject(each.key, modified, len(content), last, damaged)
             new_lines += content
         return new_lines
 
-    def _content(self, key: str) -> tuple[list[bytes], bool]:
-        """Return the lines of an object, and whether it is damaged; anything may lie in a bucket.
-
-        Raises what boto3 raises: then the object may be whole.
-        """
-        try:
-            return lines(self._stack, key), False
-        except (BotoCoreError, ClientError):
-            raise
-        except Exception as error:
-            _log.warning("%s cannot be read: %s: %s", key, type(error).__name__, error)
-            return [], True
+    def _content(self, stored: Stored) -> tuple[list[bytes], bool]:
+        """Return the readable lines of an object, and whether it is damaged."""
+        problems: list[str] = []
+        ((_, content),) = read_objects(self._stack, [stored], problems)
+        for problem in problems:
+            _log.warning("%s", problem)
+        return content, bool(problems)

@@ -3,7 +3,7 @@
 import math
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -92,6 +92,14 @@ def print_json(document: Any) -> None:
 def print_error(reason: str) -> None:
     """Print a line on what cannot be done."""
     err.print(Text.assemble(("error:", "red"), f" {' '.join(reason.split())}"))
+
+
+def exit_incomplete(problems: Sequence[str]) -> None:
+    """Print a line on each thing that could not be read, and exit 1 if there is one."""
+    for problem in problems:
+        print_error(problem)
+    if problems:
+        sys.exit(1)
 
 
 class _Rate(ProgressColumn):

@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 from msgspec import Meta
 
-from sluice.cli.command import Amount, json_option, sluice
+from sluice.cli.command import Amount, exit_incomplete, json_option, sluice
 from sluice.cli.plan_report import print_plan
 from sluice.planning import measurement
 from sluice.planning.plan import make_plan
@@ -98,16 +98,24 @@ def plan_command(
         raise click.UsageError("give --rate, --from-table or --from-lake")
     if from_table and from_lake:
         raise click.UsageError("give one of --from-table and --from-lake")
+    problems: list[str] = []
     try:
         if from_table or from_lake:
             stack = Stack.named(ctx.obj)
-            measure = measurement.from_table if from_table else measurement.from_lake
+            measured = (
+                measurement.from_table(stack)
+                if from_table
+                else measurement.from_lake(stack, problems)
+            )
             given = ParameterSource.COMMANDLINE
             chosen = {k: v for k, v in described.items() if ctx.get_parameter_source(k) is given}
-            workload = replace(measure(stack), **chosen)
+            workload = replace(measured, **chosen)
         else:
             workload = Workload(**described)
         settings = PlanSettings(**values)
     except PlanError as error:
         raise click.UsageError(str(error)) from None
-    print_plan(make_plan(workload, settings), as_json)
+    try:
+        print_plan(make_plan(workload, settings), as_json)
+    finally:
+        exit_incomplete(problems)

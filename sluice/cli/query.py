@@ -11,10 +11,11 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from sluice.cli.command import err, out, print_json, sluice
+from sluice.cli.command import AMOUNT, err, exit_incomplete, out, print_json, sluice
 from sluice.cli.selection import Since
 from sluice.console import PlainConsole
 from sluice.query.athena import QueryResult, Row, Workgroup
+from sluice.query.emulator import Limits
 from sluice.query.part import LakePart
 from sluice.query.question import Question, warnings
 from sluice.query.saved import saved_queries
@@ -55,6 +56,27 @@ class _Query(click.Command):
     is_flag=True,
     help="Let `latest` read only what the options name; right where records keep site and time.",
 )
+@click.option(
+    "--max-memory-mb",
+    type=click.IntRange(16),
+    default=Limits().memory_mb,
+    show_default=True,
+    help="On the local stack: memory of the query at most.",
+)
+@click.option(
+    "--max-seconds",
+    type=AMOUNT,
+    default=Limits().seconds,
+    show_default=True,
+    help="On the local stack: time of the query at most.",
+)
+@click.option(
+    "--max-rows",
+    type=click.IntRange(1),
+    default=Limits().rows,
+    show_default=True,
+    help="On the local stack: rows of the result at most.",
+)
 @click.option("--csv", "form", flag_value="csv", help="Print CSV.")
 @click.option("--json", "form", flag_value="json", help="Print JSON for programs.")
 @click.pass_obj
@@ -66,6 +88,9 @@ def query_command(
     start: datetime | None,
     end: datetime | None,
     pruned: bool,
+    max_memory_mb: int,
+    max_seconds: float,
+    max_rows: int,
     form: str | None,
 ) -> None:
     """Query the lake: by the name of a saved query, or in SQL over `changes` and `all_changes`.
@@ -79,15 +104,15 @@ def query_command(
         return
     part = LakePart(site, start, end)
     asked = Question(_text(question), part, key, pruned)
-    workgroup = Workgroup(Stack.named(stack_name))
+    limits = Limits(max_memory_mb, max_seconds, max_rows)
+    workgroup = Workgroup(Stack.named(stack_name), limits)
     sql = asked.sql(workgroup)
     for warning in warnings(sql, part, workgroup):
         err.print(Text.assemble(("warning:", "yellow"), f" {warning}"))
     result = workgroup.run(sql)
     _print(result, form)
     err.print(f"{decimal(result.scanned_bytes)} scanned in {result.seconds:.1f} s")
-    if workgroup.emulated:
-        err.print("on the emulator, that is the size of the result")
+    exit_incomplete(result.problems)
 
 
 def _text(question: str) -> str:

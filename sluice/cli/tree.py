@@ -11,9 +11,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from chalicelib.partitions import DATA_PREFIX
-from sluice.cli.command import json_option, out, print_json, sluice
+from sluice.cli.command import exit_incomplete, json_option, out, print_json, sluice
 from sluice.errors import OperationError
-from sluice.lake import Partition, error_keys, keys, lines, partitions
+from sluice.lake import Partition, error_keys, objects, partitions, read_objects
 from sluice.stack import Stack
 from sluice.wording import counted, printable
 
@@ -22,18 +22,23 @@ from sluice.wording import counted, printable
 @json_option
 @click.pass_obj
 def tree_command(stack_name: str, as_json: bool) -> None:
-    """Show the lake's partitions with their objects and records."""
+    """Show the lake's partitions with their objects and records.
+
+    Exits 1 when an object cannot be read.
+    """
     stack = Stack.named(stack_name)
-    lake = partitions(stack)
+    problems: list[str] = []
+    lake = partitions(stack, problems)
     errors = error_keys(stack)
     if as_json:
         print_json({"bucket": stack.bucket, "partitions": lake, "errorObjects": len(errors)})
-        return
-    out.print(partition_tree(stack.bucket, lake))
-    totals = contents(sum(each.objects for each in lake), sum(each.records for each in lake))
-    out.print(
-        f"{totals} in {counted(len(lake), 'partition')}; {counted(len(errors), 'error object')}"
-    )
+    else:
+        out.print(partition_tree(stack.bucket, lake))
+        totals = contents(sum(each.objects for each in lake), sum(each.records for each in lake))
+        out.print(
+            f"{totals} in {counted(len(lake), 'partition')}; {counted(len(errors), 'error object')}"
+        )
+    exit_incomplete(problems)
 
 
 def contents(objects: int, records: int) -> str:
@@ -77,11 +82,15 @@ def _label(path: str, text: str) -> Text:
 def sample_command(stack_name: str, prefix: str) -> None:
     """Print one decoded line of the lake and the object that holds it."""
     stack = Stack.named(stack_name)
-    for key, _ in keys(stack, prefix):
-        out.print(Text(f"s3://{stack.bucket}/{key}", style="dim"))
-        out.print(stored_line(lines(stack, key)[0]))
-        return
-    raise OperationError(f"there is no object below {prefix}")
+    problems: list[str] = []
+    for each, content in read_objects(stack, objects(stack, prefix), problems):
+        if content:
+            out.print(Text(f"s3://{stack.bucket}/{each.key}", style="dim"))
+            out.print(stored_line(content[0]))
+            exit_incomplete(problems)
+            return
+    exit_incomplete(problems)
+    raise OperationError(f"there is no object with a line below {prefix}")
 
 
 def stored_line(line: bytes) -> Text:

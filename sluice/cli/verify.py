@@ -14,6 +14,7 @@ from sluice.cli.command import (
     AMOUNT,
     Amount,
     err,
+    exit_incomplete,
     json_option,
     out,
     print_json,
@@ -21,6 +22,7 @@ from sluice.cli.command import (
     sluice,
 )
 from sluice.query.athena import Workgroup
+from sluice.query.emulator import Limits
 from sluice.stack import Stack
 from sluice.verify.compare import Comparison, SiteCounts, verify
 from sluice.verify.deployed import coverage, delivery_seconds, items, remedies
@@ -57,7 +59,8 @@ def verify_command(
     """Compare the table with its latest state in the lake, record by record.
 
     Reads the whole table and the whole lake. A key that differs is compared again once changes on
-    their way have arrived; if it still differs, it has drifted. Exits 1 when a key has drifted.
+    their way have arrived; if it still differs, it has drifted. Exits 1 when a key has drifted, or
+    an object of the lake cannot be read.
     """
     stack = Stack.named(stack_name)
     seconds = delivery_seconds(stack) if in_flight_seconds is None else in_flight_seconds
@@ -77,7 +80,7 @@ def verify_command(
                 time.sleep(min(left, PAUSE_SECONDS))
 
         comparison = verify(
-            Workgroup(stack),
+            Workgroup(stack, Limits(seconds=None, rows=None)),
             items(scan, lambda read: bar.advance(task, read)),
             coverage(stack),
             wait,
@@ -87,6 +90,7 @@ def verify_command(
         print_json(_document(comparison, limit, commands))
     else:
         _print(comparison, limit, commands)
+    exit_incomplete(comparison.problems)
     if comparison.drifts:
         sys.exit(1)
 
@@ -102,6 +106,7 @@ def _document(comparison: Comparison, limit: int, commands: list[str]) -> dict[s
         ],
         "keys": comparison.drifts[:limit],
         "remedies": commands,
+        "problems": comparison.problems,
     }
 
 
@@ -122,7 +127,7 @@ def _print(comparison: Comparison, limit: int, commands: list[str]) -> None:
         out.print(f"{counted(len(comparison.drifts), 'key')} drifted; to fix it:")
         for command in commands:
             out.print(f"- {command}")
-    else:
+    elif not comparison.problems:
         out.print(
             f"The lake has the table's state: {counted(comparison.total('in_table'), 'record')}",
         )

@@ -18,7 +18,7 @@ from chalicelib.partitions import DATA_PREFIX
 from chalicelib.schema import EVENT_TIME, SITE
 from sluice.errors import OperationError
 from sluice.items import item_writer, read_line
-from sluice.lake import lines, objects
+from sluice.lake import objects, read_objects
 from sluice.planning.weights import item_bytes_of
 from sluice.planning.workload import Workload
 from sluice.stack import Stack
@@ -32,6 +32,8 @@ PAGES_MAX = 20
 """Pages of a shard that are read, of a thousand records each at most."""
 
 SHARDS_MAX = 20
+
+_item = item_writer()
 
 LATE_MS = 3_600_000
 """An event time more than an hour ago counts as late."""
@@ -47,22 +49,18 @@ class ObservedChange(NamedTuple):
     event_ms: float
 
 
-def from_lake(stack: Stack) -> Workload:
-    """Return the workload of the newest objects. Raises OperationError when they are too few."""
+def from_lake(stack: Stack, problems: list[str]) -> Workload:
+    """Return the workload of the newest objects. Raises OperationError when they are too few.
+
+    Adds a sentence on each damaged object to `problems`.
+    """
     listed = islice(objects(stack, DATA_PREFIX), OBJECTS_LISTED_MAX)
     newest = heapq.nlargest(OBJECTS_READ_MAX, listed, key=lambda each: each.modified)
-    item = item_writer()
     changes = [
-        ObservedChange(
-            line["changeType"],
-            line[SITE],
-            item_bytes_of(item(line)),
-            line["changedAt"],
-            line[EVENT_TIME],
-        )
-        for each in newest
-        for line in map(read_line, lines(stack, each.key))
-        if line["changeType"] in CHANGE_TYPES
+        change
+        for _, content in read_objects(stack, newest, problems)
+        for line in content
+        if (change := _stored(line))
     ]
     return summarize(changes, rate(each.changed_ms for each in changes), "the lake")
 
@@ -155,6 +153,23 @@ def _shard(stream: Stream, shard: Shard) -> Iterator[ObservedChange]:
         yield from (change for record in page.records if (change := _observed(record)))
         if page.last:
             return
+
+
+def _stored(line: bytes) -> ObservedChange | None:
+    """Return a lake line's part; None where it is not a change with a site and an event time."""
+    document = read_line(line)
+    try:
+        if document["changeType"] not in CHANGE_TYPES:
+            return None
+        return ObservedChange(
+            document["changeType"],
+            str(document[SITE]),
+            item_bytes_of(_item(document)),
+            float(document["changedAt"]),
+            float(document[EVENT_TIME]),
+        )
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        return None
 
 
 def _observed(record: Any) -> ObservedChange | None:

@@ -13,6 +13,7 @@ import boto3
 from chalicelib.catalog import CHANGES, partition_column
 from chalicelib.schema import SITE
 from sluice.errors import OperationError
+from sluice.lake import folders
 from sluice.query import emulator
 from sluice.stack import Stack
 
@@ -58,6 +59,8 @@ class QueryResult:
     rows: Iterator[Row]
     scanned_bytes: int
     seconds: float
+    problems: tuple[str, ...] = ()
+    """A sentence on each object that could not be read, and is not in the result."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -73,8 +76,10 @@ class QueryResult:
 class Workgroup:
     """The stack's workgroup and the table `changes` in it."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, limits: emulator.Limits | None = None) -> None:
+        """`limits` bound each query of an emulator's; on AWS the workgroup has its own."""
         self._stack = stack
+        self._limits = limits or emulator.Limits()
         self._workgroup = stack.output("WorkgroupName")
         self._database = stack.output("DatabaseName")
 
@@ -122,17 +127,18 @@ class Workgroup:
         sites = self._projection(partition_column(SITE), "values")
         return None if sites is None else frozenset(sites.split(","))
 
+    def folders(self, prefix: str, level: str) -> list[str]:
+        """Return the values of a level of the layout that the lake has below a prefix."""
+        names = (name.partition("=") for name in folders(self._stack, prefix))
+        return [value for name, _, value in names if name == level]
+
     def run(self, sql: str) -> QueryResult:
         """Run a query to its end. Ctrl-C stops it. Raises OperationError with why it failed."""
-        text, database = sql, self._database
         if self.emulated:
-            text = emulator.bridged(
-                sql, self._database, self._levels(), self._parameters.get("classification", "")
-            )
-            database = emulator.NO_DATABASE
+            return self._run_here(sql)
         execution = self._athena.start_query_execution(
-            QueryString=text,
-            QueryExecutionContext={"Database": database, "Catalog": "AwsDataCatalog"},
+            QueryString=sql,
+            QueryExecutionContext={"Database": self._database, "Catalog": "AwsDataCatalog"},
             WorkGroup=self._workgroup,
         )["QueryExecutionId"]
         try:
@@ -149,6 +155,14 @@ class Workgroup:
             statistics.get("TotalExecutionTimeInMillis", 0) / 1000,
         )
 
+    def _run_here(self, sql: str) -> QueryResult:
+        began = time.monotonic()
+        answer = emulator.answer(self._stack, sql, self.levels, self._limits)
+        seconds = time.monotonic() - began
+        return QueryResult(
+            answer.columns, iter(answer.rows), answer.scanned_bytes, seconds, answer.problems
+        )
+
     def _end_of(self, execution: str) -> "QueryExecutionTypeDef":
         pause = POLL_SECONDS
         while True:
@@ -162,8 +176,6 @@ class Workgroup:
             pause = min(pause * 1.5, POLL_SECONDS_MAX)
 
     def _failure(self, reason: str) -> OperationError:
-        if self.emulated:
-            reason = emulator.reason(reason)
         remedy = next((text for sign, text in _REMEDIES.items() if sign in reason), "")
         remedy = remedy.format(required=", ".join(sorted(self.required)))
         return OperationError(f"the query failed: {reason}{remedy}")
@@ -184,8 +196,9 @@ class Workgroup:
 
         return tuple(each["Name"] for each in columns), rows()
 
-    def _levels(self) -> dict[str, str]:
-        """The level of the layout of each partition column."""
+    @property
+    def levels(self) -> dict[str, str]:
+        """The level of the layout of each partition column, outermost first."""
         template = self._parameters.get("storage.location.template", "")
         return {column: level for level, column in _PLACE.findall(template)}
 

@@ -1,74 +1,271 @@
-"""The statements that make the emulator's Athena answer as Athena does.
+"""The engine that answers queries of a stack on the emulator: DuckDB, within this process.
 
-Its engine, DuckDB, guesses the types of columns from the JSON (an id may become a UUID, a name a
-date, and a column that no line has is unknown), names each partition as its folder, and lacks
-`from_unixtime`. So statements that make the tables of AWS from the text of the lines run before a
-query. DuckDB can also read and write the files of the machine it runs on, which is the person's
-own: once the tables are made, it is locked out of all files.
+It answers as Athena does, from the lake's objects as every command reads them. It ends with the
+process that asks, and is bounded: an engine within the emulator would go on after its asker is
+gone, and take the emulator's memory with it. DuckDB can also read and write the files of the
+machine it runs on, which is the person's own: once the tables are made, it is locked out of all
+files.
 """
 
-from collections.abc import Mapping
+import resource
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
 
-from chalicelib.catalog import ALL_CHANGES, CHANGES, LINES, Column, columns
-from chalicelib.partitions import TIME_FORMATS
+import msgspec
+
+from chalicelib.catalog import ALL_CHANGES, CHANGES, Column, columns
+from chalicelib.partitions import DATA_PREFIX, TIME_FORMATS
 from sluice.errors import OperationError
+from sluice.lake import objects, read_objects
 from sluice.optional import optional
+from sluice.stack import Stack
 
-NO_DATABASE = "none"
-"""The database that a query names, so that its tables are those made before it."""
+MEGABYTE = 1_000_000
+
+STOP_SECONDS = 5.0
+"""How long an interrupted engine may take to end."""
 
 _NO_FILES = "file system operations are disabled"
+_NO_MEMORY = "Out of Memory Error"
+
+_BESIDE_BYTES = 200 * MEGABYTE
+"""What the process may take beside the engine: stacks of threads, and the rows."""
+
+_DATA_PAGES = 5
+"""The place of a process's data among the figures of its memory."""
+
+_OBJECT = "$object"
+"""A column that no table of the catalog has."""
+
+_read_line = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def bridged(sql: str, database: str, levels: Mapping[str, str], classification: str) -> str:
-    """Return the statements to run for a query. Raises OperationError when it is not one SELECT.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one query may use; None for no bound."""
 
-    `levels` has the level of the layout for each partition column. Parquet files hold their types,
-    so for them the table itself is read.
+    memory_mb: int = 1_000
+    seconds: float | None = 120
+    rows: int | None = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The columns and rows of a result, the bytes read for it, and what could not be read."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    scanned_bytes: int
+    problems: tuple[str, ...]
+
+
+def answer(stack: Stack, sql: str, levels: Mapping[str, str], limits: Limits) -> Answer:
+    """Run one SELECT over the stack's lake. Raises OperationError with why it failed.
+
+    `levels` has the level of the layout for each partition column.
     """
-    _refuse_all_but_one_select(sql)
-    names = [column.name for column in columns()]
-    times = [name for name, level in levels.items() if level in TIME_FORMATS]
-    partitions = [
-        name if level in TIME_FORMATS else f"url_encode({level.lower()}) AS {name}"
-        for name, level in levels.items()
-    ]
-    typed = classification != "json"
-    values = names if typed else [_from_line(column) for column in columns()]
-    stored = f'"{database}"."{CHANGES if typed else LINES}"'
-    all_names = ", ".join(names + partitions)
-    source = f"FROM {stored} AS stored SELECT {', '.join(values + times)}"
-    return ";\n".join(
-        [
-            "CREATE TEMP MACRO from_unixtime(s) AS epoch_ms(CAST(round(s * 1000) AS BIGINT))",
-            f"CREATE TEMP TABLE {CHANGES} AS FROM ({source}) SELECT {all_names}",
-            f"CREATE TEMP VIEW {ALL_CHANGES} AS FROM {CHANGES} SELECT {', '.join(names)}",
+    # Not at the head: queries on AWS need no DuckDB.
+    duckdb = optional("duckdb", "querying a local stack")
+    _refuse_all_but_one_select(duckdb, sql)
+    problems: list[str] = []
+    with duckdb.connect(":memory:") as engine:
+        try:
+            engine.execute(f"SET memory_limit = '{limits.memory_mb}MB'")
+            # Without files, what does not fit into memory is refused.
+            engine.execute("SET temp_directory = ''")
+            scanned = _load(engine, stack, levels, problems)
             # https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
-            "SET enable_external_access = false",
-            "SET lock_configuration = true",
-            sql,
-        ]
+            engine.execute("SET enable_external_access = false")
+            engine.execute("SET lock_configuration = true")
+            with _memory(limits):
+                heads, rows = _bounded(engine, lambda: _fetch(engine, sql, limits), limits.seconds)
+        except duckdb.Error as error:
+            raise OperationError(f"the query failed: {_reason(str(error), limits)}") from None
+        except MemoryError:
+            raise OperationError(f"the query failed: {_memory_reason(limits)}") from None
+    if limits.rows is not None and len(rows) > limits.rows:
+        raise OperationError(
+            f"the result has more than {limits.rows:,} rows; add a LIMIT, or allow more with "
+            "--max-rows"
+        )
+    reads = [_READS.get(str(kind), _read_value) for _, kind in heads]
+    return Answer(
+        tuple(name for name, _ in heads),
+        [tuple(read(value) for read, value in zip(reads, row, strict=True)) for row in rows],
+        scanned,
+        tuple(problems),
     )
 
 
-def reason(message: str) -> str:
-    """Return why a query failed, without the statements around it."""
+@contextmanager
+def _memory(limits: Limits) -> Iterator[None]:
+    """Bound this process too: the engine does not count every text that it makes."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[_DATA_PAGES])
+    except OSError:
+        # Only Linux says how much a process has, and holds it to a bound.
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    bound = pages * resource.getpagesize() + 2 * limits.memory_mb * MEGABYTE + _BESIDE_BYTES
+    if hard != resource.RLIM_INFINITY:
+        bound = min(bound, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _load(engine: Any, stack: Stack, levels: Mapping[str, str], problems: list[str]) -> int:
+    """Make the tables of AWS from the lake's objects. Returns the bytes read."""
+    declared = columns()
+    names = [column.name for column in declared]
+    texts = ", ".join(f'"{name}" VARCHAR' for name in (_OBJECT, *levels, *names))
+    engine.execute(f"CREATE TEMP TABLE stored ({texts})")
+    marks = ", ".join(["?"] * (1 + len(levels)) + ["unnest(?)"] * len(names))
+    insert = f"INSERT INTO stored SELECT {marks}"
+    scanned = 0
+    for each, lines in read_objects(stack, objects(stack, DATA_PREFIX), problems):
+        scanned += each.size
+        folders = dict(part.split("=", 1) for part in each.key.split("/")[:-1] if "=" in part)
+        places = [folders.get(level) for level in levels.values()]
+        if lines:
+            rows = (_texts(line, declared) for line in map(_read_line, lines))
+            values = map(list, zip(*rows, strict=True))
+            engine.execute(insert, [each.key, *places, *values])
+    problems += _misfits(engine, stack, declared)
+    typed = [f'{_cast(column)} AS "{column.name}"' for column in declared]
+    typed += [
+        f'TRY_CAST("{name}" AS BIGINT) AS "{name}"' if level in TIME_FORMATS else f'"{name}"'
+        for name, level in levels.items()
+    ]
+    all_names = ", ".join(f'"{name}"' for name in names)
+    engine.execute(f"CREATE TEMP TABLE {CHANGES} AS FROM stored SELECT {', '.join(typed)}")
+    engine.execute("DROP TABLE stored")
+    engine.execute(f"CREATE TEMP VIEW {ALL_CHANGES} AS FROM {CHANGES} SELECT {all_names}")
+    engine.execute(
+        "CREATE TEMP MACRO from_unixtime(s) AS epoch_ms(CAST(round(s * 1000) AS BIGINT))"
+    )
+    return scanned
+
+
+def _misfits(engine: Any, stack: Stack, declared: Sequence[Column]) -> Iterator[str]:
+    """Yield a sentence on each column of an object that has a value of another type."""
+    for column in declared:
+        misfit = f'"{column.name}" IS NOT NULL AND {_cast(column)} IS NULL'
+        select = f'SELECT DISTINCT "{_OBJECT}" FROM stored WHERE {misfit} ORDER BY 1'  # noqa: S608
+        for (key,) in engine.execute(select).fetchall():
+            yield (
+                f"s3://{stack.bucket}/{key} is damaged: a line's {column.key} is not a "
+                f"{column.type}, and counts as NULL"
+            )
+
+
+def _cast(column: Column) -> str:
+    return f'TRY_CAST("{column.name}" AS {column.type.replace("string", "varchar")})'
+
+
+def _texts(line: Mapping[str, msgspec.Raw], declared: Sequence[Column]) -> list[str | None]:
+    """Return the text of each column in a line: a number's is the line's own, exact."""
+    values = (bytes(line.get(column.key, b"null")) for column in declared)
+    return [
+        None
+        if value == b"null"
+        else msgspec.json.decode(value, type=str)
+        if value.startswith(b'"')
+        else value.decode()
+        for value in values
+    ]
+
+
+def _fetch(engine: Any, sql: str, limits: Limits) -> tuple[list[tuple[str, Any]], list[Any]]:
+    result = engine.execute(sql)
+    heads = [(name, kind) for name, kind, *_ in result.description]
+    return heads, result.fetchall() if limits.rows is None else result.fetchmany(limits.rows + 1)
+
+
+def _bounded(engine: Any, work: Callable[[], Any], seconds: float | None) -> Any:
+    """Return what `work` does, in a thread: the engine keeps its own from seeing Ctrl-C.
+
+    Whatever ends the wait interrupts the engine. Raises OperationError when the time is over.
+    """
+    outcome: list[Any] = []
+    failure: list[BaseException] = []
+    ended = Event()
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:
+            failure.append(error)
+        ended.set()
+
+    Thread(target=run, daemon=True).start()
+    try:
+        in_time = ended.wait(seconds)
+    except KeyboardInterrupt:
+        engine.interrupt()
+        ended.wait(STOP_SECONDS)
+        raise KeyboardInterrupt("the query is stopped") from None
+    if not in_time:
+        engine.interrupt()
+        ended.wait(STOP_SECONDS)
+        raise OperationError(
+            f"the query took more than {seconds:g} s and is stopped; ask for less, or allow more "
+            "with --max-seconds"
+        )
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+def _read_value(value: Any) -> Any:
+    """Return a value as Athena's result has it: a number or a boolean, or else a text."""
+    return value if value is None or isinstance(value, bool | int) else str(value)
+
+
+def _read_real(value: float | None) -> float | None:
+    """Return the shortest number that is this one in 32 bits, as its text would be."""
+    if value is None:
+        return None
+    bits = struct.pack("f", value)
+    shorter = (float(f"{value:.{digits}g}") for digits in range(1, 9))
+    return next((each for each in shorter if struct.pack("f", each) == bits), value)
+
+
+_READS: dict[str, Callable[[Any], Any]] = {"DOUBLE": lambda value: value, "FLOAT": _read_real}
+
+
+def _reason(message: str, limits: Limits) -> str:
+    """Return why a query failed, without its place in the text."""
     if _NO_FILES in message:
         return "it reads a file; here it can read only changes and all_changes, by these bare names"
+    if _NO_MEMORY in message:
+        return _memory_reason(limits)
+    return _without_place(message)
+
+
+def _without_place(message: str) -> str:
     return message.partition("\n\nLINE")[0].partition("\nLINE")[0]
 
 
-def _refuse_all_but_one_select(sql: str) -> None:
-    # Not at the head: queries on AWS need no DuckDB.
-    duckdb = optional("duckdb", "querying a local stack")
+def _memory_reason(limits: Limits) -> str:
+    return (
+        f"it needs more than {limits.memory_mb:,} MB of memory; ask for less, or allow more with "
+        "--max-memory-mb"
+    )
+
+
+def _refuse_all_but_one_select(duckdb: Any, sql: str) -> None:
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
-        raise OperationError(f"the query failed: {reason(str(error))}") from None
+        raise OperationError(f"the query failed: {_without_place(str(error))}") from None
     if [each.type for each in statements] != [duckdb.StatementType.SELECT]:
         raise OperationError("the local stack answers one SELECT (or WITH ... SELECT) at a time")
-
-
-def _from_line(column: Column) -> str:
-    value = f"""json_extract_string(line, '$."{column.key}"')"""
-    return f"CAST({value} AS {column.type.replace('string', 'varchar')}) AS {column.name}"

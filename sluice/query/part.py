@@ -4,9 +4,10 @@ Saved queries read `all_changes`. For a part of the lake, a `WITH` puts that par
 partitions of `changes` where the part names them.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 
 from chalicelib.catalog import ALL_CHANGES, CHANGES, partition_column
 from chalicelib.errors import PartitionError
@@ -15,6 +16,9 @@ from chalicelib.schema import EVENT_TIME, SITE
 from sluice.errors import OperationError
 from sluice.query.parameters import Value, literal
 from sluice.query.saved import FILTER_ANSWER, SavedQuery
+
+_NAMED_MAX = 5
+"""Of the sites or years that a warning names."""
 
 _SITE_PARTITION = partition_column(SITE)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -94,10 +98,32 @@ class LakePart:
         """
         asked = [day.year for day in self.days if day]
         if years and not all(years[0] <= year <= years[1] for year in asked):
-            return f"only the years {years[0]} to {years[1]}; deploy with -c years=... to see more"
+            return years_shown(years)
         if sites is not None and self.site and self.site_partition not in sites:
             return "no such site; deploy with it in -c sites=..."
         return None
+
+    def outside(self, year: int, years: tuple[int, int]) -> bool:
+        """Whether a year has a part of this range, and is not one of the `years` shown."""
+        first, last = self.days
+        is_asked = (not first or first.year <= year) and (not last or year <= last.year)
+        return is_asked and not years[0] <= year <= years[1]
+
+
+def years_shown(years: tuple[int, int], hidden: Sequence[int] = ()) -> str:
+    """Return which years `changes` shows, which it hides, and the remedy."""
+    has = f", and the lake has {_some(map(str, hidden))}" if hidden else ""
+    return f"only the years {years[0]} to {years[1]}{has}; deploy with -c years=... to see more"
+
+
+def sites_shown(hidden: Collection[str]) -> str:
+    """Return which sites `changes` hides, and the remedy."""
+    return f"not the sites {_some(sorted(hidden))}; deploy with them in -c sites=..."
+
+
+def _some(names: Iterable[str]) -> str:
+    first = list(islice(names, _NAMED_MAX + 1))
+    return ", ".join(first[:_NAMED_MAX]) + (", ..." if len(first) > _NAMED_MAX else "")
 
 
 def narrow(

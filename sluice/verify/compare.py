@@ -20,12 +20,20 @@ from sluice.query.athena import QueryResult
 from sluice.query.parameters import literal
 from sluice.query.saved import saved_query
 from sluice.verify.rows import Digest, declared_names, digest, item_reader
+from sluice.wording import counted
 
 CLOCK_SECONDS = 5
 """How far this machine's clock and the stream's, which counts whole seconds, may be apart."""
 
 KEYS_BYTES_MAX = 150_000
 """Keys named in one query; well within QUERY_BYTES_MAX, whatever else the query says."""
+
+
+_UNREADABLE = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
+"""What reading a row raises that the declaration cannot read."""
+
+_NO_STATE = b""
+"""The state of a version that cannot be read, which is no item's."""
 
 
 class Queryable(Protocol):
@@ -66,6 +74,8 @@ class Comparison:
 
     sites: dict[str | None, SiteCounts] = field(default_factory=lambda: defaultdict(SiteCounts))
     drifts: list[Drift] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """A sentence on each part of the lake that could not be read."""
 
     def total(self, name: str) -> int:
         """Return a count over all sites."""
@@ -107,7 +117,7 @@ def verify(
     declared = None if coverage.undeclared else declared_names()
     began = time.time()
     known: dict[str, tuple[str | None, Digest]] = {}
-    for key, site, state in _latest(lake, declared):
+    for key, site, state in _latest(lake, declared, comparison.problems):
         comparison.sites[site].in_lake += 1
         known[key] = site, state
     differences: dict[str, _Difference] = {}
@@ -128,17 +138,30 @@ def verify(
 
 
 def _latest(
-    lake: Queryable, declared: frozenset[str] | None
+    lake: Queryable, declared: frozenset[str] | None, problems: list[str]
 ) -> Iterator[tuple[str, str | None, Digest]]:
     """Yield key, site and digest of each record of the saved query `latest`."""
     names = [column.name for column in columns()]
     result = lake.run(
         f"SELECT {', '.join(names)} FROM (\n{saved_query('latest').sql}) AS latest"  # noqa: S608
     )
+    problems += result.problems
     read = item_reader(result.columns)
+    unreadable = 0
     for row in result.rows:
-        item = read(row)
-        yield item[KEY]["S"], item.get(SITE, {}).get("S"), digest(item, declared)
+        try:
+            item = read(row)
+            record = item[KEY]["S"], item.get(SITE, {}).get("S"), digest(item, declared)
+        except _UNREADABLE:
+            unreadable += 1
+        else:
+            yield record
+    if unreadable:
+        problems.append(
+            f"{counted(unreadable, 'record')} of the lake cannot be read as declared: no {KEY}, or "
+            "a value of another type, in a line that this transform did not write; "
+            "`sluice query latest` shows them"
+        )
 
 
 def _look_again(
@@ -183,12 +206,15 @@ def _versions_query(keys: Sequence[str]) -> str:
 def _versions(result: QueryResult, declared: frozenset[str] | None) -> dict[str, set[_Version]]:
     read = item_reader(result.columns)
     places = [result.columns.index(name) for name in ("changetype", "changesequence", "changedat")]
+    key = result.columns.index(KEY.lower())
     versions: dict[str, set[_Version]] = defaultdict(set)
     for row in result.rows:
-        item = read(row)
         kind, sequence, changed_at = (row[place] for place in places)
-        state = None if kind == "REMOVE" else digest(item, declared)
-        versions[item[KEY]["S"]].add(_Version(sequence, changed_at, state))
+        try:
+            state = None if kind == "REMOVE" else digest(read(row), declared)
+        except _UNREADABLE:
+            state = _NO_STATE
+        versions[row[key]].add(_Version(sequence or "", changed_at or 0, state))
     return versions
 
 

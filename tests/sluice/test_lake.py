@@ -113,5 +113,5 @@ def test_lines_are_counted_whatever_their_format(stack: Stack) -> None:
     }.items():
         stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=body)
         assert {each + b"\n" for each in lines(stack, key)} == {line}
-    (found,) = partitions(stack)
+    (found,) = partitions(stack, [])
     assert (found.objects, found.records) == (2, 3)

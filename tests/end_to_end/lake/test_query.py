@@ -216,6 +216,20 @@ def test_a_query_that_prunes_nothing_is_warned_of(deployed: Deployed) -> None:
 def test_years_that_are_not_projected_are_warned_of(deployed: Deployed) -> None:
     result = deployed.run("query", "hours", "--site", "2", "--from", "1990-01-01")
     assert "changes shows only the years 2020 to 2039" in result.stderr
+    key = "data/siteId=2/year=1999/month=01/day=01/hour=00/minute=00/empty"
+    deployed.stack.s3.put_object(Bucket=deployed.stack.bucket, Key=key, Body=b"")
+    hidden = "changes shows only the years 2020 to 2039, and the lake has 1999;"
+    try:
+        for arguments, is_warned in (
+            (["hours", "--site", "2"], True),
+            (["hours", "--site", "2", "--to", "2021-01-01"], True),
+            (["hours", "--site", "2", "--from", "2023-01-01"], False),
+            (["hours"], False),
+        ):
+            result = deployed.run("query", *arguments)
+            assert (hidden in result.stderr) == is_warned, arguments
+    finally:
+        deployed.stack.s3.delete_object(Bucket=deployed.stack.bucket, Key=key)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_a_lake_is_measured_by_its_lines(stack: Stack) -> None:
     ]
     body = gzip.compress(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
     stack.s3.put_object(Bucket=stack.bucket, Key="data/siteId=1/object.gz", Body=body)
-    workload = measurement.from_lake(stack)
+    workload = measurement.from_lake(stack, [])
     # One line in five came from a backfill, and is not a change.
     assert workload.changes_per_second == pytest.approx(2 * 4 / 5, rel=0.05)
     assert workload.sites == 4
@@ -105,7 +105,7 @@ def test_a_lake_is_measured_by_its_lines(stack: Stack) -> None:
 
 def test_an_empty_lake_names_what_to_give_instead(stack: Stack) -> None:
     with pytest.raises(OperationError, match="the lake holds no changes"):
-        measurement.from_lake(stack)
+        measurement.from_lake(stack, [])
 
 
 @pytest.fixture

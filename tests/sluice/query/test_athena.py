@@ -35,7 +35,6 @@ class Athena:
     types: list[str] = field(default_factory=lambda: ["varchar"])
     pages: list[list[dict[str, Any]]] = field(default_factory=lambda: [[row("a")]])
     kind: str = "DML"
-    classification: str = "json"
     running: int = 1
     state: str = "SUCCEEDED"
     reason: str = ""
@@ -46,8 +45,7 @@ class Athena:
         self.requests.append((operation, request))
         match operation:
             case "GetTableMetadata":
-                parameters = {**PARAMETERS, "classification": self.classification}
-                return 200, {"TableMetadata": {**METADATA, "Parameters": parameters}}
+                return 200, {"TableMetadata": {**METADATA, "Parameters": PARAMETERS}}
             case "StartQueryExecution":
                 return 200, {"QueryExecutionId": "q"}
             case "GetQueryExecution":
@@ -115,17 +113,17 @@ def test_on_aws_the_question_goes_as_it_is_to_the_stacks_workgroup(
 def test_values_have_the_types_of_their_columns_and_pages_are_followed(
     athena: Athena, workgroup: Workgroup
 ) -> None:
-    athena.types = ["bigint", "boolean", "varchar", "double", "decimal"]
+    athena.types = ["bigint", "boolean", "varchar", "double", "decimal", "real"]
     high = str(2**63 - 1)
     athena.pages = [
-        [row(*(f"c{n}" for n in range(5))), row(high, "true", "", "0.5", "1.10")],
-        [row(None, "false", None, None, None)],
+        [row(*(f"c{n}" for n in range(6))), row(high, "true", "", "0.5", "1.10", "0.1")],
+        [row(None, "false", None, None, None, None)],
     ]
     answer = workgroup.run("SELECT 1")
-    assert answer.columns == ("c0", "c1", "c2", "c3", "c4")
+    assert answer.columns == ("c0", "c1", "c2", "c3", "c4", "c5")
     assert list(answer.rows) == [
-        (2**63 - 1, True, "", 0.5, "1.10"),
-        (None, False, None, None, None),
+        (2**63 - 1, True, "", 0.5, "1.10", 0.1),
+        (None, False, None, None, None, None),
     ]
 
 
@@ -165,27 +163,6 @@ def test_the_partitions_and_the_required_ones_are_those_of_the_table(workgroup: 
     assert workgroup.required == {"siteid_partition"}
     assert workgroup.years == (2020, 2039)
     assert workgroup.sites is None
-
-
-@pytest.mark.parametrize(
-    ("form", "source"), [("json", '"d"."lines"'), ("parquet", '"d"."changes"')]
-)
-def test_on_the_emulator_the_tables_are_made_as_they_are_on_aws(
-    athena: Athena,
-    workgroup: Workgroup,
-    aws_environment: pytest.MonkeyPatch,
-    form: str,
-    source: str,
-) -> None:
-    athena.classification = form
-    aws_environment.setenv("AWS_ENDPOINT_URL", os.environ["AWS_ENDPOINT_URL_ATHENA"])
-    workgroup.run("SELECT 1")
-    (started,) = athena.asked("StartQueryExecution")
-    *made, asked = started["QueryString"].split(";\n")
-    assert asked == "SELECT 1"
-    assert source in made[1]
-    assert "url_encode(siteid) AS siteid_partition" in made[1]
-    assert started["QueryExecutionContext"]["Database"] != "d"
 
 
 @pytest.mark.parametrize(
