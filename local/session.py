@@ -36,6 +36,8 @@ class Options:
     """How long Firehose buffers locally; the deployed stream keeps its own value."""
     settings: tuple[str, ...] = ()
     """The deployment's settings beside its stage and target, such as `format=parquet`."""
+    input_template: str | None = None
+    """The pipe's template, where it is not to be the deployed one."""
 
 
 @dataclass(slots=True)
@@ -49,6 +51,8 @@ class Session:
     """Logs and state of this run."""
     pipe_backoff_seconds: float = BACKOFF_SECONDS_MAX
     """The longest pause before the local pipe retries a refused batch."""
+    input_template: str | None = None
+    """The local pipe's template; None for the deployed one."""
     python: tuple[str, ...] = (sys.executable, "-m")
     """The command before the module of a local part and its arguments."""
     ministack: MiniStack | None = None
@@ -112,6 +116,7 @@ class Session:
             *("--stack-name", STACK_NAME),
             *("--state-dir", str(state)),
             *("--backoff-seconds", str(self.pipe_backoff_seconds)),
+            *(() if self.input_template is None else ("--input-template", self.input_template)),
         )
         return self._ready(process, status.exists)
 
@@ -222,7 +227,11 @@ def deployed(
 ) -> Iterator[Session]:
     """Deploy into a running emulator, and run the local Firehose and the local pipe beside it."""
     session = Session(
-        endpoint_url, options.firehose_port or free_port(), options.buffer_seconds, folder
+        endpoint_url,
+        options.firehose_port or free_port(),
+        options.buffer_seconds,
+        folder,
+        input_template=options.input_template,
     )
     deploy(session.environment, folder, report, options.settings)
     report("starting the local Firehose and the local pipe")

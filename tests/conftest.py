@@ -51,6 +51,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--stack-name", default="Sluice-dev", help="the deployed stack for --target aws"
     )
+    parser.addoption(
+        "--missing-path",
+        choices=("absent", "null", "empty-text", "object", "array", "no-template"),
+        help="what the local pipe makes of userIdentity in tests/end_to_end, by another template",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ class Signals:
     show_default=True,
     help="Longest pause before a refused batch is resent; AWS documents none.",
 )
+@click.option("--input-template", help="Use this template in place of the deployed one.")
 @click.option("--region", envvar="AWS_DEFAULT_REGION", default="us-east-1", show_default=True)
 def main(
     endpoint_url: str,
@@ -77,6 +79,7 @@ def main(
     state_dir: Path,
     poll_seconds: float,
     backoff_seconds: float,
+    input_template: str | None,
     region: str,
 ) -> None:
     """Send the changes of a deployed table to its delivery stream, as EventBridge Pipes would."""
@@ -88,6 +91,8 @@ def main(
             "cloudformation", endpoint_url=endpoint_url, config=NO_RETRIES
         )
         definition = deployed_pipe(Stack.named(stack_name, cloudformation))
+        if input_template is not None:
+            definition = replace(definition, input_template=input_template)
         runner = PipeRunner(
             definition,
             Stream(

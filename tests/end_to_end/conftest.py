@@ -8,7 +8,7 @@ import pytest
 from local.session import STACK_NAME, Options, deployed
 from sluice.api import Api
 from sluice.stack import Stack
-from tests.end_to_end.deployment import Deployed
+from tests.end_to_end.deployment import TEMPLATES, Deployed
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,10 @@ def stack_under_test(
         return
     folder = tmp_path_factory.mktemp("local-run")
     emulator: str = request.getfixturevalue("emulator")
-    with deployed(emulator, Options(buffer_seconds=1), folder, print) as session:
+    missing_path = request.config.getoption("--missing-path")
+    template = TEMPLATES[missing_path] if missing_path else None
+    options = Options(buffer_seconds=1, input_template=template)
+    with deployed(emulator, options, folder, print) as session:
         with pytest.MonkeyPatch.context() as environment:
             for name, value in session.environment.items():
                 environment.setenv(name, value)

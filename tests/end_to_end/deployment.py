@@ -10,10 +10,29 @@ from typing import Any
 import urllib3
 from mypy_boto3_firehose import FirehoseClient
 
+from chalicelib.change import INPUT_TEMPLATE
 from local.session import Session
 from sluice.api import Api
 from sluice.lake import keys
 from sluice.stack import Stack
+
+_IDENTITY = ', "userIdentity": <$.userIdentity>'
+assert _IDENTITY in INPUT_TEMPLATE
+
+TEMPLATES = {
+    "absent": INPUT_TEMPLATE.replace(_IDENTITY, ""),
+    **{
+        name: INPUT_TEMPLATE.replace("<$.userIdentity>", value)
+        for name, value in (
+            ("null", "null"),
+            ("empty-text", '""'),
+            ("object", "{}"),
+            ("array", "[]"),
+        )
+    },
+    "no-template": "",
+}
+"""Templates by what they make of a missing `userIdentity`, whatever AWS makes of it."""
 
 
 @dataclass

@@ -4,13 +4,17 @@ import json
 import time
 import uuid
 from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from local.session import Session
 from sluice.seed import SAMPLES
-from tests.end_to_end.deployment import Deployed
+from tests.end_to_end.deployment import TEMPLATES, Deployed
 
 
 def with_id(record_id: str) -> Any:
@@ -54,6 +58,28 @@ def test_insert_change_and_delete_arrive_in_order_as_three_lines(deployed_stack:
         "data/siteId=7/year=2023/month=11/day=15/hour=19/minute=29"
     }
     assert len({line["eventId"] for _, line in found}) == 3
+
+
+@pytest.mark.parametrize("missing_path", TEMPLATES)
+def test_a_missing_path_decides_nothing_whatever_the_pipe_makes_of_it(
+    deployed_stack: Deployed, missing_path: str
+) -> None:
+    if deployed_stack.local is None:
+        pytest.skip("AWS renders its templates itself")
+    with other_template(deployed_stack.local, TEMPLATES[missing_path]):
+        test_insert_change_and_delete_arrive_in_order_as_three_lines(deployed_stack)
+
+
+@contextmanager
+def other_template(session: Session, template: str) -> Iterator[None]:
+    """The pipe with another template, until the end."""
+    session.processes["pipe"].stop()
+    replace(session, input_template=template).start_pipe()
+    try:
+        yield
+    finally:
+        session.processes["pipe"].stop()
+        session.start_pipe()
 
 
 @pytest.mark.parametrize(
