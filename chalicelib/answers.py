@@ -18,7 +18,7 @@ Result = Literal["Ok", "Dropped", "ProcessingFailed"]
 
 
 class Metadata(Struct, gc=False):
-    """What Firehose needs beside the data."""
+    """The partition keys of an answer."""
 
     partitionKeys: dict[str, str]
 

@@ -17,7 +17,7 @@ EXPONENT_MAX = 130
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html)."""
 
 NUMBER_RULE = "at most 38 digits and a decimal exponent from -130 to 125"
-"""What DynamoDB demands of a number that is written (the same page)."""
+"""The bounds of a number that DynamoDB stores (the same page)."""
 
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,37})", re.ASCII)

@@ -41,7 +41,7 @@ TTL_PRINCIPAL = "dynamodb.amazonaws.com"
 
 
 class ChangeFields(Struct):
-    """What a line holds beside the record's own fields."""
+    """The fields of a line that describe the change."""
 
     changeType: Annotated[
         str,

@@ -30,7 +30,7 @@ class FieldType(NamedTuple):
     info: inspect.Type
     """The type as msgspec describes it, without its metadata and None."""
     wire: type[Struct]
-    """What msgspec decodes: its members are named by DynamoDB's attribute types."""
+    """The Struct that msgspec decodes: its members are named by DynamoDB's attribute types."""
     read: Callable[[Any], Any]
     """From the decoded wire to the value. Raises ValueError with the rule that is broken."""
     write: Callable[[Any], Any]

@@ -1,1 +1,1 @@
-"""What holds the product to its promises beside the tests: attacks and benchmarks."""
+"""Attacks and benchmarks."""

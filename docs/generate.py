@@ -91,7 +91,7 @@ A line has the record's fields, and these of the change:
 ## Partitions
 
 The layout is `{" / ".join(LAYOUT)}`. Time levels are parts of `{EVENT_TIME}` in UTC, padded with
-zeros. The two samples of the README lie in folders like this one:
+zeros. The two sample records (`sluice seed --samples`) lie in folders like this one:
 
 ```
 {path(example)}

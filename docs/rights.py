@@ -26,7 +26,7 @@ _SPELT = {
 
 
 def rights_tables(rights: Sequence[Right] = RIGHTS) -> str:
-    """What is allowed, then what is refused whatever else allows it, each as a Markdown table."""
+    """Return two Markdown tables: what is allowed, and what is always refused."""
     effects = {"Allow": "may do", "Deny": "may never do"}
     return "\n\n".join(
         markdown_table(

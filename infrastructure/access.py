@@ -1,4 +1,4 @@
-"""What a declared right is: who may do what on what, on which conditions, and why."""
+"""A declared right: who may do what, on which resource and conditions, and why."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ IAM_CALLERS = "callers that IAM admits (SigV4)"
 
 
 class Condition(NamedTuple):
-    """What a request must be like, beside who asks for what."""
+    """A condition on the request."""
 
     operator: str
     key: str
@@ -50,7 +50,7 @@ class Right:
     """The same in words; nothing when it always does."""
 
     def grants(self, settings: DeploymentSettings) -> Iterator[Grant]:
-        """What the row comes to in one deployment."""
+        """Return the grants of the row in one deployment."""
         if not self.holds(settings):
             return
         conditions = frozenset(

@@ -62,7 +62,7 @@ class Watch:
 
     @property
     def description(self) -> str:
-        """What the alarm says of itself."""
+        """The description of the alarm."""
         return f"{self.meaning} {self.remedy}; see {RUNBOOK}#{self.name.lower()}."
 
 

@@ -1,4 +1,4 @@
-"""The existing table a stack is to follow: whether it can be, found out before anything is made.
+"""Checks an existing table, which a stack is to follow, before anything is deployed.
 
 Only AWS knows. A synthesis may run without its credentials; then it says what it could not ask.
 """
@@ -24,7 +24,7 @@ class NotAskedError(Exception):
 
 
 def check(table: ExistingTable, construct: IConstruct, environment: Mapping[str, str]) -> None:
-    """Annotate a construct with each reason why the table cannot be followed.
+    """Annotate a construct with the reasons for refusing the table.
 
     An error stops `cdk deploy` before anything is made, and leaves `cdk destroy` untouched. The
     environment is the one that the CDK command line gives its app.
@@ -57,7 +57,7 @@ def _wrong_place(table: ExistingTable, environment: Mapping[str, str]) -> list[s
 
 
 def refusals(table: ExistingTable) -> Iterator[str]:
-    """Each reason why the table cannot be followed. Raises NotAskedError, maybe after some."""
+    """Yield the reasons for refusing the table. Raises NotAskedError, maybe after some."""
     session = boto3.Session(region_name=table.region)
     if session.get_credentials() is None:
         raise NotAskedError("there are no AWS credentials")
@@ -139,6 +139,6 @@ def _encryption_refusals(
             return []
     return [
         f"The table {name} is encrypted with the customer key {actual}, which the pipe and the API "
-        f"must be let use. Pass `-c table_key_arn={actual}`; the key's policy must leave "
+        f"must be allowed to use. Pass `-c table_key_arn={actual}`; the key's policy must leave "
         "permissions to the account's IAM policies, as it does by default."
     ]

@@ -14,7 +14,7 @@ COLUMNS = 24
 
 
 def graphs(metrics: Metrics) -> dict[str, list[cloudwatch.Metric]]:
-    """What each graph shows, by title, in the order of travel."""
+    """Return the metrics of each graph by its title, in the order of travel."""
     api, pipe, delivery, transform = metrics.api, metrics.pipe, metrics.delivery, metrics.transform
     return {
         "API: requests": [api("Count"), api("4XXError"), api("5XXError")],

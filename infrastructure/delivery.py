@@ -19,7 +19,7 @@ from infrastructure.logs import Log
 from infrastructure.settings import DeploymentSettings
 
 TRANSFORM_BUFFER_MEGABYTES = 1
-"""What the transform is given at once. Its answer must stay below Lambda's 6 MB, and a short record
+"""The size of a batch for the transform. Its answer must stay below Lambda's 6 MB, and a short record
 grows several times over on its way into a line and its partition keys."""
 
 TRANSFORM_BUFFER_SECONDS = 10

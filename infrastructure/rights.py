@@ -22,7 +22,7 @@ _KEY_USE = (
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
 )
-"""What a service does with a key on its caller's behalf, each action by its name."""
+"""The actions of a service on a key on its caller's behalf."""
 
 BUCKET = "${Lake/Bucket.Arn}"
 QUEUE = "${Pipe/DeadLetters.Arn}"

@@ -39,7 +39,7 @@ LogDays = Literal[_LogDaysOfTwoYears, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
 
 
 class SettingsError(ValueError):
-    """PlanSettings that cannot be deployed; the message has a line for every one of them."""
+    """Settings that cannot be deployed; the message has a line for every one of them."""
 
     def __init__(self, errors: Sequence[str]) -> None:
         super().__init__("\n".join(["The settings cannot be used:", *(f"- {e}" for e in errors)]))
@@ -355,7 +355,7 @@ def _workload_is_carried(settings: DeploymentSettings) -> Iterator[str]:
 
 
 _PLANNED = ("layout", "buffer_seconds", "buffer_megabytes", "format", "scan_gigabytes")
-"""What a plan takes from the settings of a deployment."""
+"""The settings that a plan takes from the settings of a deployment."""
 
 _RULES: Sequence[tuple[Callable[[DeploymentSettings], Iterator[str]], tuple[str, ...]]] = (
     (_table_has_name_and_stream, ("table_name", "table_stream_arn")),

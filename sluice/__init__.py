@@ -1,1 +1,1 @@
-"""What a person runs against a stack, on AWS or on one machine alike: the `sluice` command."""
+"""The `sluice` command, for a stack on AWS or on this machine, and the readers it is made of."""

@@ -27,7 +27,7 @@ SAMPLES: tuple[dict[str, Any], ...] = (
         "valueTwo": 152,
     },
 )
-"""The two records of the README."""
+"""The two sample records of docs/record.md."""
 
 BATCH = 100
 _NAMES = ("boiler", "fan", "gate", "lamp", "meter", "pump", "valve")

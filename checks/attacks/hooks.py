@@ -1,4 +1,4 @@
-"""What JSON Schema cannot say of a request, for schemathesis, which loads this module itself."""
+"""Filters of requests for what JSON Schema cannot say; schemathesis loads this module itself."""
 
 from typing import Any
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""What somebody who works on the project waits for: synthesis and the tests."""
+"""The times of synthesis and of the tests."""
 
 import os
 import subprocess

@@ -96,7 +96,7 @@ class Journal:
 
 
 class Ledger:
-    """What one stream has acknowledged and not settled."""
+    """The records that one stream has acknowledged and not settled."""
 
     def __init__(self, stream: str, clock: Clock, journal: Journal | None = None) -> None:
         self._stream = stream

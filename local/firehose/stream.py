@@ -140,7 +140,7 @@ class LocalStream:
         return self._ledger.unsettled
 
     def status(self) -> dict[str, Any]:
-        """What the stream has done and holds, with its deployed buffering and the local one."""
+        """Return the counts of the stream and what it holds, with its deployed buffering and the local one."""
         counters = self.counters
         buffering, processing = self.config.buffering, self.config.processor.buffering
         return {

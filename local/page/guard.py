@@ -1,4 +1,4 @@
-"""What the page asks beyond the guard of every local server: its headers, and posts of its own."""
+"""The page's guard, beyond that of every local server: its headers, and posts of its own."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What a backfill of a deployed stack reads, and the checkpoint it goes on from."""
+"""The sources of a backfill of a deployed stack, and its checkpoint."""
 
 import re
 from pathlib import Path

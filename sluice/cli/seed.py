@@ -28,7 +28,7 @@ from sluice.stack import Stack
     show_default=True,
     help="How far back their event times reach.",
 )
-@click.option("--samples", is_flag=True, help="Write the two sample records of the README as well.")
+@click.option("--samples", is_flag=True, help="Write the two sample records as well.")
 @click.option("--rate", type=AMOUNT, help="Changes a second at most.")
 @json_option
 @click.pass_obj

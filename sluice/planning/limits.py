@@ -1,4 +1,4 @@
-"""What AWS allows by default: every limit that a plan is compared with, with its page.
+"""The limits of AWS by default that a plan is compared with, each with its page.
 
 The limits that the code itself keeps stand in `chalicelib.limits`.
 """

@@ -32,7 +32,7 @@ class RecoveredChange:
 
 @dataclass(frozen=True, slots=True)
 class RecoveredRange:
-    """What the stream still has of the changes that a pointer names."""
+    """The changes that a pointer names and the stream still has."""
 
     pointer: Pointer
     changes: Sequence[RecoveredChange]

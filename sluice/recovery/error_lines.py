@@ -39,7 +39,7 @@ class ErrorLine(Struct, frozen=True):
     failed_at: int | None = None
     """When Firehose gave it up, epoch milliseconds; None where the line does not say."""
     payload: bytes | None = None
-    """What was put, byte for byte, or the finished line; None where the line does not hold it."""
+    """The bytes that were put, or the finished line; None where the line does not hold it."""
     obstacle: str | None = None
     """Why it cannot be replayed; None when it can."""
 
