@@ -19,8 +19,8 @@ from infrastructure.logs import Log
 from infrastructure.settings import DeploymentSettings
 
 TRANSFORM_BUFFER_MEGABYTES = 1
-"""The size of a batch for the transform. Its answer must stay below Lambda's 6 MB, and a short record
-grows several times over on its way into a line and its partition keys."""
+"""The size of a batch for the transform. Its answer must stay below Lambda's 6 MB, and a short
+record grows several times over on its way into a line and its partition keys."""
 
 TRANSFORM_BUFFER_SECONDS = 10
 """How long Firehose waits for that much. A partition's own buffer begins to fill only behind it, so

@@ -140,7 +140,7 @@ class LocalStream:
         return self._ledger.unsettled
 
     def status(self) -> dict[str, Any]:
-        """Return the counts of the stream and what it holds, with its deployed buffering and the local one."""
+        """Return what the stream has counted and holds, and its buffering, deployed and local."""
         counters = self.counters
         buffering, processing = self.config.buffering, self.config.processor.buffering
         return {
