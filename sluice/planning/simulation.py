@@ -3,10 +3,10 @@
 Exact for the changes it is given, and slow for many; `expectation` answers for those.
 """
 
-import heapq
 import math
 import random
 from bisect import bisect_left, bisect_right
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -16,7 +16,7 @@ from msgspec import defstruct
 
 from chalicelib.partitions import partitioner
 from chalicelib.schema import EVENT_TIME, SITE
-from sluice.planning.forecast import PHASES, POINTS, TRANSIENT, BufferLimits, Forecast, Waits
+from sluice.planning.forecast import PHASES, TRANSIENT, BufferLimits, Forecast, Waits
 from sluice.planning.weights import Weights
 from sluice.planning.workload import Workload
 
@@ -79,8 +79,8 @@ def deliver(
 ) -> Simulation:
     """Return the delivery of these changes, which come in order of time; every one is written."""
     run = Simulation()
-    buffers: dict[tuple[str, ...], SimulatedObject] = {}
-    due: list[tuple[float, tuple[str, ...]]] = []
+    # In the order of their opening, so that the first is due first.
+    buffers: OrderedDict[tuple[str, ...], SimulatedObject] = OrderedDict()
     batch: list[Arrival] = []
     batch_size = 0.0
 
@@ -91,11 +91,12 @@ def deliver(
         run.waits += [(at, now - at) for at in buffer.arrivals]
 
     def write_due(now: float) -> None:
-        while due and due[0][0] <= now:
-            moment, key = heapq.heappop(due)
-            # A buffer that was full and opened anew is due at another time.
-            if key in buffers and buffers[key].opened + buffering.seconds == moment:
-                write(key, moment)
+        while buffers:
+            first = next(iter(buffers.values()))
+            moment = first.opened + buffering.seconds
+            if moment > now:
+                return
+            write(first.partition, moment)
 
     def release(now: float) -> None:
         nonlocal batch, batch_size
@@ -103,10 +104,7 @@ def deliver(
         run.invocations.append((now, len(batch)))
         for each in batch:
             key = tuple(partition(each.record).values())
-            buffer = buffers.get(key)
-            if buffer is None:
-                buffer = buffers[key] = SimulatedObject(key, now)
-                heapq.heappush(due, (now + buffering.seconds, key))
+            buffer = buffers.setdefault(key, SimulatedObject(key, now))
             buffer.arrivals.append(each.at)
             buffer.size += each.line
             if buffer.size >= buffering.size:
@@ -170,7 +168,7 @@ def simulate(
         last = end + buffering.seconds + buffering.transform_seconds
         coming = arrivals(workload, weights, start, last, chance)
         windows.append(_Window(deliver(coming, buffering, partition), begin, end))
-    return _summarize(windows, seconds, buffering.course_seconds(period))
+    return _summarize(windows, seconds, buffering, period)
 
 
 def settling_seconds(period: float | None, buffering: BufferLimits) -> float:
@@ -197,16 +195,22 @@ class _Window:
         self.peak = max((count for at, count in self.course if at < end), default=0)
 
 
-def _summarize(windows: list[_Window], seconds: float, course_seconds: float) -> Forecast:
+def _summarize(
+    windows: list[_Window], seconds: float, buffering: BufferLimits, period: float | None
+) -> Forecast:
     """Return the figures of all windows; the course and the peak are of the worst."""
     worst = max(windows, key=lambda window: window.peak)
     objects = [each for window in windows for each in window.opened]
     invocations = [count for window in windows for count in window.invocations]
     waits = sorted(wait for window in windows for wait in window.waits) or [0.0]
     whole = seconds * len(windows)
+    moments, counts = zip(*worst.course, strict=True)
     return Forecast(
-        active=tuple(_at_even_distances(worst.course, worst.begin, course_seconds)),
-        course_seconds=course_seconds,
+        active=tuple(
+            counts[max(0, bisect_right(moments, worst.begin + moment) - 1)]
+            for moment in buffering.moments(period)
+        ),
+        course_seconds=buffering.course_seconds(period),
         active_mean=sum(window.active_seconds for window in windows) / whole,
         active_peak=worst.peak,
         objects_per_second=len(objects) / whole,
@@ -230,13 +234,3 @@ def _course(
             steps[each.written] = steps.get(each.written, 0) - 1
     moments = sorted(steps)
     return list(zip(moments, accumulate(steps[moment] for moment in moments), strict=True))
-
-
-def _at_even_distances(
-    course: list[tuple[float, int]], start: float, seconds: float
-) -> Iterator[float]:
-    """The active partitions at `POINTS` moments of a course."""
-    moments = [at for at, _ in course]
-    for point in range(POINTS):
-        index = bisect_right(moments, start + seconds * (point + 0.5) / POINTS)
-        yield course[max(0, index - 1)][1]
