@@ -3,6 +3,7 @@
 OperationError              an operation cannot be done; the message says why, and what to do
 ├── DamagedError            an object of the bucket is not what Firehose writes
 ├── RefusedError            Firehose refused records however often they were put
+├── UnreachedError          a range of changes does not come to its end
 ├── UnavailableError        a service does not answer, or asks to slow down: worth another try
 └── StreamGoneError         the table's stream cannot be read, now or later
     └── AgedOutError        the stream no longer has the place that was asked for
@@ -36,6 +37,10 @@ class RefusedError(OperationError):
 
 class UnavailableError(OperationError):
     """A service does not answer, or asks to slow down: to be tried again."""
+
+
+class UnreachedError(OperationError):
+    """The stream does not come to the end of a range of changes."""
 
 
 class StreamGoneError(OperationError):

@@ -16,14 +16,21 @@ HINT = "unfinished messages stay in the queue; run it again to go on"
 
 @sluice.command("redrive")
 @click.option("--dry-run", is_flag=True, help="Count what would be put, and remove no message.")
+@click.option(
+    "--drop",
+    multiple=True,
+    metavar="MESSAGE_ID",
+    help="Remove this message, whatever it holds: of one that points at no changes, which Pipes "
+    "may leave when a pipe is made. May be repeated.",
+)
 @json_option
 @click.pass_obj
-def redrive_command(stack_name: str, dry_run: bool, as_json: bool) -> None:
+def redrive_command(stack_name: str, dry_run: bool, drop: tuple[str, ...], as_json: bool) -> None:
     """Deliver the changes that the pipe gave up, while the table's stream still has them.
 
     The dead-letter queue holds pointers; the changes are read from the stream, which keeps them
     for 24 hours, and put through Firehose. A message is removed once its changes were accepted or
-    have aged out. Exits 1 when a change cannot be delivered.
+    are gone and older than that. Exits 1 when a change cannot be delivered.
     """
     stack = Stack.named(stack_name)
     redriven = Redriven()
@@ -43,8 +50,9 @@ def redrive_command(stack_name: str, dry_run: bool, as_json: bool) -> None:
                 stack,
                 letters,
                 redriven,
-                lambda sentence: err.print(sentence),
+                err.print,
                 dry_run,
+                drop,
                 step,
             )
     finally:
@@ -52,7 +60,7 @@ def redrive_command(stack_name: str, dry_run: bool, as_json: bool) -> None:
             print_json({"dryRun": dry_run, **msgspec.to_builtins(redriven)})
         else:
             _print(redriven, dry_run)
-    if redriven.aged_out or redriven.too_large or redriven.unreadable:
+    if redriven.aged_out or redriven.not_found or redriven.too_large or redriven.unreadable:
         sys.exit(1)
 
 
@@ -67,7 +75,9 @@ def _print(redriven: Redriven, dry_run: bool) -> None:
     for count, noun, outcome in (
         (redriven.aged_out, "change", "aged out of the stream"),
         (redriven.too_large, "change", "too large for Firehose"),
+        (redriven.not_found, "change", "not found in the stream"),
         (redriven.unreadable, "message", "without a pointer to changes"),
+        (redriven.dropped, "message", "dropped"),
     ):
         if count:
             out.print(f"{counted(count, noun)} {outcome}")

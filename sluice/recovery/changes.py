@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.limits import PUT_RECORD_BYTES_MAX
-from sluice.errors import AgedOutError, UnavailableError
+from sluice.errors import AgedOutError, UnreachedError
 from sluice.event import as_event, render
 from sluice.recovery.dead_letters import Pointer
 from sluice.stream import Stream
@@ -48,8 +48,8 @@ class RecoveredRange:
         return [change for change in self.changes if change.is_too_large]
 
     @property
-    def aged_out(self) -> int:
-        """How many changes have left the stream."""
+    def absent(self) -> int:
+        """How many changes the stream does not have."""
         return max(0, self.pointer.batch_size - len(self.changes))
 
 
@@ -58,7 +58,7 @@ def recover(
 ) -> RecoveredRange:
     """Read the changes of a pointer's range, in order.
 
-    Raises UnavailableError when the stream does not come to the end of the range, and what reading
+    Raises UnreachedError when the stream does not come to the end of the range, and what reading
     it raises.
     """
     first, last = int(pointer.start_sequence_number), int(pointer.end_sequence_number)
@@ -111,7 +111,7 @@ def _records(
         empty = 0 if page.records else empty + 1
         if empty:
             pause(_PAUSE_SECONDS)
-    raise UnavailableError(
+    raise UnreachedError(
         f"the stream does not answer with the changes up to {pointer.end_sequence_number} "
-        f"of {pointer.shard_id}; try again"
+        f"of {pointer.shard_id}"
     )

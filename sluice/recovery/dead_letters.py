@@ -7,7 +7,8 @@ read from the stream for 24 hours.
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from botocore.exceptions import ClientError
@@ -15,9 +16,16 @@ from msgspec import Meta, Struct
 
 from sluice.stack import Stack
 
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
 HIDDEN_SECONDS = 600
 """How long a message stays invisible to others while it is worked on."""
 
+BATCH_SIZE_MAX = 10_000
+"""Of a pipe (https://docs.aws.amazon.com/eventbridge/latest/pipes-reference/API_PipeSourceDynamoDBStreamParameters.html)."""
+
+_EXCERPT_CHARACTERS = 200
 _RECEIVED_AT_ONCE = 10
 Sequence = Annotated[str, Meta(pattern="^[0-9]{1,40}$")]
 
@@ -29,18 +37,14 @@ class Pointer(Struct, frozen=True, rename="camel"):
     start_sequence_number: Sequence
     end_sequence_number: Sequence
     stream_arn: str
-    batch_size: Annotated[int, Meta(ge=1)] = 1
+    batch_size: Annotated[int, Meta(ge=1, le=BATCH_SIZE_MAX)] = 1
     """How many changes were given up; the range may hold others in between."""
     approximate_arrival_of_first_record: str = ""
-
-
-class _Context(Struct, frozen=True):
-    condition: str = ""
+    approximate_arrival_of_last_record: str = ""
 
 
 class _Body(Struct, frozen=True, rename={"pointer": "DDBStreamBatchInfo"}):
     pointer: Pointer
-    context: _Context = _Context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +53,37 @@ class DeadLetter:
 
     id: str
     receipt: str
+    body: str
+    sent_at: datetime
     pointer: Pointer | None
     """None for a message that points at no changes."""
-    condition: str = ""
+
+    @property
+    def excerpt(self) -> str:
+        """The beginning of the message."""
+        text = " ".join(self.body.split())
+        return text[:_EXCERPT_CHARACTERS] + ("..." if len(text) > _EXCERPT_CHARACTERS else "")
 
 
-def read_message(id: str, receipt: str, body: str) -> DeadLetter:
+def read_message(message: "MessageTypeDef") -> DeadLetter:
     """Parse a received message. Never raises for its content."""
+    sent_ms = int(message["Attributes"]["SentTimestamp"])
+    return DeadLetter(
+        message["MessageId"],
+        message["ReceiptHandle"],
+        message["Body"],
+        datetime.fromtimestamp(sent_ms / 1000, UTC),
+        _pointer(message["Body"]),
+    )
+
+
+def _pointer(body: str) -> Pointer | None:
     try:
-        read = msgspec.json.decode(body, type=_Body)
+        pointer = msgspec.json.decode(body, type=_Body).pointer
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return DeadLetter(id, receipt, None)
-    if int(read.pointer.start_sequence_number) > int(read.pointer.end_sequence_number):
-        return DeadLetter(id, receipt, None)
-    return DeadLetter(id, receipt, read.pointer, read.context.condition)
+        return None
+    is_range = int(pointer.start_sequence_number) <= int(pointer.end_sequence_number)
+    return pointer if is_range else None
 
 
 class DeadLetters:
@@ -108,11 +129,9 @@ class DeadLetters:
                 MaxNumberOfMessages=_RECEIVED_AT_ONCE,
                 VisibilityTimeout=HIDDEN_SECONDS,
                 WaitTimeSeconds=self._wait_seconds,
+                MessageSystemAttributeNames=["SentTimestamp"],
             )
-            received = [
-                read_message(each["MessageId"], each["ReceiptHandle"], each["Body"])
-                for each in answer.get("Messages", [])
-            ]
+            received = [read_message(each) for each in answer.get("Messages", [])]
             self._held.update((letter.id, letter) for letter in received)
             new = [letter for letter in received if letter.id not in seen]
             if not new:

@@ -1,23 +1,30 @@
 """Resends the changes that the pipe gave up: from the table's stream into Firehose.
 
-A message is removed once every change it points at was accepted or has aged out of the stream. A
-redrive that ends before that leaves it in the queue, and the next one resends its changes:
-duplicates, which share eventId and changeSequence.
+A message is removed once every change it points at was accepted or has provably aged out of the
+stream: the stream lacks it, and it is older than the stream keeps any. What the stream merely lacks
+stays in the queue, for the message may be wrong. A redrive that ends before that leaves the message
+too, and the next one resends its changes: duplicates, which share eventId and changeSequence.
 """
 
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import ClientError, ParamValidationError
 from msgspec import Struct
 
 from chalicelib.limits import PUT_RECORD_BYTES_MAX
-from sluice.errors import StreamGoneError, explain
+from sluice.errors import StreamGoneError, UnreachedError, explain
 from sluice.firehose import DeliveryStream
 from sluice.recovery.changes import RecoveredRange, recover
 from sluice.recovery.dead_letters import DeadLetter, DeadLetters, Pointer
 from sluice.stack import Stack
 from sluice.stream import Stream
+
+STREAM_AGE = timedelta(hours=24)
+"""How long a stream keeps a change
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html)."""
 
 
 class Redriven(Struct, rename="camel"):
@@ -32,8 +39,12 @@ class Redriven(Struct, rename="camel"):
     """Changes that have left the stream."""
     too_large: int = 0
     """Changes that Firehose cannot take."""
+    not_found: int = 0
+    """Changes that the stream lacks though it should still have them."""
     unreadable: int = 0
     """Messages that point at no changes."""
+    dropped: int = 0
+    """Messages removed because they were named, whatever they hold."""
 
 
 Report = Callable[[str], None]
@@ -46,58 +57,109 @@ def redrive(
     redriven: Redriven,
     report: Report,
     dry_run: bool = False,
+    drop: Collection[str] = (),
     step: Callable[[], None] = lambda: None,
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
     """Put the changes of every dead letter, and count in `redriven`.
 
+    The messages whose ids are in `drop` are removed instead, whatever they hold.
     `step` is called after each message, and may raise to stop. Raises RefusedError when Firehose
     keeps refusing.
     """
     target = DeliveryStream(stack.firehose, stack.output("StreamName"), pause)
+    arn = _stream_arn(stack)
     for letter in letters.messages():
         redriven.messages += 1
+        if letter.id in drop:
+            redriven.dropped += 1
+            if not dry_run:
+                letters.remove(letter)
+            step()
+            continue
         try:
-            recovered = _recover(stack, letter)
-            redriven.aged_out += recovered.aged_out
+            recovered = _recover(stack, letter, arn)
+            lost = recovered.absent > 0 and is_aged_out(letter, recovered, datetime.now(UTC))
+            if lost:
+                redriven.aged_out += recovered.absent
+            else:
+                redriven.not_found += recovered.absent
             redriven.too_large += len(recovered.too_large)
-            for sentence in _losses(letter, recovered):
+            for sentence in _losses(letter, recovered, lost):
                 report(sentence)
             if dry_run:
                 redriven.accepted += len(recovered.payloads)
             else:
                 for accepted in target.put(recovered.payloads):
                     redriven.accepted += len(accepted)
-            is_done = not dry_run and not recovered.too_large
-        except (ClientError, ParamValidationError, StreamGoneError) as refused:
+            is_done = (lost or not recovered.absent) and not recovered.too_large
+        except (ClientError, ParamValidationError, StreamGoneError, UnreachedError) as refused:
             redriven.unreadable += 1
             report(
-                f"message {letter.id} cannot be followed: {explain(refused)}; it stays in the queue"
+                f"message {letter.id} cannot be followed: {explain(refused)}; it stays in the "
+                f"queue; if it is of no use, `sluice redrive --drop {letter.id}` removes it: "
+                f"{letter.excerpt}"
             )
             is_done = False
-        if is_done:
+        if is_done and not dry_run:
             letters.remove(letter)
             redriven.removed += 1
         step()
 
 
-def _recover(stack: Stack, letter: DeadLetter) -> RecoveredRange:
+def is_aged_out(letter: DeadLetter, recovered: RecoveredRange, now: datetime) -> bool:
+    """Whether the changes that the stream lacks are older than it keeps any.
+
+    Those that are left came last, so that then the first one's age counts.
+    """
+    pointer = recovered.pointer
+    arrival = (
+        pointer.approximate_arrival_of_first_record
+        if recovered.changes
+        else pointer.approximate_arrival_of_last_record
+    )
+    return now - min(_moment(arrival) or letter.sent_at, letter.sent_at) > STREAM_AGE
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _stream_arn(stack: Stack) -> re.Pattern[str]:
+    """Return the pattern of the ARNs of the table's stream, and of its earlier ones."""
+    account = stack.output("DeadLetterQueueUrl").split("/")[-2]
+    region, table = stack.streams.meta.region_name, re.escape(stack.output("TableName"))
+    return re.compile(
+        rf"arn:aws[a-z-]*:dynamodb:{region}:{account}:table/{table}/stream/[0-9T:.-]+", re.ASCII
+    )
+
+
+def _recover(stack: Stack, letter: DeadLetter, arn: re.Pattern[str]) -> RecoveredRange:
     """Return a letter's changes. Raises StreamGoneError when it points at none of the table."""
     pointer = letter.pointer
-    table = f":table/{stack.output('TableName')}/stream/"
-    if pointer is None or table not in pointer.stream_arn:
+    if pointer is None or not arn.fullmatch(pointer.stream_arn):
         raise StreamGoneError("it points at no changes of the table")
     return recover(Stream(stack.streams, pointer.stream_arn), pointer)
 
 
-def _losses(letter: DeadLetter, recovered: RecoveredRange) -> Iterator[str]:
-    """Yield a sentence on the changes that have aged out, and on each that is too large."""
+def _losses(letter: DeadLetter, recovered: RecoveredRange, lost: bool) -> Iterator[str]:
+    """Yield a sentence on the changes that are not in the stream, and on each that is too large."""
     pointer = recovered.pointer
-    if recovered.aged_out:
+    if lost:
         yield (
-            f"{recovered.aged_out} of {pointer.batch_size} changes, {_range(pointer)}, have aged "
+            f"{recovered.absent} of {pointer.batch_size} changes, {_range(pointer)}, have aged "
             "out of the stream's 24 hours; `sluice verify` names the items that the lake now has "
             "wrong"
+        )
+    elif recovered.absent:
+        yield (
+            f"{recovered.absent} of {pointer.batch_size} changes, {_range(pointer)}, are not in "
+            f"the stream, though younger than its 24 hours: message {letter.id} stays in the "
+            f"queue; if it is of no use, `sluice redrive --drop {letter.id}` removes it"
         )
     for change in recovered.too_large:
         yield (

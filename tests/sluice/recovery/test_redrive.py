@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -260,6 +261,11 @@ def test_a_change_too_large_for_firehose_stays_and_its_neighbour_comes_back(
             "points at no changes of the table",
         ),
         ({"startSequenceNumber": "9" * 30}, "points at no changes of the table"),
+        ({"batchSize": -1}, "points at no changes of the table"),
+        ({"batchSize": 10**30}, "points at no changes of the table"),
+        ({"streamArn": "{arn}/../x"}, "points at no changes of the table"),
+        ({"streamArn": "arn:aws:dynamodb:us-east-1:000000000000:table/x:{table}"}, "no changes of"),
+        ({"streamArn": "{arn:other account}"}, "points at no changes of the table"),
         ({"shardId": "x"}, "cannot be followed"),
     ],
 )
@@ -268,11 +274,21 @@ def test_a_message_that_cannot_be_followed_stays_and_the_next_is_done(
     source: Source,
     dead_letter: Letter,
     firehose_server: FakeFirehose,
-    pointer: dict[str, str],
+    pointer: dict[str, Any],
     reason: str,
 ) -> None:
     source.put("a")
     (number,) = source.sequence_numbers()
+    arn = source.stream.arn
+    for text, value in {
+        "{arn}": arn,
+        "{table}": arn.partition(":table/")[2],
+        "{arn:other account}": arn.replace("000000000000", "111111111111"),
+    }.items():
+        pointer = {
+            key: each.replace(text, value) if isinstance(each, str) else each
+            for key, each in pointer.items()
+        }
     dead_letter(number, number, **pointer)
     dead_letter(number, number)
     counts, reports = redriven(stack)
@@ -280,6 +296,59 @@ def test_a_message_that_cannot_be_followed_stays_and_the_next_is_done(
     assert reason in reports[0]
     assert ids(firehose_server.taken) == ["a"]
     assert depth(stack) == 1
+
+
+@pytest.mark.parametrize(
+    "pointer",
+    [
+        {"shardId": "shardId-00000000000000000009-00000000"},
+        {"startSequenceNumber": NOTHING, "endSequenceNumber": NOTHING},
+        {"startSequenceNumber": NOTHING, "batchSize": 2},
+        {"streamArn": "arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/2020"},
+    ],
+)
+@pytest.mark.parametrize("arrival", [None, "recent"])
+def test_what_the_stream_lacks_though_it_is_younger_than_a_day_stays(
+    stack: Stack,
+    source: Source,
+    dead_letter: Letter,
+    pointer: dict[str, Any],
+    arrival: str | None,
+) -> None:
+    source.put("a")
+    (number,) = source.sequence_numbers()
+    moment = "no time" if arrival is None else datetime.now(UTC).isoformat()
+    if "streamArn" in pointer:
+        pointer = {"streamArn": pointer["streamArn"].format(table=source.table.name)}
+    times = dict.fromkeys(
+        ("approximateArrivalOfFirstRecord", "approximateArrivalOfLastRecord"), moment
+    )
+    sent = {"startSequenceNumber": number, "endSequenceNumber": number, **pointer, **times}
+    start, end = sent.pop("startSequenceNumber"), sent.pop("endSequenceNumber")
+    dead_letter(start, end, sent.pop("batchSize", 1), **sent)
+    counts, reports = redriven(stack)
+    assert (counts.removed, counts.not_found, counts.aged_out) == (0, 1, 0)
+    assert "younger than its 24 hours" in reports[0]
+    assert depth(stack) == 1
+
+
+def test_a_message_is_shown_and_dropped_by_its_id(
+    stack: Stack, source: Source, dead_letter: Letter
+) -> None:
+    body = "a validation message"
+    answer = stack.sqs.send_message(QueueUrl=stack.output("DeadLetterQueueUrl"), MessageBody=body)
+    source.put("a")
+    (number,) = source.sequence_numbers()
+    dead_letter(number, number)
+    _, (report,) = redriven(stack, dry_run=True)
+    assert report.endswith(f"`sluice redrive --drop {answer['MessageId']}` removes it: {body}")
+    drop = [answer["MessageId"]]
+    assert redriven(stack, drop=drop, dry_run=True)[0].dropped == 1
+    assert redriven(stack, drop=drop) == (
+        Redriven(messages=2, removed=1, accepted=1, dropped=1),
+        [],
+    )
+    assert depth(stack) == 0
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '{"DDBStreamBatchInfo": {"shardId": 7}}'])
