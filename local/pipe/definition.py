@@ -6,7 +6,10 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
 
 from chalicelib.limits import PUT_RECORDS_MAX
 from sluice.errors import OperationError
@@ -48,154 +51,102 @@ class PipeDefinition:
     @classmethod
     def parse(cls, name: str, arn: str, properties: Mapping[str, Any]) -> "PipeDefinition":
         """Read the definition from resolved properties. Raises DefinitionError."""
-        reader = _Properties(name, properties)
-        reader.refuse_anything_but(
-            "Description", "DesiredState", "KmsKeyIdentifier", "LogConfiguration", "Name",
-            "RoleArn", "Source", "SourceParameters", "Tags", "Target", "TargetParameters",
-        )  # fmt: skip
-        if reader.text("DesiredState", "RUNNING") != "RUNNING":
-            raise reader.error("DesiredState", "is STOPPED; deploy the pipe as RUNNING to run it")
-        source = reader.inner("SourceParameters")
-        source.refuse_anything_but("DynamoDBStreamParameters", "FilterCriteria")
-        stream = source.inner("DynamoDBStreamParameters")
-        stream.refuse_anything_but(
-            "BatchSize", "DeadLetterConfig", "MaximumBatchingWindowInSeconds",
-            "MaximumRecordAgeInSeconds", "MaximumRetryAttempts", "OnPartialBatchItemFailure",
-            "ParallelizationFactor", "StartingPosition",
-        )  # fmt: skip
-        if stream.number("ParallelizationFactor", 1, 1, 10) != 1:
-            raise stream.error("ParallelizationFactor", "above 1 is not supported locally; use 1")
-        target = reader.inner("TargetParameters")
-        target.refuse_anything_but("InputTemplate")
-        template = target.text("InputTemplate", "")
-        if len(template) > TEMPLATE_LENGTH_MAX:
-            raise target.error(
-                "InputTemplate",
-                f"has {len(template)} characters; Pipes allows {TEMPLATE_LENGTH_MAX}",
-            )
+        try:
+            # Not strict, as CloudFormation takes a number in quotes for a number.
+            pipe = msgspec.convert(properties, _Pipe, strict=False)
+        except msgspec.ValidationError as error:
+            raise DefinitionError(
+                f"the pipe {name} cannot run here, where a DynamoDB stream is piped into Firehose "
+                f"only: {error}"
+            ) from None
+        stream = pipe.source_parameters.stream
+        dead_letters = stream.dead_letter_config
         return cls(
             name=name,
             arn=arn,
-            source_arn=_source(reader),
-            target_arn=_target(reader),
-            starting_position=_starting_position(stream),
-            batch_size=stream.number("BatchSize", 100, 1, PUT_RECORDS_MAX),
-            batching_window_seconds=stream.number("MaximumBatchingWindowInSeconds", 0, 0, 300),
-            maximum_retry_attempts=stream.number("MaximumRetryAttempts", -1, -1, 10_000),
-            maximum_record_age_seconds=stream.number("MaximumRecordAgeInSeconds", -1, -1, 604_800),
-            bisect=_bisect(stream),
-            dead_letter_arn=_dead_letter(stream),
-            filters=_filters(source),
-            input_template=template,
+            source_arn=pipe.source,
+            target_arn=pipe.target,
+            starting_position=stream.starting_position,
+            batch_size=stream.batch_size,
+            batching_window_seconds=stream.maximum_batching_window_in_seconds,
+            maximum_retry_attempts=stream.maximum_retry_attempts,
+            maximum_record_age_seconds=stream.maximum_record_age_in_seconds,
+            bisect=stream.on_partial_batch_item_failure is not None,
+            dead_letter_arn=dead_letters.arn if dead_letters else None,
+            filters=tuple(each.pattern for each in pipe.source_parameters.filter_criteria.filters),
+            input_template=pipe.target_parameters.input_template,
         )
 
 
-class _Properties:
-    """Properties at one level of the pipe, read with the errors a person needs."""
+class _Properties(Struct, kw_only=True, rename="pascal", forbid_unknown_fields=True):
+    """The properties at one level of a pipe."""
 
-    def __init__(self, path: str, values: object) -> None:
-        if not isinstance(values, Mapping):
-            raise DefinitionError(f"{path} must be an object, and is {values!r}")
-        self.path = path
-        self.values: Mapping[str, Any] = values
 
-    def error(self, name: str, rule: str) -> DefinitionError:
-        return DefinitionError(f"{self.path}.{name} {rule}")
+class _DeadLetterConfig(_Properties):
+    arn: str
 
-    def refuse_anything_but(self, *names: str) -> None:
-        for name in sorted(set(self.values) - set(names)):
-            raise self.error(
-                name,
-                "is not supported by the local pipe: it runs a DynamoDB stream into Firehose only",
-            )
+    def __post_init__(self) -> None:
+        if _service(self.arn) != "sqs":
+            raise ValueError(f"Arn must be the ARN of an SQS queue here, and is {self.arn!r}")
+        if self.arn.endswith(".fifo"):
+            raise ValueError("Arn is a FIFO queue, which Pipes does not take; use a standard queue")
 
-    def inner(self, name: str) -> "_Properties":
-        return _Properties(f"{self.path}.{name}", self.values.get(name, {}))
 
-    def text(self, name: str, default: str | None = None) -> str:
-        value = self.values.get(name, default)
-        if value is None:
-            raise self.error(name, "is missing")
-        if not isinstance(value, str):
-            raise self.error(name, f"must be text, and is {value!r}")
-        return value
+class _Stream(_Properties):
+    starting_position: StartingPosition
+    batch_size: Annotated[int, Meta(ge=1, le=PUT_RECORDS_MAX)] = 100
+    maximum_batching_window_in_seconds: Annotated[int, Meta(ge=0, le=300)] = 0
+    maximum_retry_attempts: Annotated[int, Meta(ge=-1, le=10_000)] = -1
+    maximum_record_age_in_seconds: Annotated[int, Meta(ge=-1, le=604_800)] = -1
+    on_partial_batch_item_failure: Literal["AUTOMATIC_BISECT"] | None = None
+    dead_letter_config: _DeadLetterConfig | None = None
+    parallelization_factor: int = 1
 
-    def number(self, name: str, default: int, low: int, high: int) -> int:
-        value = self.values.get(name, default)
-        if isinstance(value, str) and value.lstrip("-").isdigit():
-            value = int(value)  # CloudFormation takes a number in quotes for a number.
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise self.error(name, f"must be a whole number from {low} to {high}, and is {value!r}")
-        return value
+    def __post_init__(self) -> None:
+        if self.parallelization_factor != 1:
+            raise ValueError("ParallelizationFactor is not supported locally; use 1")
+
+
+class _Filter(_Properties):
+    pattern: Annotated[str, Meta(max_length=FILTER_LENGTH_MAX)]
+
+
+class _FilterCriteria(_Properties):
+    filters: Annotated[tuple[_Filter, ...], Meta(max_length=FILTERS_MAX)] = ()
+
+
+class _Source(_Properties):
+    stream: _Stream = field(name="DynamoDBStreamParameters")
+    filter_criteria: _FilterCriteria = field(default_factory=_FilterCriteria)
+
+
+class _Target(_Properties):
+    input_template: Annotated[str, Meta(max_length=TEMPLATE_LENGTH_MAX)] = ""
+
+
+class _Pipe(_Properties):
+    source: str
+    target: str
+    source_parameters: _Source
+    target_parameters: _Target = field(default_factory=_Target)
+    desired_state: str = "RUNNING"
+    # Without effect here.
+    description: object = None
+    kms_key_identifier: object = None
+    log_configuration: object = None
+    name: object = None
+    role_arn: object = None
+    tags: object = None
+
+    def __post_init__(self) -> None:
+        if self.desired_state != "RUNNING":
+            raise ValueError("DesiredState must be RUNNING; deploy the pipe as RUNNING to run it")
+        if _service(self.source) != "dynamodb" or "/stream/" not in self.source:
+            raise ValueError(f"Source must be the ARN of a DynamoDB stream, and is {self.source!r}")
+        if _service(self.target) != "firehose" or ":deliverystream/" not in self.target:
+            raise ValueError(f"Target must be the ARN of a delivery stream, and is {self.target!r}")
 
 
 def _service(arn: str) -> str:
     parts = arn.split(":", 5)
     return parts[2] if len(parts) == 6 and parts[0] == "arn" else ""
-
-
-def _source(properties: _Properties) -> str:
-    arn = properties.text("Source")
-    if _service(arn) != "dynamodb" or "/stream/" not in arn:
-        raise properties.error("Source", f"must be the ARN of a DynamoDB stream, and is {arn!r}")
-    return arn
-
-
-def _target(properties: _Properties) -> str:
-    arn = properties.text("Target")
-    if _service(arn) != "firehose" or ":deliverystream/" not in arn:
-        raise properties.error("Target", f"must be the ARN of a delivery stream, and is {arn!r}")
-    return arn
-
-
-def _starting_position(stream: _Properties) -> StartingPosition:
-    position = stream.text("StartingPosition")
-    if position not in get_args(StartingPosition):
-        raise stream.error(
-            "StartingPosition",
-            f"must be {' or '.join(get_args(StartingPosition))}, and is {position!r}",
-        )
-    return cast(StartingPosition, position)
-
-
-def _bisect(stream: _Properties) -> bool:
-    value = stream.values.get("OnPartialBatchItemFailure")
-    if value not in (None, "AUTOMATIC_BISECT"):
-        raise stream.error(
-            "OnPartialBatchItemFailure", f"must be AUTOMATIC_BISECT, and is {value!r}"
-        )
-    return value is not None
-
-
-def _dead_letter(stream: _Properties) -> str | None:
-    if "DeadLetterConfig" not in stream.values:
-        return None
-    config = stream.inner("DeadLetterConfig")
-    arn = config.text("Arn")
-    if _service(arn) != "sqs":
-        raise config.error("Arn", f"must be the ARN of an SQS queue here, and is {arn!r}")
-    if arn.endswith(".fifo"):
-        raise config.error(
-            "Arn", "is a FIFO queue, which Pipes does not take; use a standard queue"
-        )
-    return arn
-
-
-def _filters(source: _Properties) -> tuple[str, ...]:
-    criteria = source.inner("FilterCriteria")
-    criteria.refuse_anything_but("Filters")
-    filters = criteria.values.get("Filters", [])
-    if not isinstance(filters, list):
-        raise criteria.error("Filters", f"must be a list, and is {filters!r}")
-    if len(filters) > FILTERS_MAX:
-        raise criteria.error("Filters", f"has {len(filters)} filters; Pipes allows {FILTERS_MAX}")
-    patterns = []
-    for index, entry in enumerate(filters):
-        pattern = _Properties(f"{criteria.path}.Filters[{index}]", entry)
-        text = pattern.text("Pattern")
-        if len(text) > FILTER_LENGTH_MAX:
-            raise pattern.error(
-                "Pattern", f"has {len(text)} characters; Pipes allows {FILTER_LENGTH_MAX}"
-            )
-        patterns.append(text)
-    return tuple(patterns)

@@ -81,31 +81,49 @@ FILTERS = {"StartingPosition": "LATEST"}
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (properties(Enrichment="arn:aws:lambda:x"), "changes.Enrichment is not supported"),
+        (properties(Enrichment="arn:aws:lambda:x"), "unknown field `Enrichment`"),
         (properties(DesiredState="STOPPED"), "deploy the pipe as RUNNING"),
         (properties(Source="arn:aws:sqs:us-east-1:000000000000:q"), "ARN of a DynamoDB stream"),
         (properties(Target="arn:aws:sns:us-east-1:000000000000:t"), "ARN of a delivery stream"),
-        (properties(Target=None), "changes.Target is missing"),
-        (properties({"ParallelizationFactor": 2}), "ParallelizationFactor above 1"),
-        (properties({"BatchSize": 501}), "BatchSize must be a whole number from 1 to 500"),
-        (properties({"BatchSize": True}), "BatchSize must be a whole number"),
-        (properties({"MaximumRetryAttempts": -2}), "MaximumRetryAttempts must be a whole number"),
-        (properties({"MaximumBatchingWindowInSeconds": 301}), "from 0 to 300"),
-        (properties({"StartingPosition": "AT_TIMESTAMP"}), "TRIM_HORIZON or LATEST"),
-        (properties({"OnPartialBatchItemFailure": "SPLIT"}), "must be AUTOMATIC_BISECT"),
+        (properties(Target=None), "Expected `str`, got `null` - at `$.Target`"),
+        (
+            properties({"ParallelizationFactor": 2}),
+            "ParallelizationFactor is not supported locally; use 1",
+        ),
+        (properties({"BatchSize": 501}), "Expected `int` <= 500 - at `$.{stream}.BatchSize`"),
+        (properties({"BatchSize": True}), "Expected `int`, got `bool` - at `$.{stream}.BatchSize`"),
+        (
+            properties({"MaximumRetryAttempts": -2}),
+            "`int` >= -1 - at `$.{stream}.MaximumRetryAttempts`",
+        ),
+        (properties({"MaximumBatchingWindowInSeconds": 301}), "Expected `int` <= 300"),
+        (
+            properties({"StartingPosition": "AT_TIMESTAMP"}),
+            "'AT_TIMESTAMP' - at `$.{stream}.StartingPosition`",
+        ),
+        (
+            properties({"OnPartialBatchItemFailure": "SPLIT"}),
+            "'SPLIT' - at `$.{stream}.OnPartialBatchItemFailure`",
+        ),
         (properties({"DeadLetterConfig": {"Arn": QUEUE + ".fifo"}}), "FIFO queue"),
         (properties({"DeadLetterConfig": {"Arn": "arn:aws:sns:a:b:c"}}), "ARN of an SQS queue"),
-        (properties({"Tumbling": 1}), "DynamoDBStreamParameters.Tumbling is not supported"),
+        (properties({"Tumbling": 1}), "unknown field `Tumbling` - at `$.{stream}`"),
         (
             properties(SourceParameters={"SqsQueueParameters": {}}),
-            "SourceParameters.SqsQueueParameters is not supported",
+            "unknown field `SqsQueueParameters` - at `$.SourceParameters`",
         ),
         (
             properties(TargetParameters={"SqsQueueParameters": {}}),
-            "TargetParameters.SqsQueueParameters is not supported",
+            "unknown field `SqsQueueParameters` - at `$.TargetParameters`",
         ),
-        (properties(TargetParameters={"InputTemplate": "x" * 8193}), "8193 characters"),
-        (properties(TargetParameters=[]), "changes.TargetParameters must be an object"),
+        (
+            properties(TargetParameters={"InputTemplate": "x" * 8193}),
+            "length <= 8192 - at `$.TargetParameters.InputTemplate`",
+        ),
+        (
+            properties(TargetParameters=[]),
+            "Expected `object`, got `array` - at `$.TargetParameters`",
+        ),
         (
             properties(
                 SourceParameters={
@@ -113,7 +131,7 @@ FILTERS = {"StartingPosition": "LATEST"}
                     "FilterCriteria": {"Filters": [{"Pattern": "{}"}] * 6},
                 }
             ),
-            "6 filters; Pipes allows 5",
+            "`array` of length <= 5 - at `$.SourceParameters.FilterCriteria.Filters`",
         ),
         (
             properties(
@@ -122,7 +140,7 @@ FILTERS = {"StartingPosition": "LATEST"}
                     "FilterCriteria": {"Filters": [{"Pattern": "x" * 4097}]},
                 }
             ),
-            "Filters[0].Pattern has 4097 characters; Pipes allows 4096",
+            "length <= 4096 - at `$.SourceParameters.FilterCriteria.Filters[0].Pattern`",
         ),
     ],
 )
@@ -131,4 +149,5 @@ def test_what_this_pipe_does_not_stand_in_for_is_refused_by_name(
 ) -> None:
     with pytest.raises(DefinitionError) as error:
         parse(values)
-    assert message in str(error.value)
+    assert message.format(stream="SourceParameters.DynamoDBStreamParameters") in str(error.value)
+    assert "the pipe changes cannot run here" in str(error.value)
