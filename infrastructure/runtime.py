@@ -6,6 +6,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from infrastructure.gateway import gateway_responses
 from infrastructure.grants import declared_role
 from infrastructure.logs import Log
 from infrastructure.packaging import packaged
@@ -50,6 +51,7 @@ class Runtime(Construct):
         # (https://github.com/aws/serverless-application-model/issues/191).
         api = self._app.get_resource(REST_API)
         api.add_property_override("OpenApiVersion", "2.0")
+        api.add_property_override("GatewayResponses", gateway_responses())
         # CloudWatch distinguishes APIs only by their titles.
         self.api_name = settings.stack_name
         self.api_stage: str = api.stage_name
