@@ -14,13 +14,18 @@ from chalicelib.loopback import refuse_foreign
 from chalicelib.problems import answering_problems
 from chalicelib.schema import KEY
 from chalicelib.transform import deployed_transformer
+from chalicelib.web import Contract, View
 
 if TYPE_CHECKING:
     from chalicelib.table import Table
 
 app = Chalice(app_name="sluice")
 
-View = Callable[..., Response]
+OK, CREATED, NO_CONTENT = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT
+OF_RECORD = HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
+OF_PAGE = HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE
+OF_BODY = *OF_PAGE, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+"""The statuses of problems with a record in a path, a page, and a request's body."""
 
 
 def route(method: str, path: str) -> Callable[[View], View]:
@@ -55,18 +60,20 @@ def table() -> "Table":
 
 
 @route("POST", "/records")
+@Contract({CREATED: "Written", OK: "Written"}, OF_BODY, body="Record")
 def post_record() -> Response:
     """Write one record: 201 when it is new, 200 when it replaces another."""
     record = validation.RECORDS.record(web.json_body(request()))
     created = table().put(record)
     return web.answer(
         record,
-        HTTPStatus.CREATED if created else HTTPStatus.OK,
+        CREATED if created else OK,
         {"Location": web.location(request(), record)},
     )
 
 
 @route("POST", "/records/batch")
+@Contract({OK: "Ids"}, OF_BODY, body="Batch")
 def post_batch() -> Response:
     """Write up to 500 records, a JSON array: none unless all are valid. Answers their ids."""
     records = validation.RECORDS.batch(web.json_body(request()))
@@ -77,6 +84,7 @@ def post_batch() -> Response:
 # An id may be `batch`: its reading and deleting share a path with the posting of batches.
 @route("GET", "/records/batch")
 @route("GET", "/records/{id}")
+@Contract({OK: "Item"}, OF_RECORD)
 def get_record(id: str = "batch") -> Response:
     """Read one record."""
     item = table().get(web.record_id(id))
@@ -87,14 +95,16 @@ def get_record(id: str = "batch") -> Response:
 
 @route("DELETE", "/records/batch")
 @route("DELETE", "/records/{id}")
+@Contract({NO_CONTENT: None}, OF_RECORD)
 def delete_record(id: str = "batch") -> Response:
     """Delete one record: 204, or 404 when there is none."""
     if not table().delete(web.record_id(id)):
         raise NotFound("There is no record with this id.")
-    return Response("", status_code=HTTPStatus.NO_CONTENT)
+    return Response("", status_code=NO_CONTENT)
 
 
 @route("GET", "/records")
+@Contract({OK: "Page"}, OF_PAGE, parameters=web.PAGE_PARAMETERS)
 def list_records() -> Response:
     """Read a page of records: `limit` of them, from where `token`, a nextToken, says."""
     limit, after = web.page(request().query_params)
@@ -103,6 +113,7 @@ def list_records() -> Response:
 
 
 @route("GET", "/openapi.json")
+@Contract({OK: "Description"})
 def get_openapi() -> Response:
     """Describe this API in OpenAPI 3.1."""
     from chalicelib import openapi

@@ -23,7 +23,7 @@ from chalicelib.validation import (
     RECORD_BYTES_MAX,
     UNADDRESSABLE_KEYS,
 )
-from chalicelib.web import LIMIT_DEFAULT, LIMIT_MAX, PAGE_BYTES_MAX
+from chalicelib.web import PAGE_BYTES_MAX, TOKEN_FORMAT, Contract
 
 Json = dict[str, Any]
 """A JSON object."""
@@ -34,35 +34,46 @@ PATH = "/openapi.json"
 PARTITION_FORMAT = "partition-value"
 """The format of a text that names a partition: short enough when percent-encoded."""
 
-TOKEN_FORMAT = "page-token"  # noqa: S105
-"""The format of a nextToken."""
-
 INTRODUCTION = f"""Writes records into the table of a Sluice stack, and reads them back.
 
 Numbers stay exact. Of a member that occurs twice in an object the last counts. An id in a path is
-percent-encoded UTF-8 of at most {KEY_BYTES_MAX} bytes. API Gateway itself answers 403, 429 and 504,
-and 413 for a body above 10 MB.
+percent-encoded UTF-8 of at most {KEY_BYTES_MAX} bytes. API Gateway itself answers 403, also for a
+route that does not exist, 429 and 504, and 413 for a body above 10 MB.
 """
 
+OF_EVERY_VIEW = (
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+"""Problems of every view, and of API Gateway, which may refuse any request."""
+
 _KEY = {"type": "string", "minLength": 1}
+
+_LOCATION = {"description": "The record's path.", "required": True, "schema": {"type": "string"}}
+
+_RETRY_AFTER = {"description": "Seconds, if trying again may help.", "schema": {"type": "integer"}}
+
+_LOCAL_REFUSAL = {
+    "description": "What `chalice local` answers by itself.",
+    "type": "object",
+    "properties": {"message": {"type": ["string", "null"]}},
+}
 
 
 def document(routes: Mapping[str, Mapping[str, RouteEntry]], path: str = PATH) -> Json:
     """Return the description of an app's `routes`, requested at this path, including the stage.
 
-    Raises KeyError for an unknown view.
+    Raises KeyError for a view without a contract.
     """
-    views = _views()
     return {
         "openapi": "3.1.0",
         "info": {"title": "Sluice", "version": "1", "description": INTRODUCTION},
         "servers": [{"url": path.removesuffix(PATH) or "/"}],
         "security": [{"sigv4": []}],
         "paths": {
-            path: {
-                method.lower(): _operation(route, views[route.view_function.__name__])
-                for method, route in methods.items()
-            }
+            path: {method.lower(): _operation(route) for method, route in methods.items()}
             for path, methods in routes.items()
         },
         "components": {
@@ -129,29 +140,45 @@ def schemas(record_type: type[Struct] = Record, layout: Sequence[str] = LAYOUT) 
                 optional={"nextToken": {"type": "string", "format": TOKEN_FORMAT}},
             ),
         },
-        "Refusal": {
-            "description": "What API Gateway answers by itself.",
-            **_object(optional={"message": {"type": ["string", "null"]}}),
-        },
+        "Description": {"type": "object"},
     }
     return {name: _exact(component) for name, component in components.items()}
 
 
-def _operation(route: RouteEntry, view: Json) -> Json:
+def _operation(route: RouteEntry) -> Json:
     """Describe one method of one path."""
-    path_parameters = [
-        {"name": name, "in": "path", "required": True, "schema": _KEY} for name in route.view_args
-    ]
-    return {
-        **view,
+    contract: Contract = vars(route.view_function)["contract"]
+    in_path = {"in": "path", "required": True, "schema": _KEY}
+    problems = [*contract.problems, *OF_EVERY_VIEW]
+    operation: Json = {
         "operationId": _operation_id(route.method, route.uri_pattern),
         "summary": inspect.getdoc(route.view_function),
-        "parameters": [*path_parameters, *view.get("parameters", ())],
+        "parameters": [
+            *({"name": name, **in_path} for name in route.view_args),
+            *contract.parameters,
+        ],
+        "responses": {
+            **{str(each.value): _answer(each, name) for each, name in contract.answers.items()},
+            **{str(each.value): _answer(each, Details.__name__) for each in problems},
+        },
     }
+    if contract.body is not None:
+        content = {"application/json": {"schema": _ref(contract.body)}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
 
 
 def _operation_id(method: str, path: str) -> str:
     return method.lower() + re.sub(r"\W+", "_", path).rstrip("_")
+
+
+_LINKS = {
+    method: {
+        "operationId": _operation_id(method, f"/records/{{{KEY}}}"),
+        "parameters": {KEY: f"$response.body#/{KEY}"},
+    }
+    for method in ("get", "delete")
+}
 
 
 def _as_partition(schema: Json) -> None:
@@ -184,104 +211,16 @@ def _object(required: Json | None = None, optional: Json | None = None) -> Json:
     return {"type": "object", "properties": properties, "required": list(required or ())}
 
 
-def _body(name: str) -> Json:
-    return {"required": True, "content": {"application/json": {"schema": _ref(name)}}}
-
-
-def _answer(status: HTTPStatus, schema: Json | None = None, **more: Json) -> Json:
-    content = {} if schema is None else {"content": {"application/json": {"schema": schema}}}
-    return {str(status.value): {"description": status.phrase, **content, **more}}
-
-
-def _problems(*statuses: HTTPStatus) -> Json:
-    """Describe the answers of problems, and of API Gateway, which may refuse any request."""
-    refusals = (
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.TOO_MANY_REQUESTS,
-        HTTPStatus.GATEWAY_TIMEOUT,
-    )
-    answers: Json = {
-        str(status.value): {
-            "description": status.phrase,
-            "content": {"application/problem+json": {"schema": _ref(Details.__name__)}},
-        }
-        for status in (*statuses, HTTPStatus.INTERNAL_SERVER_ERROR)
-    }
-    if (unavailable := answers.get(str(HTTPStatus.SERVICE_UNAVAILABLE.value))) is not None:
-        unavailable["headers"] = {
-            "Retry-After": {
-                "description": "Seconds, if trying again may help.",
-                "schema": {"type": "integer"},
-            }
-        }
-    for status in refusals:
-        answers |= _answer(status, _ref("Refusal"))
-    return answers
-
-
-def _views() -> dict[str, Json]:
-    """Describe the requests and answers of the views, by the view's name."""
-    of_body = _problems(
-        HTTPStatus.BAD_REQUEST,
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-    )
-    of_id = _problems(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
-    written: Json = {
-        "headers": {
-            "Location": {
-                "description": "The record's path.",
-                "required": True,
-                "schema": {"type": "string"},
-            }
-        },
-        "links": {
-            method: {
-                "operationId": _operation_id(method, f"/records/{{{KEY}}}"),
-                "parameters": {KEY: f"$response.body#/{KEY}"},
-            }
-            for method in ("get", "delete")
-        },
-    }
-    return {
-        "post_record": {
-            "requestBody": _body("Record"),
-            "responses": {
-                **_answer(HTTPStatus.CREATED, _ref("Written"), **written),
-                **_answer(HTTPStatus.OK, _ref("Written"), **written),
-                **of_body,
-            },
-        },
-        "post_batch": {
-            "requestBody": _body("Batch"),
-            "responses": {**_answer(HTTPStatus.OK, _ref("Ids")), **of_body},
-        },
-        "get_record": {"responses": {**_answer(HTTPStatus.OK, _ref("Item")), **of_id}},
-        "delete_record": {"responses": {**_answer(HTTPStatus.NO_CONTENT), **of_id}},
-        "list_records": {
-            "parameters": [
-                {
-                    "name": "limit",
-                    "in": "query",
-                    "schema": {
-                        "type": "integer",
-                        "minimum": 1,
-                        "maximum": LIMIT_MAX,
-                        "default": LIMIT_DEFAULT,
-                    },
-                },
-                {
-                    "name": "token",
-                    "in": "query",
-                    "description": "The nextToken of an earlier page.",
-                    "schema": {"type": "string", "format": TOKEN_FORMAT},
-                },
-            ],
-            "responses": {
-                **_answer(HTTPStatus.OK, _ref("Page")),
-                **_problems(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
-            },
-        },
-        "get_openapi": {"responses": {**_answer(HTTPStatus.OK, {"type": "object"}), **_problems()}},
-    }
+def _answer(status: HTTPStatus, name: str | None) -> Json:
+    """Describe an answer, which holds this component."""
+    answer: Json = {"description": status.phrase}
+    if name is not None:
+        kind = "problem+json" if name == Details.__name__ else "json"
+        answer["content"] = {f"application/{kind}": {"schema": _ref(name)}}
+    if name == "Written":
+        answer |= {"headers": {"Location": _LOCATION}, "links": _LINKS}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        answer["headers"] = {"Retry-After": _RETRY_AFTER}
+    if status == HTTPStatus.FORBIDDEN:
+        answer["content"]["application/json"] = {"schema": _LOCAL_REFUSAL}
+    return answer

@@ -2,7 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, unquote
@@ -15,6 +15,8 @@ from chalicelib.errors import Invalid, NotFound, Problem
 from chalicelib.limits import KEY_BYTES_MAX
 from chalicelib.schema import KEY
 
+View = Callable[..., Response]
+
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000
 
@@ -22,8 +24,41 @@ PAGE_BYTES_MAX = 2 * 1024 * 1024
 """Bytes of a page's records. Lambda answers 6 MB at most, and its answer holds the body as a
 string, in which characters take up to three times their bytes."""
 
+TOKEN_FORMAT = "page-token"  # noqa: S105
+"""The format of a nextToken."""
+
+_LIMIT = {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT}
+
+PAGE_PARAMETERS: list[dict[str, Any]] = [
+    {"name": "limit", "in": "query", "schema": _LIMIT},
+    {
+        "name": "token",
+        "in": "query",
+        "description": "The nextToken of an earlier page.",
+        "schema": {"type": "string", "format": TOKEN_FORMAT},
+    },
+]
+"""What `page` reads, in OpenAPI."""
+
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _TOKEN = msgspec.json.Decoder(tuple[str])
+
+
+class Contract(msgspec.Struct, frozen=True):
+    """What a view takes and answers, for the API's description. It decorates the view."""
+
+    answers: Mapping[HTTPStatus, str | None]
+    """The component that each answer holds, None for an answer without a body."""
+    problems: Sequence[HTTPStatus] = ()
+    """The statuses of its own problems, beside those of every view."""
+    body: str | None = None
+    """The component that the request holds."""
+    parameters: Sequence[dict[str, Any]] = ()
+
+    def __call__(self, view: View) -> View:
+        """Attach the contract to a view; decorators that copy its attributes keep it."""
+        vars(view)["contract"] = self
+        return view
 
 
 def json_body(request: Request) -> bytes:

@@ -6,10 +6,10 @@ from urllib.parse import quote
 import schemathesis
 from hypothesis import strategies
 
-from chalicelib.openapi import PARTITION_FORMAT, TOKEN_FORMAT
+from chalicelib.openapi import PARTITION_FORMAT
 from chalicelib.partitions import VALUE_LENGTH_MAX
 from chalicelib.schema import KEY
-from chalicelib.web import token
+from chalicelib.web import TOKEN_FORMAT, token
 
 _TEXTS = strategies.text(
     strategies.characters(exclude_categories=["Cs"]), min_size=1, max_size=VALUE_LENGTH_MAX
