@@ -13,6 +13,7 @@ import msgspec
 from chalice.app import RouteEntry
 from msgspec import UNSET, Struct
 
+from chalicelib.attributes import NUMBER_RULE
 from chalicelib.limits import KEY_BYTES_MAX
 from chalicelib.partitions import TIME_FORMATS, VALUE_LENGTH_MAX
 from chalicelib.problems import Details
@@ -99,7 +100,8 @@ def schemas(record_type: type[Struct] = Record, layout: Sequence[str] = LAYOUT) 
     for struct in structs.values():
         struct["additionalProperties"] = False
     record = structs.pop(record_type.__name__)
-    record["properties"][KEY]["not"] = {"enum": UNADDRESSABLE_KEYS}
+    key = record["properties"][KEY]
+    key |= {"minLength": max(1, key.get("minLength", 1)), "not": {"enum": UNADDRESSABLE_KEYS}}
     fields = msgspec.structs.fields(record_type)
     for field in fields:
         if field.name in layout and field.name not in TIME_FORMATS:
@@ -194,7 +196,8 @@ def _exact(schema: Any) -> Any:
     """Return a schema in which decimals may also be numbers, as the API takes and returns them."""
     match schema:
         case {"type": "string", "format": "decimal"}:
-            return {**schema, "type": ["number", "string"]}
+            rule = f"A number of {NUMBER_RULE}."
+            return {"description": rule, **schema, "type": ["number", "string"]}
         case dict():
             return {name: _exact(value) for name, value in schema.items()}
         case list():

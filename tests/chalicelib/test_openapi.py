@@ -78,6 +78,7 @@ def test_a_changed_record_changes_the_document() -> None:
 def test_a_decimal_may_be_a_number() -> None:
     price = openapi.schemas(Another, layout=("colour",))["Record"]["properties"]["price"]
     assert price["items"]["type"] == ["number", "string"]
+    assert "at most 38 digits" in price["items"]["description"]
 
 
 def test_no_object_takes_members_that_are_not_declared() -> None:
