@@ -5,21 +5,28 @@ the dead-letter queue, the transform and S3, through another.
 """
 
 import io
+import itertools
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import boto3
 import urllib3
 
+from chalicelib.partitions import firehose_prefix
+from chalicelib.schema import LAYOUT
 from local.emulator import CREDENTIALS, REGION
 from local.pipe.status import read_status
 from local.processes import Process
 from local.session import Session
+from sluice.recovery.quarantine import Selection
+from sluice.recovery.replay import Replayed, replay
 from tests.end_to_end.deployment import Deployed
 from tests.end_to_end.faults.accounting import Account, Accountant, sequence_number
 from tests.end_to_end.faults.proxy import Proxy
@@ -67,12 +74,14 @@ class FaultyStack:
 
         self.dynamodb = client("dynamodb")
         self.functions = client("lambda")
+        self._streams = client("firehose")
         self.accountant = Accountant(
             deployed,
             dynamodb=self.dynamodb,
             streams=client("dynamodbstreams"),
             queues=client("sqs"),
         )
+        self._deployed = deployed
         self._session = session
         self._behind = replace(
             session,
@@ -80,6 +89,11 @@ class FaultyStack:
             buffer_seconds=BUFFER_SECONDS,
             pipe_backoff_seconds=BACKOFF_SECONDS,
         )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a client of the stack."""
+        return self._session.environment
 
     @contextmanager
     def in_place(self) -> Iterator["FaultyStack"]:
@@ -142,6 +156,59 @@ class FaultyStack:
             self.functions.update_function_configuration(
                 FunctionName=function, **{name: restored[name] for name in settings}
             )
+
+    @contextmanager
+    def laid_out(self, layout: Sequence[str]) -> Iterator[Callable[[], None]]:
+        """The transform with another layout; its call gives the delivery stream that one too.
+
+        CloudFormation updates them in this order, minutes apart.
+        """
+        environment = self.functions.get_function_configuration(FunctionName=self.transform)[
+            "Environment"
+        ]
+        variables = {**environment["Variables"], "LAYOUT": "/".join(layout)}
+        with self.configured(self.transform, Environment={"Variables": variables}):
+            yield lambda: self._prefix(layout)
+        self._prefix(LAYOUT)
+
+    def _prefix(self, layout: Sequence[str]) -> None:
+        """Update the delivery stream, which the local Firehose reads when it starts."""
+        name = self._deployed.stack.output("StreamName")
+        described = self._streams.describe_delivery_stream(DeliveryStreamName=name)
+        stream = described["DeliveryStreamDescription"]
+        self._streams.update_destination(
+            DeliveryStreamName=name,
+            CurrentDeliveryStreamVersionId=stream["VersionId"],
+            DestinationId=stream["Destinations"][0]["DestinationId"],
+            ExtendedS3DestinationUpdate={"Prefix": firehose_prefix(layout)},
+        )
+        self.process("firehose").stop()
+        self.start_firehose()
+
+    @contextmanager
+    def load(self) -> Iterator[None]:
+        """Records are written all the time."""
+        over = Event()
+
+        def write() -> None:
+            for start in itertools.count(0, 20):
+                if over.wait(0.1):
+                    return
+                records = [self.record(index) for index in range(start, start + 20)]
+                self.api.request("POST", "/records/batch", records)
+
+        with ThreadPoolExecutor(1) as threads:
+            writing = threads.submit(write)
+            try:
+                yield
+            finally:
+                over.set()
+            writing.result()
+
+    def replay(self) -> None:
+        """Put all that is in quarantine through Firehose again."""
+        replay(self._deployed.stack, Selection(), Replayed())
+        self.settle()
 
     def api_function(self) -> dict[str, Any]:
         """The configuration of the function behind the API."""

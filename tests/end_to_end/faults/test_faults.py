@@ -4,6 +4,12 @@
 that no duplicate shows in the latest state; a test adds what its fault in particular comes to.
 """
 
+from types import SimpleNamespace
+
+import pytest
+
+from chalicelib.partitions import partitioner, path
+from chalicelib.schema import LAYOUT
 from tests.end_to_end.faults.on_the_way import (
     ACCEPTED,
     REFUSED,
@@ -18,7 +24,7 @@ from tests.end_to_end.faults.on_the_way import (
     without_records,
     writes,
 )
-from tests.end_to_end.faults.stack import FaultyStack
+from tests.end_to_end.faults.stack import FaultyStack, wait_until
 
 put_record_batch = operation("PutRecordBatch")
 throttled = refused("ServiceUnavailableException", 503)
@@ -269,3 +275,35 @@ def test_partitions_beyond_the_five_hundredth_are_quarantined(stack: FaultyStack
     stack.remove(sites)
     assert (account.delivered, account.quarantined) == (500, 100)
     assert account.duplicates == 0
+
+
+def test_a_layout_changed_under_load_loses_and_misplaces_nothing(
+    stack: FaultyStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coarser = LAYOUT[:-2]
+    folders = [partitioner(layout) for layout in (LAYOUT, coarser)]
+
+    def layouts() -> set[int]:
+        """Which of the layouts the objects of this run are laid out by."""
+        return {
+            [path(keys(SimpleNamespace(**line))) for keys in folders].index(
+                key[: key.rindex("/") + 1]
+            )
+            for key, line in stack.accountant.lines(stack.run)
+        }
+
+    with stack.load(), stack.laid_out(coarser) as update_the_stream:
+        wait_until(lambda: bool(stack.accountant.error_codes(stack.run)), "records in quarantine")
+        update_the_stream()
+        wait_until(lambda: 1 in layouts(), "objects of the new layout")
+    account = stack.account("the layout changes under load")
+    assert account.quarantined > 0
+    assert set(stack.accountant.error_codes(stack.run)) == {
+        "DynamicPartitioning.MetadataExtractionFailed"
+    }
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    stack.replay()
+    account = stack.account("the same, and a replay afterwards")
+    assert account.delivered == account.changes
+    assert layouts() <= {0, 1}
