@@ -28,7 +28,7 @@ from infrastructure.rights import (
 from infrastructure.settings import DeploymentSettings
 
 POLICIES: Mapping[str, tuple[str, ...]] = {
-    "Read": ("status", "tree", "sample", "failed", "query", "verify", "plan"),
+    "Read": ("status", "tree", "sample", "failed", "logs", "query", "verify", "plan"),
     "Repair": ("replay", "redrive"),
     "Write": ("seed", "backfill"),
 }
@@ -232,6 +232,18 @@ OPERATORS: tuple[Right, ...] = (
         on=["${Transform.Arn}"],
         why="The settings by which the transform reads changes.",
         source=f"{_AUTHORIZATION}list_awslambda.html",
+    ),
+    *_rows(
+        "logs",
+        may=["logs:FilterLogEvents"],
+        on=[
+            "${Runtime/TransformLog.Arn}",
+            "${Runtime/ApiLog.Arn}",
+            "${Pipe/Log.Arn}",
+            "${Delivery/Log.Arn}",
+        ],
+        why="What the parts logged.",
+        source=f"{_AUTHORIZATION}list_amazoncloudwatchlogs.html",
     ),
     *_rows(
         *("verify", "plan", "backfill"),

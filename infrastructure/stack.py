@@ -96,6 +96,10 @@ class Sluice(Stack):
             "DashboardName": dashboard.dashboard.dashboard_name,
             "DatabaseName": catalog.database.ref,
             "WorkgroupName": catalog.workgroup.ref,
+            "TransformLogName": runtime.transform_log.log_group_name,
+            "ApiLogName": runtime.api_log.log_group_name,
+            "PipeLogName": pipe.log.log_group_name,
+            "FirehoseLogName": delivery.log.log_group_name,
         }
         if settings.target == "local":
             outputs["PipeDefinition"] = pipe.definition()

@@ -16,6 +16,7 @@ from local.pipe.batches import BACKOFF_SECONDS_MAX
 from local.pipe.status import STATUS_FILE
 from local.processes import LOOPBACK, LocalRunError, Process, free_port, listening, require_free
 from sluice.errors import OperationError
+from sluice.logs import FOLDER_VARIABLE
 from sluice.stack import Stack
 
 STACK_NAME = "Sluice-local"
@@ -74,6 +75,7 @@ class Session:
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ENDPOINT_URL_FIREHOSE": self.firehose_url,
             "SLUICE_STACK": STACK_NAME,
+            FOLDER_VARIABLE: str(self.folder),
         }
 
     @property

@@ -3,12 +3,25 @@
 A command is a module of this package; importing it adds it to the group.
 """
 
-from sluice.cli import backfill, failed, plan, query, redrive, replay, seed, status, tree, verify
+from sluice.cli import (
+    backfill,
+    failed,
+    logs,
+    plan,
+    query,
+    redrive,
+    replay,
+    seed,
+    status,
+    tree,
+    verify,
+)
 from sluice.cli.command import sluice
 
 __all__ = [
     "backfill",
     "failed",
+    "logs",
     "plan",
     "query",
     "redrive",

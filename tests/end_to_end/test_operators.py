@@ -59,6 +59,8 @@ def on(stack: Stack, service: str, operation: str, parameters: Mapping[str, Any]
             yield ARN.format("pipes", f"pipe/{parameters['Name']}")
         case "lambda", _:
             yield ARN.format("lambda", f"function:{parameters['FunctionName']}")
+        case "logs", _:
+            yield ARN.format("logs", f"log-group:{parameters['logGroupName']}:*")
         case "sqs", _:
             yield ARN.format("sqs", parameters["QueueUrl"].rpartition("/")[2])
         case "cloudformation", _:
@@ -84,6 +86,15 @@ def physical(stack: Stack, grant: str) -> str:
         ),
         "${Catalog/WorkGroup}": output["WorkgroupName"],
         "${Catalog/Database}": output["DatabaseName"],
+        **{
+            f"${{{path}.Arn}}": ARN.format("logs", f"log-group:{output[name]}:*")
+            for path, name in (
+                ("Runtime/TransformLog", "TransformLogName"),
+                ("Runtime/ApiLog", "ApiLogName"),
+                ("Pipe/Log", "PipeLogName"),
+                ("Delivery/Log", "FirehoseLogName"),
+            )
+        },
         "${Encryption/Key.Arn}": "the key",
         "${RestAPI}": "the API",
         "${AWS::Partition}": "aws",
@@ -212,6 +223,7 @@ COMMANDS = (
     ["tree"],
     ["sample"],
     ["failed"],
+    ["logs"],
     ["query", "SELECT count(*) FROM all_changes"],
     ["verify", "--in-flight-seconds", "0"],
     ["plan", "--from-table"],

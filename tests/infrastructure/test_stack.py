@@ -66,6 +66,10 @@ def test_the_outputs_name_what_people_and_programs_ask_for(dev: Any) -> None:
             "TransformName",
             "AlarmTopicArn",
             "DashboardName",
+            "TransformLogName",
+            "ApiLogName",
+            "PipeLogName",
+            "FirehoseLogName",
         )
     } == {
         "ApiUrl": "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/api/",
@@ -77,6 +81,10 @@ def test_the_outputs_name_what_people_and_programs_ask_for(dev: Any) -> None:
         "TransformName": "${Transform}",
         "AlarmTopicArn": "${Alarms/Topic}",
         "DashboardName": "${Dashboard/Dashboard}",
+        "TransformLogName": "${Runtime/TransformLog}",
+        "ApiLogName": "${Runtime/ApiLog}",
+        "PipeLogName": "${Pipe/Log}",
+        "FirehoseLogName": "${Delivery/Log}",
     }
 
 
