@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NODE_READY := infrastructure/node_modules/.ready
 WHEELS := $(VENV)/wheels
+CLIENTS := $(VENV)/clients
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev quick test coverage package lint check docs lock bench attack deploy destroy clean
+.PHONY: help setup demo dev quick test coverage package clients lint check docs lock bench attack deploy destroy clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -62,6 +63,14 @@ coverage: setup ## Run the tests and print what they do not reach.
 package: setup ## Prove that the package runs in an empty environment, with what it declares.
 	@$(BIN)/pytest tests/test_package.py $(ARGS)
 
+clients: setup $(CLIENTS)/.ready ## Run other programs against the local stack (installs them first: 630 MB).
+	@$(BIN)/pytest tests/end_to_end/test_clients.py $(ARGS)
+
+$(CLIENTS)/.ready: $(READY) requirements-clients.txt
+	@$(BIN)/python -m venv --clear $(CLIENTS)
+	@$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-clients.txt
+	@touch $@
+
 lint: setup ## Lint, types, who imports whom, workflows, and documents that derive from the code.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -77,7 +86,7 @@ docs: setup ## Write the documents that derive from the code.
 
 # ARGS passes options on: make lock ARGS="--upgrade-package rich"
 lock: setup ## Write the requirements of development, with all that they need and its hashes.
-	@for name in dev bench attack; do \
+	@for name in dev bench attack clients; do \
 		$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-annotate --no-emit-index-url $(ARGS) \
 			--output-file requirements-$$name.txt requirements-$$name.in || exit 1; \

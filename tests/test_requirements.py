@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LOCKED = ("requirements-attack", "requirements-bench", "requirements-dev")
+LOCKED = ("requirements-attack", "requirements-bench", "requirements-clients", "requirements-dev")
 
 
 def pins(text: str) -> set[tuple[str, str]]:
