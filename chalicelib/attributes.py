@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
+from chalicelib.limits import KEY_BYTES_MAX
+
 EXPONENT_MAX = 130
 """No DynamoDB number has a larger decimal exponent
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html)."""
@@ -76,6 +78,11 @@ def is_storable(value: int | Decimal) -> bool:
     """Whether a number keeps NUMBER_RULE, in the digits that `item` writes."""
     _, digits, exponent = (exact := Decimal(value)).as_tuple()
     return isinstance(exponent, int) and len(digits) <= 38 and -130 <= exact.adjusted() <= 125
+
+
+def is_key(text: str) -> bool:
+    """Whether a table's string key may have this text."""
+    return 1 <= len(text.encode()) <= KEY_BYTES_MAX
 
 
 def _binary(value: bytes | str) -> str:

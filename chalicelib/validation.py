@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Meta, Raw, Struct, inspect
 
-from chalicelib.attributes import NUMBER_RULE, is_storable, number
+from chalicelib.attributes import NUMBER_RULE, is_key, is_storable, number
 from chalicelib.errors import FieldError, Invalid, PartitionError, TooLarge
 from chalicelib.limits import ITEM_BYTES_MAX, KEY_BYTES_MAX
 from chalicelib.partitions import encode_value
@@ -65,21 +65,21 @@ class Validator(Generic[T]):
 
     def record(self, body: bytes) -> T:
         """Return the record of a body. Raises Invalid or TooLarge."""
-        if len(body) > RECORD_BYTES_MAX:
-            raise TooLarge(_too_large("The body", len(body), RECORD_BYTES_MAX))
+        if detail := _too_large("The body", len(body), RECORD_BYTES_MAX):
+            raise TooLarge(detail)
         errors: list[FieldError] = []
         values = self._values(_parse(_OBJECT, body, "a JSON object, the record"), "#", errors)
         if errors:
             raise _invalid(errors)
         record = self._struct_type(**values)
-        if (size := _size(record)) > RECORD_BYTES_MAX:
-            raise TooLarge(_too_large("The record", size, RECORD_BYTES_MAX))
+        if detail := _too_large("The record", len(msgspec.json.encode(record)), RECORD_BYTES_MAX):
+            raise TooLarge(detail)
         return record
 
     def batch(self, body: bytes) -> list[T]:
         """Return the records of a body, all of them valid. Raises Invalid or TooLarge."""
-        if len(body) > BATCH_BYTES_MAX:
-            raise TooLarge(_too_large("The body", len(body), BATCH_BYTES_MAX))
+        if detail := _too_large("The body", len(body), BATCH_BYTES_MAX):
+            raise TooLarge(detail)
         elements = _parse(_ARRAY, body, "a JSON array of records")
         if not 1 <= len(elements) <= BATCH_RECORDS_MAX:
             raise Invalid(
@@ -101,18 +101,14 @@ class Validator(Generic[T]):
             if KEY in values:
                 place = places.setdefault(values[KEY], pointer)
                 if place != pointer:
-                    errors.append(
-                        FieldError(
-                            f"{pointer}/{KEY}",
-                            f"is the {KEY} of {place} too; a batch may write a record only once.",
-                        )
-                    )
+                    rule = f"is the {KEY} of {place} too; a batch may write a record only once."
+                    errors.append(FieldError(f"{pointer}/{KEY}", rule))
             if len(errors) >= ERRORS_MAX:
                 break
             if is_valid:
                 record = self._struct_type(**values)
-                if (size := _size(record)) > RECORD_BYTES_MAX:
-                    detail = _too_large("The record", size, RECORD_BYTES_MAX)
+                size = len(msgspec.json.encode(record))
+                if detail := _too_large("The record", size, RECORD_BYTES_MAX):
                     errors.append(FieldError(pointer, detail))
                 records.append(record)
         if errors:
@@ -152,7 +148,7 @@ class Validator(Generic[T]):
         if name == self._key:
             if value in UNADDRESSABLE_KEYS:
                 return "must not be . or .., which no path can name"
-            if not 1 <= len(value.encode()) <= KEY_BYTES_MAX:
+            if not is_key(value):
                 return f"must have 1 to {KEY_BYTES_MAX} bytes, as the table's key"
         if name in self._levels:
             try:
@@ -258,11 +254,13 @@ def _container_reader(
     element = _reader(field_type(element_type))
     bounds = _bounds(info)
     build = _KINDS_OF_TYPES[type(info)][0]
-    key_type = info.key_type if isinstance(info, inspect.DictType) else None
+    key, key_rule = int, "an index"
+    if is_map := isinstance(info, inspect.DictType):
+        key, key_rule = _scalar(info.key_type), _rule(info.key_type)
 
     def read(raw: Raw, place: str, errors: list[FieldError]) -> Any:
         content: Any = decoder.decode(raw)
-        parts: Any = enumerate(content) if key_type is None else content.items()
+        parts: Any = content.items() if is_map else enumerate(content)
         values = {}
         for name, part in parts:
             if len(errors) >= ERRORS_MAX:
@@ -270,26 +268,20 @@ def _container_reader(
             at = f"{place}/{(segment := _escaped(str(name)))}"
             broken: list[FieldError] = []
             values[name] = element(part, at, broken)
-            if key_type is not None and not _is_valid(name, key_type):
-                broken.append(FieldError(at, f"must have a name that is {_rule(key_type)}."))
+            try:
+                msgspec.convert(name, key)
+            except msgspec.ValidationError:
+                broken.append(FieldError(at, f"must have a name that is {key_rule}."))
             if broken and len(segment) > QUOTED_MAX:
                 detail = f"has a member with a name of {len(name)} characters, which "
                 broken = [FieldError(place, detail + broken[0].detail)]
             errors += broken
-        value = values if key_type is not None else build(values.values())
+        value = values if is_map else build(values.values())
         if not bounds.get("min_length", 0) <= len(value) <= bounds.get("max_length", math.inf):
             raise msgspec.ValidationError
         return value
 
     return read
-
-
-def _is_valid(name: str, key_type: inspect.Type) -> bool:
-    try:
-        msgspec.convert(name, _scalar(key_type))
-    except msgspec.ValidationError:
-        return False
-    return True
 
 
 def _scalar(info: inspect.Type) -> Any:
@@ -365,12 +357,9 @@ def _invalid(errors: Sequence[FieldError]) -> Invalid:
     return Invalid("The body breaks the rules that errors lists; nothing was written.", errors)
 
 
-def _size(record: Struct) -> int:
-    return len(msgspec.json.encode(record))
-
-
 def _too_large(subject: str, size: int, limit: int) -> str:
-    return f"{subject} has {size} bytes; {limit} are allowed."
+    """Return the reason for refusing a subject of this size, empty if it is within the limit."""
+    return f"{subject} has {size} bytes; {limit} are allowed." if size > limit else ""
 
 
 def _escaped(name: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 import msgspec
 from chalice.app import MultiDict, Request, Response
 
-from chalicelib.attributes import plain
+from chalicelib.attributes import is_key, plain
 from chalicelib.errors import Invalid, NotFound, Problem
 from chalicelib.limits import KEY_BYTES_MAX
 from chalicelib.schema import KEY
@@ -87,7 +87,7 @@ def record_id(segment: str) -> str:
         key = unquote(segment, errors="strict")
     except UnicodeDecodeError:
         raise NotFound("The id in the path is not UTF-8, so there is no such record.") from None
-    if not _possible(key):
+    if not is_key(key):
         raise NotFound(f"An id has at most {KEY_BYTES_MAX} bytes, so there is no such record.")
     return key
 
@@ -139,13 +139,9 @@ def token(after: str) -> str:
 
 def _read_token(text: str) -> str:
     (after,) = _TOKEN.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    if token(after) != text or not _possible(after):
+    if token(after) != text or not is_key(after):
         raise ValueError("no page ends like this")
     return after
-
-
-def _possible(key: str) -> bool:
-    return 1 <= len(key.encode()) <= KEY_BYTES_MAX
 
 
 def location(request: Request, record: Any) -> str:
