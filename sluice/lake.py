@@ -66,15 +66,22 @@ def keys(stack: Stack, prefix: str) -> Iterator[tuple[str, int]]:
 def read_body(stack: Stack, key: str) -> bytes:
     """Return the content of an object, unzipped. Raises DamagedError."""
     answer = stack.s3.get_object(Bucket=stack.bucket, Key=key)
-    body = answer["Body"].read(OBJECT_BYTES_MAX + 1)
+    try:
+        return unzip(answer["Body"].read(OBJECT_BYTES_MAX + 1))
+    except ValueError as reason:
+        raise _damaged(stack, key, str(reason)) from None
+
+
+def unzip(body: bytes) -> bytes:
+    """Return a body, unzipped where it is gzip. Raises ValueError with what is wrong with it."""
     if body.startswith(_GZIP):
         try:
             with gzip.GzipFile(fileobj=BytesIO(body)) as unzipped:
                 body = unzipped.read(OBJECT_BYTES_MAX + 1)
         except (OSError, EOFError, zlib.error):
-            raise _damaged(stack, key, "it is not a complete gzip file") from None
+            raise ValueError("it is not a complete gzip file") from None
     if len(body) > OBJECT_BYTES_MAX:
-        raise _damaged(stack, key, f"it has more than {OBJECT_BYTES_MAX:,} bytes")
+        raise ValueError(f"it has more than {OBJECT_BYTES_MAX:,} bytes")
     return body
 
 

@@ -1,6 +1,6 @@
 """How far a backfill is, kept in a file, so that one that was killed goes on where it was."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Lock
 
@@ -18,6 +18,11 @@ class Position(Struct, omit_defaults=True):
     items: int = 0
     """Items delivered."""
     done: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a position that no backfill notes."""
+        if self.items < 0 or (self.done and self.after is not None):
+            raise ValueError("a position is impossible")
 
 
 class _Content(Struct):
@@ -50,8 +55,16 @@ class Checkpoint:
         return cls(file, content)
 
     @classmethod
-    def load(cls, path: Path, source: str) -> "Checkpoint | None":
-        """Return the checkpoint of an earlier run of this source, if any. Raises OperationError."""
+    def load(
+        cls,
+        path: Path,
+        source: str,
+        accepts: Callable[[Mapping[str, str | None]], bool] = lambda _: True,
+    ) -> "Checkpoint | None":
+        """Return the checkpoint of an earlier run of this source, if any. Raises OperationError.
+
+        `accepts` says whether the source can go on from the places of its parts.
+        """
         file = _state_file(path)
         content = file.read()
         if content is None:
@@ -59,6 +72,10 @@ class Checkpoint:
         if content.source != source:
             raise OperationError(
                 f"{path} belongs to the backfill of {content.source}, not of {source}; {_REMEDY}"
+            )
+        if not accepts({part: position.after for part, position in content.parts.items()}):
+            raise OperationError(
+                f"{path} has positions that no backfill of {source} noted; {_REMEDY}"
             )
         return cls(file, content)
 

@@ -52,7 +52,7 @@ def checkpoint_path(folder: Path, stack: Stack, source: Source) -> Path:
 
 def open_checkpoint(path: Path, source: Source, restart: bool) -> Checkpoint:
     """Return the checkpoint to go on from. Raises OperationError for a finished backfill."""
-    checkpoint = None if restart else Checkpoint.load(path, source.identity)
+    checkpoint = None if restart else Checkpoint.load(path, source.identity, source.accepts)
     if checkpoint and checkpoint.done:
         raise OperationError(f"this backfill is finished, says {path}; start anew with --restart")
     return checkpoint or Checkpoint.begin(path, source.identity, source.parts())

@@ -4,8 +4,9 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.Ou
 """
 
 import gzip
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 SUMMARY = "manifest-summary.json"
 FILES = "manifest-files.json"
 PAGE_ITEMS = 2_000
+
+_LINE = re.compile("[0-9]{1,18}", re.ASCII)
 
 T = TypeVar("T")
 
@@ -85,6 +88,14 @@ class Export:
     def parts(self) -> list[str]:
         """Return the names of the data files."""
         return list(self._files)
+
+    def accepts(self, places: Mapping[str, str | None]) -> bool:
+        """Whether these are the export's files, and lines of theirs to go on after."""
+        return places.keys() == self._files.keys() and all(
+            after is None
+            or (_LINE.fullmatch(after) is not None and int(after) <= self._files[part])
+            for part, after in places.items()
+        )
 
     def pages(self, part: str, after: str | None) -> Iterator[Page]:
         """Yield the pages of a data file, after line `after`. Raises OperationError."""

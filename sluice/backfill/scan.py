@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.Read
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -59,6 +59,12 @@ class TableScan:
         """Return the segments, as `index/total`."""
         return [f"{index}/{self._segments}" for index in range(self._segments)]
 
+    def accepts(self, places: Mapping[str, str | None]) -> bool:
+        """Whether these are all segments of a scan, and keys of the table to go on after."""
+        segments = {f"{index}/{len(places)}" for index in range(len(places))}
+        keys = [after for after in places.values() if after is not None]
+        return places.keys() == segments and all(map(self._is_key, keys))
+
     def pages(self, part: str, after: str | None) -> Iterator[Page]:
         """Yield the pages of a segment.
 
@@ -90,6 +96,12 @@ class TableScan:
             yield Page(moment, items, _encode(last).decode() if last else None)
             if not last:
                 return
+
+    def _is_key(self, text: str) -> bool:
+        try:
+            return attributes(text).keys() == set(self._keys)
+        except (AttributeError, TypeError, ValueError):
+            return False
 
     def _read(self, request: "ScanInputTypeDef") -> tuple[int, "ScanOutputTypeDef"]:
         """Return the start of the reading in epoch milliseconds, and one page."""

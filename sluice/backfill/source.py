@@ -1,6 +1,6 @@
 """The sources of a backfill, and the change that it makes of an item."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
@@ -43,6 +43,9 @@ class Source(Protocol):
 
     def parts(self) -> list[str]:
         """Return the names of the parts to read; every item is in exactly one of them."""
+
+    def accepts(self, places: Mapping[str, str | None]) -> bool:
+        """Whether parts and the places to go on from can be of this source."""
 
     def pages(self, part: str, after: str | None) -> Iterator[Page]:
         """Yield the pages of a part, from the place where an earlier page ended."""

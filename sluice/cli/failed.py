@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from sluice.cli.command import json_option, out, print_json, progress_bar, sluice
+from sluice.cli.command import exit_incomplete, json_option, out, print_json, progress_bar, sluice
 from sluice.cli.selection import selection_options
 from sluice.recovery.quarantine import QuarantinedRecord, Selection, read_quarantine
 from sluice.stack import Stack
@@ -38,7 +38,7 @@ def failed_command(
 
     The reason names the field and the rule that the transform finds broken when it reads the record
     now, with this version of the declaration. A record without one waits for `sluice replay`.
-    Records that `sluice replay` has put are not among them.
+    Records that `sluice replay` has put are not among them. Exits 1 when an object cannot be read.
     """
     stack = Stack.named(stack_name)
     with progress_bar("reading error objects") as bar:
@@ -60,15 +60,16 @@ def failed_command(
                 "records": [_document(each, payload) for each in failed[:limit]],
             }
         )
-        return
-    out.print(_causes(failed))
-    for each in failed[:limit]:
-        _print(each, payload)
-    left = max(0, len(failed) - limit)
-    out.print(
-        f"{counted(len(failed), 'record')} in quarantine"
-        + (f", {left} not listed" if left else ""),
-    )
+    else:
+        out.print(_causes(failed))
+        for each in failed[:limit]:
+            _print(each, payload)
+        left = max(0, len(failed) - limit)
+        out.print(
+            f"{counted(len(failed), 'record')} in quarantine"
+            + (f", {left} not listed" if left else ""),
+        )
+    exit_incomplete([each.record.message for each in failed if not each.record.line])
 
 
 def _causes(failed: Sequence[QuarantinedRecord]) -> Table:

@@ -6,9 +6,7 @@ errorCode as lastErrorCode, numbers as numbers or as text
 https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion-error-handling.html).
 """
 
-import gzip
 import re
-import zlib
 from binascii import a2b_base64
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +16,7 @@ from msgspec import Struct
 
 from chalicelib.limits import PUT_RECORD_BYTES_MAX
 from chalicelib.schema import EPOCH_MS_MAX
+from sluice.lake import unzip
 
 UNREADABLE = "unreadable"
 """The error code of a line, or of a whole object, that cannot be read. AWS's codes have a dot."""
@@ -25,7 +24,6 @@ UNREADABLE = "unreadable"
 UNNAMED = "unnamed"
 """The error code of a line that names none."""
 
-_GZIP = b"\x1f\x8b"
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
 
 
@@ -46,11 +44,10 @@ class ErrorLine(Struct, frozen=True):
 
 def read_object(body: bytes) -> list[ErrorLine]:
     """Return the records of an error object, gzip or plain. Never raises for its content."""
-    if body.startswith(_GZIP):
-        try:
-            body = gzip.decompress(body)
-        except (OSError, EOFError, zlib.error):
-            return [_unreadable(0, "the object is not a complete gzip file")]
+    try:
+        body = unzip(body)
+    except ValueError as reason:
+        return [unreadable(0, str(reason))]
     lines = enumerate(body.split(b"\n"), 1)
     return [read_line(number, line) for number, line in lines if line.strip()]
 
@@ -60,7 +57,7 @@ def read_line(number: int, line: bytes) -> ErrorLine:
     try:
         document = msgspec.json.decode(line, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _unreadable(number, "the line is not a JSON object")
+        return unreadable(number, "the line is not a JSON object")
     fields = {name.casefold(): value for name, value in document.items()}
     payload = _payload(fields.get("rawdata"))
     return ErrorLine(
@@ -74,7 +71,8 @@ def read_line(number: int, line: bytes) -> ErrorLine:
     )
 
 
-def _unreadable(number: int, reason: str) -> ErrorLine:
+def unreadable(number: int, reason: str) -> ErrorLine:
+    """Return the record of a line, or with 0 of a whole object, that cannot be read."""
     return ErrorLine(line=number, code=UNREADABLE, message=reason, obstacle=reason)
 
 

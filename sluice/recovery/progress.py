@@ -16,6 +16,9 @@ from sluice.stack import Stack
 
 PROGRESS_PREFIX = REPLAYED_PREFIX + ".progress/"
 
+LINE_MAX = 10_000_000
+"""Of an error object; its lines are above a hundred bytes, and its size is bounded."""
+
 _SUFFIX = ".json"
 
 
@@ -52,13 +55,12 @@ class Progress:
             return set()
         body = self._stack.s3.get_object(Bucket=self._stack.bucket, Key=_name(key))["Body"].read()
         try:
-            note = msgspec.json.decode(body, type=Note)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            return _lines(msgspec.json.decode(body, type=Note))
+        except (ValueError, RecursionError):
             raise OperationError(
                 f"s3://{self._stack.bucket}/{_name(key)} does not say which lines were replayed; "
                 "restore its former version, or delete it to resend all of them"
             ) from None
-        return {line for first, last in note.replayed for line in range(first, last + 1)}
 
     def note(self, key: str, lines: Collection[int]) -> None:
         """Note all lines of an error object that were replayed so far."""
@@ -79,6 +81,13 @@ class Progress:
         """Remove notes whose error object is gone: a replay ended between its last two steps."""
         for key in self._noted - set(existing):
             self.forget(key)
+
+
+def _lines(note: Note) -> set[int]:
+    """Return the lines of a note. Raises ValueError for ranges that no replay noted."""
+    if not all(1 <= first <= last <= LINE_MAX for first, last in note.replayed):
+        raise ValueError("a range is impossible")
+    return {line for first, last in note.replayed for line in range(first, last + 1)}
 
 
 def _name(key: str) -> str:

@@ -7,8 +7,9 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from chalicelib.partitions import ERROR_PREFIX
-from sluice.lake import Stored, objects
-from sluice.recovery.error_lines import ErrorLine, read_object
+from sluice.errors import OperationError
+from sluice.lake import Stored, objects, read_body
+from sluice.recovery.error_lines import ErrorLine, read_object, unreadable
 from sluice.recovery.progress import Progress
 from sluice.stack import Stack
 
@@ -52,10 +53,16 @@ class ErrorObject:
 def error_objects(
     stack: Stack, stored: Iterable[Stored], progress: Progress
 ) -> Iterator[ErrorObject]:
-    """Read error objects, one at a time."""
+    """Read error objects, one at a time.
+
+    One that cannot be read, or whose note of replayed lines cannot, is a record that names it.
+    """
     for each in stored:
-        body = stack.s3.get_object(Bucket=stack.bucket, Key=each.key)["Body"].read()
-        yield ErrorObject(each, read_object(body), progress.replayed(each.key))
+        try:
+            records = read_object(read_body(stack, each.key))
+            yield ErrorObject(each, records, progress.replayed(each.key))
+        except OperationError as damaged:
+            yield ErrorObject(each, [unreadable(0, str(damaged))], set())
 
 
 @dataclass(frozen=True, slots=True)

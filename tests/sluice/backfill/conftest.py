@@ -1,6 +1,6 @@
 """What backfills are tested with: a source in memory, and a way to stop that only notes pauses."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,9 @@ class MemorySource:
 
     def parts(self) -> list[str]:
         return list(self.content)
+
+    def accepts(self, places: Mapping[str, str | None]) -> bool:
+        return places.keys() == self.content.keys()
 
     def pages(self, part: str, after: str | None) -> Iterator[Page]:
         pages = self.content[part]

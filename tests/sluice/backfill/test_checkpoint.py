@@ -32,7 +32,17 @@ def test_that_of_another_table_is_refused_with_the_remedy(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"source": "table"}', b'{"source": "\xff"}']
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"source": "table"}',
+        b'{"source": "\xff"}',
+        b'{"source": "table", "parts": {"0/1": {"items": -1}}}',
+        b'{"source": "table", "parts": {"0/1": {"after": "x", "done": true}}}',
+    ],
 )
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file.json"
@@ -57,3 +67,11 @@ def test_a_reader_finds_the_old_positions_or_the_new_and_never_a_part(tmp_path: 
         checkpoint.advance("0/1", "x" * 10_000, 1)
         assert reader.read() == old
     assert path.read_bytes() != old
+
+
+def test_positions_that_the_source_cannot_go_on_from_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    Checkpoint.begin(path, "table", ["0/1"])
+    assert Checkpoint.load(path, "table", lambda places: places == {"0/1": None})
+    with pytest.raises(OperationError, match=r"file.json has positions that no .*--restart"):
+        Checkpoint.load(path, "table", lambda _: False)

@@ -179,3 +179,12 @@ def test_a_place_that_is_not_in_s3_is_refused(stack: Stack, uri: str) -> None:
 def test_a_bucket_that_does_not_exist_is_refused(stack: Stack) -> None:
     with pytest.raises(OperationError, match="s3://no-such-bucket cannot be listed"):
         Export(stack.s3, "s3://no-such-bucket/exports/", ["id"])
+
+
+def test_only_lines_of_its_own_files_are_accepted(stack: Stack, write_export: WriteExport) -> None:
+    uri = write_export({"one.json.gz": data_file([item(1), item(2)])}, {"one.json.gz": 2})
+    export = Export(stack.s3, uri, ["id"])
+    assert [export.accepts({"one.json.gz": place}) for place in (None, "0", "2")] == [True] * 3
+    assert not any(export.accepts({"one.json.gz": place}) for place in ("3", "-1", "x", ""))
+    assert not export.accepts({"two.json.gz": None})
+    assert not export.accepts({})

@@ -233,3 +233,21 @@ def test_a_stop_ends_any_wait(scripted: Callable[..., TableScan]) -> None:
     stop.set()
     with pytest.raises(StoppedError):
         list(scripted(lambda _operation, _request: (200, PAGE), stop, capacity).pages("0/1", None))
+
+
+@pytest.mark.parametrize(
+    ("places", "is_accepted"),
+    [
+        ({"0/2": None, "1/2": '{"id":{"S":"a"}}'}, True),
+        ({"0/2": None}, False),
+        ({"0/2": None, "7/2": None}, False),
+        ({"0/1": '{"xx":{"S":"a"}}'}, False),
+        ({"0/1": '{"id":7}'}, False),
+        ({"0/1": "7"}, False),
+        ({"part": None}, False),
+    ],
+)
+def test_only_places_that_a_scan_of_the_table_notes_are_accepted(
+    table: Callable[..., TableScan], places: dict[str, str | None], is_accepted: bool
+) -> None:
+    assert table(2).accepts(places) is is_accepted

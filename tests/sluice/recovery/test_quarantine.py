@@ -1,6 +1,9 @@
 """The quarantine as it is listed."""
 
+import gzip
 from datetime import UTC, datetime
+
+import pytest
 
 from sluice.recovery.error_lines import UNREADABLE
 from sluice.recovery.quarantine import Selection, read_quarantine
@@ -70,3 +73,31 @@ def test_the_reading_is_told_object_by_object(stack: Stack, put_errors: ErrorObj
         stack, Selection(), reads_all, progress=lambda read, total: told.append((read, total))
     )
     assert told == [(1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("note", "body", "words"),
+    [
+        (None, gzip.compress(bytes(range(256)))[:20], "is damaged: it is not a complete gzip file"),
+        (b'{"replayed": [[-5, -1]]}', None, "does not say which lines were replayed; restore"),
+        (b'{"replayed": [[1, 1000000000000]]}', None, "does not say which lines were replayed"),
+        (b'{"replayed": [[3, 1]]}', None, "does not say which lines were replayed"),
+        (b"null", None, "does not say which lines were replayed"),
+    ],
+)
+def test_an_object_that_cannot_be_read_is_named_and_the_others_are_listed(
+    stack: Stack, put_errors: ErrorObjects, note: bytes | None, body: bytes | None, words: str
+) -> None:
+    put_errors(error_line(b"a", at=1), name="one")
+    key = put_errors(error_line(b"b", at=2), name="two")
+    if note is not None:
+        damaged = "errors-replayed/.progress/" + key.removeprefix("errors/") + ".json"
+        stack.s3.put_object(Bucket=stack.bucket, Key=damaged, Body=note)
+    else:
+        damaged = key
+        stack.s3.put_object(Bucket=stack.bucket, Key=damaged, Body=body or b"")
+    unread, whole = read_quarantine(stack, Selection(), reads_all)
+    assert whole.key.endswith("one")
+    assert (unread.key, unread.record.line, unread.record.code) == (key, 0, UNREADABLE)
+    assert f"s3://{stack.bucket}/{damaged} {words}" in unread.record.message
+    assert unread.record.obstacle == unread.record.message
