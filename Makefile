@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev quick test coverage package clients lint check docs lock bench attack deploy destroy clean
+.PHONY: help setup demo dev api quick test coverage package clients lint check docs lock bench attack deploy destroy clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -50,6 +50,9 @@ demo: setup ## Run the whole pipeline on this machine and show what comes out.
 
 dev: setup ## Keep the pipeline running on this machine, with the API on port 8000.
 	@$(BIN)/python -m local dev $(ARGS)
+
+api: setup ## Serve the API with your latest code beside `make dev`, on port 8001.
+	@$(BIN)/python -m local api $(ARGS)
 
 quick: setup ## Run the tests that need no stack.
 	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not slow" $(ARGS)

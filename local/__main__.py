@@ -1,5 +1,6 @@
 """`python -m local`: the demonstration, and the stack kept running for development."""
 
+import os
 import shutil
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 import click
 from rich.text import Text
 
+from local.cdk import ROOT, TOOLS
 from local.demo import demonstrate
 from local.emulator import client_environment
 from local.processes import LOOPBACK, LocalRunError, require_free
@@ -149,6 +151,20 @@ def dev(
         while True:
             supervisor.look()
             time.sleep(WATCH_SECONDS)
+
+
+@main.command()
+@port_option("--port", 8001, "Port of the API.")
+def api(port: int) -> None:
+    """Serve the API beside `dev`, on `chalice local` with the latest code, until Ctrl-C.
+
+    A plain `chalice local` does the same, but prints a traceback when the port is in use.
+    """
+    with exit_on_failure():
+        require_free({"--port": port})
+    address = ("--host", LOOPBACK, "--port", str(port))
+    command = [str(TOOLS / "chalice"), "--project-dir", str(ROOT), "local", *address]
+    os.execv(command[0], command)  # noqa: S606
 
 
 @main.command()

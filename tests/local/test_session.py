@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -142,12 +143,14 @@ def processes_of_run(mark: str) -> list[str]:
     return found
 
 
-def test_a_port_in_use_stops_dev_with_a_message() -> None:
+@pytest.mark.parametrize("command", ["dev", "api"])
+def test_a_port_in_use_stops_a_command_with_one_line(command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with started("dev", "--port", str(port)) as run:
+        with started(command, "--port", str(port)) as run:
             printed, _ = run.communicate(timeout=60)
     assert run.returncode == 1
+    assert printed.count("\n") == 1
     assert f"port {port} on 127.0.0.1 is in use" in printed
     assert "--port" in printed
     assert "Traceback" not in printed
@@ -175,6 +178,20 @@ def test_a_deployment_that_fails_shows_why(tmp_path: Path, emulator: str) -> Non
             environment,
             tmp_path / "cdk.log",
         )
+
+
+@pytest.mark.slow
+def test_the_api_is_served_by_itself_until_it_is_interrupted() -> None:
+    port = free_port()
+    with started("api", "--port", str(port)) as run:
+        while not listening(port):
+            assert run.poll() is None
+            time.sleep(0.1)
+        answer = urllib3.request("GET", f"http://127.0.0.1:{port}/openapi.json")
+        assert answer.json()["openapi"].startswith("3.1")
+        os.killpg(run.pid, signal.SIGINT)
+        run.communicate(timeout=60)
+    assert not listening(port)
 
 
 @pytest.mark.slow
