@@ -7,7 +7,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -21,6 +21,8 @@ EXPONENT_MAX = 130
 NUMBER_RULE = "at most 38 digits and a decimal exponent from -130 to 125"
 """The bounds of a number that DynamoDB stores (the same page)."""
 
+
+T = TypeVar("T")
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,37})", re.ASCII)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,200}(\.[0-9]{1,200})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
@@ -95,20 +97,33 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
     "B": _binary,
     "BOOL": bool,
     "NULL": lambda _: None,
-    "L": lambda elements: [plain_value(element) for element in elements],
-    "M": lambda elements: plain(elements),
+    "L": list,
+    "M": dict,
     "SS": sorted,
     "NS": lambda texts: sorted(map(number, texts)),
     "BS": lambda values: sorted(map(_binary, values)),
 }
 
 
-def plain_value(attribute_value: Mapping[str, Any]) -> Any:
-    """Return an attribute value as JSON can carry it: binary in base64, sets as sorted arrays."""
-    ((kind, value),) = attribute_value.items()
-    return _PLAIN[kind](value)
+def fold(attribute_value: Mapping[str, Any], convert: Callable[[str, Any], T]) -> T:
+    """Return what `convert` makes of an attribute value's type and content.
+
+    The elements of a list or map are converted before it, at any depth.
+    """
+    ((kind, content),) = attribute_value.items()
+    if kind == "L":
+        content = [fold(element, convert) for element in content]
+    elif kind == "M":
+        content = {name: fold(element, convert) for name, element in content.items()}
+    return convert(kind, content)
 
 
 def plain(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return an item as JSON can carry it, for an encoder with `decimal_format="number"`."""
-    return {name: plain_value(value) for name, value in attributes.items()}
+    """Return an item as JSON can carry it, for an encoder with `decimal_format="number"`.
+
+    Binary values are in base64, and sets are sorted arrays.
+    """
+    return {
+        name: fold(value, lambda kind, content: _PLAIN[kind](content))
+        for name, value in attributes.items()
+    }

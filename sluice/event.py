@@ -6,13 +6,14 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-dynamodb.html.
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from chalicelib.change import INPUT_TEMPLATE
+from sluice.items import converted
 
 _VARIABLE = re.compile(r"<\$\.([^<>]+)>")
 
@@ -24,7 +25,9 @@ def as_event(record: Mapping[str, Any], stream_arn: str) -> dict[str, Any]:
     change["ApproximateCreationDateTime"] = _number(created.timestamp())
     for attributes in ("Keys", "NewImage", "OldImage"):
         if attributes in change:
-            change[attributes] = {name: _value(v) for name, v in change[attributes].items()}
+            change[attributes] = {
+                name: converted(value, _TO_BASE64) for name, value in change[attributes].items()
+            }
     event = {**record, "dynamodb": change, "eventSourceARN": stream_arn}
     if identity := record.get("userIdentity"):
         event["userIdentity"] = {name[0].lower() + name[1:]: v for name, v in identity.items()}
@@ -47,15 +50,7 @@ def _number(seconds: float) -> float:
     return int(seconds) if seconds.is_integer() else seconds
 
 
-def _value(value: dict[str, Any]) -> dict[str, Any]:
-    """Return an attribute value with its bytes in base64, at any depth."""
-    for kind, content in value.items():
-        if kind == "B":
-            return {kind: b64encode(content).decode()}
-        if kind == "BS":
-            return {kind: [b64encode(element).decode() for element in content]}
-        if kind == "M":
-            return {kind: {name: _value(inner) for name, inner in content.items()}}
-        if kind == "L":
-            return {kind: [_value(inner) for inner in content]}
-    return value
+_TO_BASE64: dict[str, Callable[[Any], Any]] = {
+    "B": lambda content: b64encode(content).decode(),
+    "BS": lambda members: [b64encode(member).decode() for member in members],
+}

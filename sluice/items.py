@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from chalicelib.attributes import fold
 from chalicelib.schema import Record
 from chalicelib.types import field_types, line_values, write_fields
 
@@ -50,12 +51,11 @@ def attributes(text: str | bytes) -> Item:
 
 def converted(attribute: Attribute, converters: Mapping[str, Callable[[Any], Any]]) -> Attribute:
     """Return an attribute with the contents of some types converted, within lists and maps too."""
-    ((kind, content),) = attribute.items()
-    if kind == "L":
-        return {kind: [converted(each, converters) for each in content]}
-    if kind == "M":
-        return {kind: {name: converted(each, converters) for name, each in content.items()}}
-    return {kind: converters[kind](content)} if kind in converters else attribute
+
+    def convert(kind: str, content: Any) -> Attribute:
+        return {kind: converters[kind](content) if kind in converters else content}
+
+    return fold(attribute, convert)
 
 
 _FROM_BASE64: dict[str, Callable[[Any], Any]] = {

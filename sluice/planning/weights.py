@@ -18,6 +18,7 @@ from typing import Any
 
 from msgspec.inspect import IntType, StrType
 
+from chalicelib.attributes import fold
 from chalicelib.schema import EVENT_TIME, KEY, SITE, Record
 from chalicelib.transform import transformer
 from chalicelib.types import field_types
@@ -138,25 +139,29 @@ def item_bytes_of(item: dict[str, Any]) -> int:
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
     """
-    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+    return sum(len(name.encode()) + fold(value, _value_bytes) for name, value in item.items())
 
 
-def _value_bytes(attribute: dict[str, Any]) -> int:
-    """Return an attribute's size: a byte for two digits and one more, three for a list or a map."""
-    ((kind, value),) = attribute.items()
+def _value_bytes(kind: str, content: Any) -> int:
+    """Return an attribute's size: a byte for two digits and one more, three for a list or a map.
+
+    Of a list or map, the content holds the sizes of its elements.
+    """
     match kind:
         case "S":
-            return len(value.encode())
+            return len(content.encode())
         case "N":
-            return (len(value) + 1) // 2 + 1
-        case "SS" | "NS" | "BS":
-            return sum(_value_bytes({kind[0]: each}) for each in value)
-        case "L":
-            return 3 + sum(1 + _value_bytes(each) for each in value)
-        case "M":
-            return 3 + len(value) + item_bytes_of(value)
+            return (len(content) + 1) // 2 + 1
         case "B":
-            return len(value)
+            return len(content)
+        case "SS" | "NS" | "BS":
+            return sum(_value_bytes(kind[0], member) for member in content)
+        case "L":
+            elements: list[int] = content
+            return 3 + len(elements) + sum(elements)
+        case "M":
+            values: dict[str, int] = content
+            return 3 + sum(1 + len(name.encode()) + size for name, size in values.items())
     return 1
 
 
