@@ -16,12 +16,7 @@ from sluice.errors import OperationError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_firehose import FirehoseClient
-    from mypy_boto3_pipes import EventBridgePipesClient
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sqs import SQSClient
 
 
 @dataclass(frozen=True)
@@ -56,10 +51,15 @@ class Stack:
         except KeyError:
             raise OperationError(f"the stack {self.name} has no output {key}") from None
 
-    @cached_property
-    def s3(self) -> "S3Client":
-        """The client of the lake's bucket."""
-        return boto3.client("s3")
+    athena = cached_property(lambda _: boto3.client("athena"))
+    cloudwatch = cached_property(lambda _: boto3.client("cloudwatch"))
+    dynamodb = cached_property(lambda _: boto3.client("dynamodb"))
+    functions = cached_property(lambda _: boto3.client("lambda"))
+    glue = cached_property(lambda _: boto3.client("glue"))
+    pipes = cached_property(lambda _: boto3.client("pipes"))
+    s3 = cached_property(lambda _: boto3.client("s3"))
+    sqs = cached_property(lambda _: boto3.client("sqs"))
+    streams = cached_property(lambda _: boto3.client("dynamodbstreams"))
 
     @cached_property
     def firehose(self) -> "FirehoseClient":
@@ -73,26 +73,6 @@ class Stack:
                 "AWS_ENDPOINT_URL_FIREHOSE too, to the local Firehose that `make dev` prints"
             )
         return boto3.client("firehose")
-
-    @cached_property
-    def sqs(self) -> "SQSClient":
-        """The client of the dead-letter queue."""
-        return boto3.client("sqs")
-
-    @cached_property
-    def streams(self) -> "DynamoDBStreamsClient":
-        """The client of the table's stream."""
-        return boto3.client("dynamodbstreams")
-
-    @cached_property
-    def pipes(self) -> "EventBridgePipesClient":
-        """The client of the pipe."""
-        return boto3.client("pipes")
-
-    @cached_property
-    def cloudwatch(self) -> "CloudWatchClient":
-        """The client of metrics and alarms."""
-        return boto3.client("cloudwatch")
 
     @property
     def emulated(self) -> bool:

@@ -5,8 +5,6 @@ The declaration is this package's own: it is the deployed one where both are of 
 
 from collections.abc import Callable, Mapping
 
-import boto3
-
 from chalicelib.errors import RecordError
 from chalicelib.transform import ReaderSettings, payload_reader, settings
 from sluice.errors import OperationError
@@ -15,7 +13,7 @@ from sluice.stack import Stack
 
 def deployed_settings(stack: Stack) -> ReaderSettings:
     """Return the settings of the stack's transform. Raises OperationError without them."""
-    configuration = boto3.client("lambda").get_function_configuration(
+    configuration = stack.functions.get_function_configuration(
         FunctionName=stack.output("TransformName")
     )
     variables: Mapping[str, str] = configuration.get("Environment", {}).get("Variables", {})

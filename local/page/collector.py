@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import boto3
 import msgspec
 import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -198,7 +197,7 @@ class Collector:
         if time.monotonic() - self._catalog_at < CATALOG_SECONDS:
             return self._snapshot.catalog
         database = self._stack.output("DatabaseName")
-        tables = boto3.client("glue").get_tables(DatabaseName=database)["TableList"]
+        tables = self._stack.glue.get_tables(DatabaseName=database)["TableList"]
         self._catalog_at = time.monotonic()
         return tuple(sorted(table["Name"] for table in tables))
 

@@ -11,8 +11,6 @@ from itertools import islice
 from statistics import fmean
 from typing import Any, NamedTuple
 
-import boto3
-
 from chalicelib.change import CHANGE_TYPES
 from chalicelib.partitions import DATA_PREFIX
 from chalicelib.schema import EVENT_TIME, SITE
@@ -68,7 +66,7 @@ def from_lake(stack: Stack, problems: list[str]) -> Workload:
 def from_table(stack: Stack) -> Workload:
     """Return the workload of the stream's last day. Raises OperationError as `from_lake`."""
     name = stack.output("TableName")
-    arn = boto3.client("dynamodb").describe_table(TableName=name)["Table"].get("LatestStreamArn")
+    arn = stack.dynamodb.describe_table(TableName=name)["Table"].get("LatestStreamArn")
     if arn is None:
         raise OperationError(f"the table {name} has no stream; measure --from-lake instead")
     stream = Stream(stack.streams, arn)

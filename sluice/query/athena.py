@@ -8,8 +8,6 @@ from functools import cached_property
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
-import boto3
-
 from chalicelib.catalog import CHANGES, partition_column
 from chalicelib.schema import SITE
 from sluice.errors import OperationError
@@ -18,7 +16,6 @@ from sluice.query import emulator
 from sluice.stack import Stack
 
 if TYPE_CHECKING:
-    from mypy_boto3_athena import AthenaClient
     from mypy_boto3_athena.type_defs import QueryExecutionTypeDef, TableMetadataTypeDef
 
 QUERY_BYTES_MAX = 262_144
@@ -89,12 +86,8 @@ class Workgroup:
         return self._stack.emulated
 
     @cached_property
-    def _athena(self) -> "AthenaClient":
-        return boto3.client("athena")
-
-    @cached_property
     def _changes(self) -> "TableMetadataTypeDef":
-        return self._athena.get_table_metadata(
+        return self._stack.athena.get_table_metadata(
             CatalogName="AwsDataCatalog", DatabaseName=self._database, TableName=CHANGES
         )["TableMetadata"]
 
@@ -136,7 +129,7 @@ class Workgroup:
         """Run a query to its end. Ctrl-C stops it. Raises OperationError with why it failed."""
         if self.emulated:
             return self._run_here(sql)
-        execution = self._athena.start_query_execution(
+        execution = self._stack.athena.start_query_execution(
             QueryString=sql,
             QueryExecutionContext={"Database": self._database, "Catalog": "AwsDataCatalog"},
             WorkGroup=self._workgroup,
@@ -144,7 +137,7 @@ class Workgroup:
         try:
             ended = self._end_of(execution)
         except KeyboardInterrupt:
-            self._athena.stop_query_execution(QueryExecutionId=execution)
+            self._stack.athena.stop_query_execution(QueryExecutionId=execution)
             raise KeyboardInterrupt("the query is stopped") from None
         statistics = ended.get("Statistics", {})
         columns, rows = self._result(execution, ended.get("StatementType") == "DML")
@@ -166,7 +159,9 @@ class Workgroup:
     def _end_of(self, execution: str) -> "QueryExecutionTypeDef":
         pause = POLL_SECONDS
         while True:
-            query = self._athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]
+            query = self._stack.athena.get_query_execution(QueryExecutionId=execution)[
+                "QueryExecution"
+            ]
             match query["Status"]["State"]:
                 case "SUCCEEDED":
                     return query
@@ -182,7 +177,9 @@ class Workgroup:
 
     def _result(self, execution: str, headed: bool) -> tuple[tuple[str, ...], Iterator[Row]]:
         pages = iter(
-            self._athena.get_paginator("get_query_results").paginate(QueryExecutionId=execution)
+            self._stack.athena.get_paginator("get_query_results").paginate(
+                QueryExecutionId=execution
+            )
         )
         first = next(pages)["ResultSet"]
         columns = first["ResultSetMetadata"]["ColumnInfo"]

@@ -159,7 +159,7 @@ class CrashingStack(Stack):
     done_first: bool = False
 
     @cached_property
-    def s3(self) -> Any:
+    def s3(self) -> Any:  # type: ignore[override]
         return CrashingS3(Stack(self.name, self.outputs).s3, self.writes, self.done_first)
 
 
