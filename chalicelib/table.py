@@ -19,7 +19,7 @@ from msgspec import Struct
 from chalicelib.attributes import item
 from chalicelib.errors import FieldError, Throttled, TooLarge, Unavailable
 from chalicelib.limits import BATCH_WRITES_MAX
-from chalicelib.retry import backoff, is_throttled
+from chalicelib.retry import NO_ANSWER, backoff, is_throttled
 from chalicelib.schema import KEY
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Table:
             raise self._refusal(error) or error from None
         except exceptions.ParamValidationError:
             raise
-        except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
+        except NO_ANSWER as error:
             raise Unavailable(
                 f"DynamoDB does not answer at {self._client.meta.endpoint_url} "
                 f"({type(error).__name__}).",

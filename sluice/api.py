@@ -11,14 +11,13 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
-from chalicelib.retry import backoff
+from chalicelib.retry import is_passing_status, retrying
 from sluice.errors import OperationError
 
 ATTEMPTS = 6
 TIMEOUT_SECONDS = 30.0
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
-_PASSING = {429, 502, 503, 504}
 
 
 class Api:
@@ -38,11 +37,10 @@ class Api:
         Throttling and absence are retried with back-off. Raises OperationError when they last, and
         for any other error.
         """
-        for attempt in range(1, ATTEMPTS + 1):
+        for _ in retrying(ATTEMPTS, 0.1, 3.2, time.sleep):
             status, answer = self.send(method, path, body)
-            if status not in _PASSING:
+            if not is_passing_status(status):
                 break
-            time.sleep(backoff(attempt, first=0.1, longest=3.2))
         if status >= 400:
             detail = answer.get("detail") or answer.get("message") or answer.get("Message")
             raise OperationError(f"{method} {path} was answered {status}: {detail}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from chalicelib.limits import batch_length
-from chalicelib.retry import backoff, error_code, is_passing
+from chalicelib.retry import error_code, is_passing, retrying
 from sluice.errors import RefusedError
 from sluice.wording import counted
 
@@ -69,9 +69,7 @@ class DeliveryStream:
 
     def _put_batch(self, payloads: Sequence[bytes], waiting: list[int]) -> Iterator[list[int]]:
         refusal = None
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                self._pause(backoff(attempt, BACKOFF_SECONDS, BACKOFF_SECONDS_MAX))
+        for _ in retrying(ATTEMPTS, BACKOFF_SECONDS, BACKOFF_SECONDS_MAX, self._pause):
             try:
                 refusal = self.put_once([payloads[index] for index in waiting])
             except ClientError as error:

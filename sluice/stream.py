@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import ClientError
 
-from chalicelib.retry import error_code, is_passing
+from chalicelib.retry import REQUEST_ERRORS, error_code, is_passing
 from sluice.errors import AgedOutError, StreamGoneError, UnavailableError, explain
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _reading(stream_arn: str) -> Iterator[None]:
     """Turn what boto3 raises into the errors that matter here."""
     try:
         yield
-    except (ClientError, HTTPClientError, ConnectionError) as error:
+    except REQUEST_ERRORS as error:
         if is_passing(error):
             raise UnavailableError(
                 f"the stream {stream_arn} does not answer: {explain(error)}"

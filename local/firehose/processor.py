@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
 from chalicelib.limits import INVOCATION_BYTES_MAX
-from chalicelib.retry import backoff
+from chalicelib.retry import error_code, is_passing, is_throttled, retrying
 from local.clock import Clock
 from local.firehose import errors
 from local.firehose.config import StreamConfig
@@ -143,9 +143,8 @@ class Processor:
         Only function errors, throttling and an unreachable service are tried again; an answer that
         breaks the contract is not.
         """
-        attempts = 0
-        while True:
-            attempts += 1
+        attempts_max = self._config.processor.retries + 1
+        for attempts in retrying(attempts_max, BACKOFF_SECONDS, math.inf, self._pause):
             try:
                 payload = self._invoke(records)
             except _InvocationError as error:
@@ -156,17 +155,15 @@ class Processor:
                     len(records),
                     error.failure.code,
                 )
-                if error.retryable and attempts <= self._config.processor.retries:
-                    self._pause(backoff(attempts, BACKOFF_SECONDS, math.inf))
-                    continue
-                return self._all_failed(records, attempts, error.failure)
-            answer = TransformedBatch(attempts, self._clock.now_ms())
-            failure = judge(records, payload, answer)
-            return self._all_failed(records, attempts, failure) if failure else answer
-
-    def _all_failed(
-        self, records: Sequence[BufferedRecord], attempts: int, failure: RecordFailure
-    ) -> TransformedBatch:
+                failure = error.failure
+                if not error.retryable:
+                    break
+            else:
+                answer = TransformedBatch(attempts, self._clock.now_ms())
+                if (broken := judge(records, payload, answer)) is None:
+                    return answer
+                failure = broken
+                break
         failed = [(record, failure) for record in records]
         return TransformedBatch(attempts, self._clock.now_ms(), failed=failed)
 
@@ -195,15 +192,13 @@ class Processor:
 
 
 def _refusal(error: ClientError) -> _InvocationError:
-    code = error.response["Error"]["Code"]
-    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    if code == "TooManyRequestsException" or status == 429:
+    if is_throttled(error):
         return _InvocationError(errors.INVOKE_LIMIT_EXCEEDED, retryable=True)
-    if code == "ResourceNotFoundException":
+    if error_code(error) == "ResourceNotFoundException":
         return _InvocationError(errors.FUNCTION_NOT_FOUND, retryable=False)
-    if status == 403:
+    if error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
         return _InvocationError(errors.INVOKE_ACCESS_DENIED, retryable=False)
-    return _InvocationError(errors.INVOKE_FAILED, retryable=status >= 500)
+    return _InvocationError(errors.INVOKE_FAILED, retryable=is_passing(error))
 
 
 def judge(

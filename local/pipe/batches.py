@@ -10,9 +10,9 @@ import logging
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import ClientError
 
-from chalicelib.retry import backoff, error_code
+from chalicelib.retry import REQUEST_ERRORS, backoff, error_code
 from local.clock import Clock
 from local.pipe.change import PipedChange
 from local.pipe.dead_letter import Condition, DeadLetterQueue
@@ -123,7 +123,7 @@ class BatchDelivery:
         while True:
             try:
                 return self._target.put_once(payloads)
-            except (ClientError, HTTPClientError, ConnectionError) as error:
+            except REQUEST_ERRORS as error:
                 if isinstance(error, ClientError) and error_code(error) != INTERNAL_FAILURE:
                     details = error.response["Error"]
                     reason = f"{details['Code']}: {details['Message']}"

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
+from chalicelib.retry import REQUEST_ERRORS
 from local.pipe.change import PipedChange
 from local.pipe.definition import PipeDefinition
 from sluice.errors import UnavailableError
@@ -62,7 +62,7 @@ class DeadLetterQueue:
             self._client.send_message(
                 QueueUrl=self._queue_url, MessageBody=msgspec.json.encode(message).decode()
             )
-        except (ClientError, HTTPClientError, ConnectionError) as error:
+        except REQUEST_ERRORS as error:
             raise UnavailableError(f"{self._queue_name}: {error}") from error
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import ClientError
 
-from chalicelib.retry import backoff, error_code, is_passing, is_throttled
+from chalicelib.retry import REQUEST_ERRORS, error_code, is_passing, is_throttled, retrying
 from sluice.backfill.capacity import ReadCapacity
 from sluice.backfill.source import Page, SourceItem
 from sluice.backfill.stop import Stop
@@ -105,28 +105,30 @@ class TableScan:
 
     def _read(self, request: "ScanInputTypeDef") -> tuple[int, "ScanOutputTypeDef"]:
         """Return the start of the reading in epoch milliseconds, and one page."""
-        for attempt in range(1, ATTEMPTS + 1):
+        for _ in retrying(
+            ATTEMPTS,
+            BACKOFF_SECONDS,
+            BACKOFF_SECONDS_MAX,
+            lambda longest: self._stop.pause(random.uniform(0, longest)),  # noqa: S311
+        ):
             while (delay := self._capacity.delay()) > 0:
                 self._stop.pause(delay)
             request["Limit"] = self._capacity.page_items
             moment = time.time_ns() // 1_000_000
             try:
                 answer = self._client.scan(**request)
-            except ClientError as error:
+            except REQUEST_ERRORS as error:
                 if not is_passing(error):
                     raise
-                if is_throttled(error):
-                    self._capacity.throttled()
-                reason = error_code(error)
-            except (HTTPClientError, ConnectionError) as error:
                 reason = type(error).__name__
+                if isinstance(error, ClientError):
+                    reason = error_code(error)
+                    if is_throttled(error):
+                        self._capacity.throttled()
             else:
                 units = answer["ConsumedCapacity"].get("CapacityUnits", 0)
                 self._capacity.spent(units, answer["ScannedCount"])
                 return moment, answer
-            self._stop.pause(
-                random.uniform(0, backoff(attempt, BACKOFF_SECONDS, BACKOFF_SECONDS_MAX))  # noqa: S311
-            )
         raise OperationError(
             f"the table {self._name} could not be read {ATTEMPTS} times in a row: {reason}; "
             "run again to go on, with a lower --read-capacity if the table is throttled"

@@ -10,7 +10,7 @@ from botocore.exceptions import (
     NoCredentialsError,
 )
 
-from chalicelib.retry import backoff, is_passing, is_throttled
+from chalicelib.retry import backoff, is_passing, is_throttled, retrying
 
 
 def refusal(code: str, status: int) -> ClientError:
@@ -35,3 +35,10 @@ def test_no_waiting_helps_against_a_mistake() -> None:
 @pytest.mark.parametrize(("retry", "seconds"), [(1, 0.2), (2, 0.4), (5, 3.2), (6, 5), (10_000, 5)])
 def test_each_wait_is_twice_the_last_up_to_the_longest(retry: int, seconds: float) -> None:
     assert backoff(retry, 0.2, 5) == seconds
+
+
+def test_each_retry_follows_a_pause_and_the_last_is_followed_by_none() -> None:
+    pauses: list[float] = []
+    attempts = [(attempt, len(pauses)) for attempt in retrying(4, 0.2, 0.5, pauses.append)]
+    assert attempts == [(1, 0), (2, 1), (3, 2), (4, 3)]
+    assert pauses == [0.2, 0.4, 0.5]
