@@ -82,7 +82,7 @@ class PageRoutes:
                 Route("/broken", self._action(self._break), methods=["POST"]),
                 Route("/seed", self._action(self._seed), methods=["POST"]),
                 Route("/replay", self._action(self._replay), methods=["POST"]),
-                Route("/query", self._action(self._query), methods=["POST"]),
+                Route("/query", self._action(self._query, is_stoppable=True), methods=["POST"]),
                 Route("/queries", self._saved_query),
                 Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
             ],
@@ -176,8 +176,13 @@ class PageRoutes:
         saved = self._queries().get(request.query_params.get("name", ""))
         return self._html("sql", sql=saved.sql.strip() if saved else "")
 
-    def _action(self, act: Action) -> Callable[[Request], Awaitable[Response]]:
-        """Return an endpoint that passes the fields of a posted form to an action."""
+    def _action(
+        self, act: Action, is_stoppable: bool = False
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Return an endpoint that passes the fields of a posted form to an action.
+
+        One that is stoppable ends when the browser waits no more.
+        """
 
         async def endpoint(request: Request) -> Response:
             body = bytearray()
@@ -188,7 +193,8 @@ class PageRoutes:
                         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                         f"The form has more than {BODY_BYTES_MAX:,} bytes.",
                     )
-            return await act(dict(parse_qsl(body.decode(errors="replace"))))
+            values = dict(parse_qsl(body.decode(errors="replace")))
+            return await (while_connected(request, act(values)) if is_stoppable else act(values))
 
         return endpoint
 
@@ -202,6 +208,24 @@ class PageRoutes:
 
     def _html(self, name: str, status: int = HTTPStatus.OK, /, **values: Any) -> Response:
         return HTMLResponse(self._views.render(name, **values), status)
+
+
+async def while_connected(request: Request, work: Awaitable[Response]) -> Response:
+    """Return what the work answers. It ends with the browser's wait: its tab closed or reloaded.
+
+    The request's body must be read before.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(request.receive())
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return await working
+        return Response(status_code=HTTPStatus.REQUEST_TIMEOUT)
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.wait({working, leaving})
 
 
 class PageServer(uvicorn.Server):

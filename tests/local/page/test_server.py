@@ -1,5 +1,6 @@
 """The contents, the events and the actions of the page, over HTTP."""
 
+import asyncio
 import re
 import time
 from collections.abc import Iterator
@@ -8,8 +9,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 
-from local.page.server import BODY_BYTES_MAX
+from local.page.server import BODY_BYTES_MAX, while_connected
 from local.page.snapshot import (
     Buffer,
     FirehoseStatus,
@@ -161,3 +164,26 @@ def test_a_body_that_is_too_large_is_refused_with_the_limit(post: Any) -> None:
     answer = post("/query", {"sql": "x" * (BODY_BYTES_MAX + 1)})
     assert answer.status == 413
     assert f"{BODY_BYTES_MAX:,} bytes" in answer.data.decode()
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_query_ends_when_the_browser_waits_no_more(leaves: bool) -> None:
+    events: list[str] = []
+
+    async def work() -> Response:
+        try:
+            await (asyncio.Event().wait() if leaves else asyncio.sleep(0))
+        except asyncio.CancelledError:
+            events.append("stopped")
+            raise
+        return Response("answer")
+
+    async def receive() -> dict[str, Any]:
+        if not leaves:
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    request = Request({"type": "http", "headers": []}, receive)
+    answer = asyncio.run(while_connected(request, work()))
+    assert events == (["stopped"] if leaves else [])
+    assert answer.status_code == (408 if leaves else 200)

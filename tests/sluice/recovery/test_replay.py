@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sluice.errors import OperationError, RefusedError
+from sluice.errors import RefusedError
 from sluice.recovery.progress import PROGRESS_PREFIX, ranges
 from sluice.recovery.quarantine import Selection, read_quarantine
 from sluice.recovery.replay import Replayed, replay
@@ -194,16 +194,20 @@ def test_an_object_brought_back_by_hand_is_put_again(
     assert replayed(stack).accepted == 1
 
 
-@pytest.mark.parametrize("content", [b"{", b'{"replayed": "\xff"}'])
-def test_a_note_that_cannot_be_read_stops_the_replay_before_it_puts_twice(
+@pytest.mark.parametrize("content", [b"{", b'{"replayed": "\xff"}', b'{"replayed": [[-5, -1]]}'])
+def test_an_object_whose_note_cannot_be_read_is_not_put_twice_and_the_others_go_on(
     stack: Stack, put_errors: ErrorObjects, firehose_server: FakeFirehose, content: bytes
 ) -> None:
     put_errors(error_line(b"a"))
+    put_errors(error_line(b"b"), name="other.gz")
     note = f"{PROGRESS_PREFIX}processing-failed/2026/01/02/object.gz.json"
     stack.s3.put_object(Bucket=stack.bucket, Key=note, Body=content)
-    with pytest.raises(OperationError, match=r"object\.gz\.json does not say which lines"):
-        replayed(stack)
-    assert not firehose_server.batches
+    counts = replayed(stack)
+    assert firehose_server.taken == [b"b"]
+    assert (counts.accepted, counts.moved) == (1, 1)
+    ((reason, count),) = counts.obstacles.items()
+    assert count == 1
+    assert f"s3://{stack.bucket}/{note} does not say which lines were replayed" in reason
 
 
 def test_an_empty_error_object_moves(
