@@ -1,9 +1,11 @@
 """The saved queries: the `.sql` files of `saved/`, read here for the command, the page and Athena.
 
-A file's first comment describes the query. A comment `sluice: NAME` is a directive, one of
-DIRECTIVES; no other comment means anything.
+A comment `sluice: NAME` is a directive, one of DIRECTIVES. A comment that begins with the word
+"sluice", or has "sluice:" within it, must be one: anything else would be ignored in silence. The
+first other comment describes the query; the rest mean nothing.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,9 @@ FILTER_ANSWER = "filter-answer"
 """Reading only a part of the lake could make the answer wrong, so the options filter the answer."""
 
 DIRECTIVES = {FILTER_ANSWER}
+
+_MEANT = re.compile(r"sluice\b|.*\bsluice\s*:", re.IGNORECASE | re.DOTALL)
+_DIRECTIVE = re.compile(r"sluice\s*:\s*(\S+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +63,15 @@ def _read(file: Path) -> SavedQuery:
     tokens = tokenize(sql)
     if not tokens:
         raise OperationError(f"{file.name} holds no SQL, or has a quote that is not closed")
-    comments = [comment.strip() for token in tokens for comment in token.comments]
-    directives = {
-        name.strip()
-        for prefix, colon, name in (comment.partition(":") for comment in comments)
-        if prefix.lower() == "sluice" and colon
-    }
-    if unknown := directives - DIRECTIVES:
-        raise OperationError(
-            f"{file.name} has the unknown directive {', '.join(sorted(unknown))}; "
-            f"there is {', '.join(sorted(DIRECTIVES))}"
-        )
-    return SavedQuery(file.stem, comments[0] if comments else "", sql, frozenset(directives))
+    directives, notes = set(), []
+    for comment in (comment.strip() for token in tokens for comment in token.comments):
+        if not _MEANT.match(comment):
+            notes.append(comment)
+        elif (spelled := _DIRECTIVE.fullmatch(comment)) and spelled[1] in DIRECTIVES:
+            directives.add(spelled[1])
+        else:
+            raise OperationError(
+                f"{file.name} has the unknown directive {comment!r}; a directive is a comment of "
+                f"its own, `sluice: NAME`, and the names are {', '.join(sorted(DIRECTIVES))}"
+            )
+    return SavedQuery(file.stem, notes[0] if notes else "", sql, frozenset(directives))

@@ -36,14 +36,27 @@ def test_a_query_comes_with_what_its_comments_say(tmp_path: Path) -> None:
     assert query.prepared == query.sql.replace("= :key", "= ?")
 
 
+def test_a_directive_is_not_the_description_wherever_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "mine.sql").write_text("-- sluice: filter-answer\n-- Mine.\nSELECT 1")
+    (tmp_path / "none.sql").write_text("-- sluice: filter-answer\nSELECT 1")
+    mine, none = saved_queries(tmp_path).values()
+    assert none.description == ""
+    assert mine.description == "Mine."
+    assert mine.directives == DIRECTIVES
+
+
 @pytest.mark.parametrize(
     ("sql", "refusal"),
     [
         (
             "-- Mine.\n-- sluice: filter_answer\nSELECT 1",
-            "mine.sql has the unknown directive filter_answer; there is filter-answer",
+            "mine.sql has the unknown directive 'sluice: filter_answer'; .* are filter-answer",
         ),
-        ("SELECT 1 /*sluice:*/", "unknown directive"),
+        ("SELECT 1 /*sluice:*/", "unknown directive 'sluice:'"),
+        ("-- Mine.\n-- sluice filter-answer\nSELECT 1", "directive 'sluice filter-answer'"),
+        ("-- Mine.\n-- note: sluice: bogus\nSELECT 1", "directive 'note: sluice: bogus'"),
+        ("/* Mine.\nsluice: filter-answer */ SELECT 1", "a comment of its own"),
+        ("-- sluice: filter-answer here\nSELECT 1", "unknown directive"),
         ("SELECT 'unfinished", "quote that is not closed"),
         ("-- Nothing.", "holds no SQL"),
     ],
