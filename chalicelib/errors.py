@@ -1,14 +1,40 @@
-"""The exceptions of all that ships to Lambda.
+"""Every exception of the project, and those of all that ships to Lambda.
 
-RecordError                 a record that the lake cannot hold: the transform fails only it
-├── ChangeError             it cannot be read as a change of the table
-└── PartitionError          a value cannot name a partition
-Problem                     a reason for refusing a request, with the status of the API's answer
-├── Invalid                 a body or parameter breaks a rule
-├── TooLarge                a body or a record is above its limit
-├── NotFound                there is no such record
-└── Unavailable             the table cannot serve now
-    └── Throttled           DynamoDB takes no more requests for now
+SluiceError                         an error of ours; its message is for a person to read
+├── RecordError                     a record that the lake cannot hold: the transform fails only it
+│   ├── ChangeError                 it cannot be read as a change of the table
+│   └── PartitionError              a value cannot name a partition
+├── Problem                         a reason for refusing a request, with the answer's status
+│   ├── Invalid                     a body or parameter breaks a rule
+│   ├── TooLarge                    a body or a record is above its limit
+│   ├── NotFound                    there is no such record
+│   └── Unavailable                 the table cannot serve now
+│       └── Throttled               DynamoDB takes no more requests for now
+├── OperationError                  an operation cannot be done
+│   ├── DamagedError                an object of the bucket is not what Firehose writes
+│   ├── RefusedError                Firehose refused records at every attempt
+│   ├── UnavailableError            a service does not answer now, or asks to slow down
+│   ├── UnreachedError              the stream has the changes, and gave too few of them
+│   ├── StreamGoneError             the table's stream cannot be read, now or later
+│   │   └── AgedOutError            the stream no longer has the place that was asked for
+│   ├── ConfigError                 a delivery stream that the local Firehose cannot run
+│   ├── JournalError                a journal of the local Firehose that cannot be used
+│   └── DefinitionError             a pipe that AWS would refuse, or that the local one cannot run
+│       ├── FilterError             a filter of it
+│       └── TemplateError           its input template
+├── StoppedError                    a backfill was asked to end
+├── PlanError                       a workload or settings that cannot be planned
+├── SettingsError                   settings that cannot be deployed
+├── PackagingError                  the functions' package cannot be built
+├── NotAskedError                   AWS could not be asked about the table to follow
+├── LocalRunError                   the local run cannot go on
+├── CommandError                    a command that the page ran has failed
+│   └── ArgumentError               a value cannot be passed to a command
+├── WireError                       a request that the local Firehose refuses, with AWS's code
+├── PrefixError                     a prefix that cannot be evaluated
+├── ColumnTypeError                 a column's type that the local Firehose cannot convert to
+├── ColumnMismatchError             a value that its column cannot hold
+└── TransformationFailed            a record for which the local pipe's payload would be invalid
 
 A type or layout that cannot be stored raises Python's own TypeError when it is declared.
 """
@@ -19,7 +45,11 @@ from http import HTTPStatus
 import msgspec
 
 
-class RecordError(ValueError):
+class SluiceError(Exception):
+    """An error of this project; the message is for a person to read."""
+
+
+class RecordError(SluiceError):
     """A record that cannot be stored; the message names the part and the rule, never a value."""
 
 
@@ -43,7 +73,7 @@ class FieldError(msgspec.Struct, frozen=True):
     detail: str
 
 
-class Problem(Exception):  # noqa: N818 - the word of RFC 9457
+class Problem(SluiceError):  # noqa: N818 - the word of RFC 9457
     """A reason for refusing a request, answered with this status."""
 
     def __init__(

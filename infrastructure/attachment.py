@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from constructs import IConstruct
 from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
 
+from chalicelib.errors import SluiceError
 from chalicelib.schema import KEY
 from infrastructure.settings import ExistingTable
 
@@ -19,7 +20,7 @@ VIEW_TYPE = "NEW_AND_OLD_IMAGES"
 CLIENT_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
 
 
-class NotAskedError(Exception):
+class NotAskedError(SluiceError):
     """AWS could not be asked; the message says why."""
 
 

@@ -18,6 +18,7 @@ from chalice.cdk import Chalice
 from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from constructs import Construct
 
+from chalicelib.errors import SluiceError
 from infrastructure.settings import Target
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -30,7 +31,7 @@ FUNCTION_FOLDER = "/var/task"
 (https://docs.aws.amazon.com/lambda/latest/dg/python-package.html)."""
 
 
-class PackagingError(RuntimeError):
+class PackagingError(SluiceError):
     """A requirement of the functions is not to be had; the message says which."""
 
     def __init__(self, reason: str) -> None:

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from chalicelib.catalog import partition_columns, partition_levels
 from chalicelib.change import CHANGE_TYPES
-from chalicelib.errors import PartitionError
+from chalicelib.errors import PartitionError, SluiceError
 from chalicelib.limits import BUFFER_MEGABYTES, BUFFER_SECONDS, ITEM_BYTES_MAX
 from chalicelib.partitions import encode_value, layout_errors
 from chalicelib.schema import LAYOUT, SITE
@@ -38,7 +38,7 @@ LogDays = Literal[_LogDaysOfTwoYears, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
 (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html)."""
 
 
-class SettingsError(ValueError):
+class SettingsError(SluiceError):
     """Settings that cannot be deployed; the message has a line for every one of them."""
 
     def __init__(self, errors: Sequence[str]) -> None:

@@ -19,6 +19,8 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
+from chalicelib.errors import SluiceError
+
 LOOPBACK = "127.0.0.1"
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
@@ -26,7 +28,7 @@ LINE_CHARACTERS_MAX = 300
 """Of a log's last line that is repeated in a message."""
 
 
-class LocalRunError(Exception):
+class LocalRunError(SluiceError):
     """The reason why the local run cannot go on, and the remedy, in words for a person."""
 
 

@@ -1,16 +1,4 @@
-"""The errors of operations, and the sentence that a person reads for each.
-
-OperationError              an operation cannot be done; the message says why, and what to do
-├── DamagedError            an object of the bucket is not what Firehose writes
-├── RefusedError            Firehose refused records however often they were put
-├── UnreachedError          a range of changes does not come to its end
-├── UnavailableError        a service does not answer, or asks to slow down: worth another try
-└── StreamGoneError         the table's stream cannot be read, now or later
-    └── AgedOutError        the stream no longer has the place that was asked for
-StoppedError                a backfill was asked to end
-
-The errors of the local pipe and of the local Firehose derive from OperationError too.
-"""
+"""The errors of operations, and the sentence that a person reads for each."""
 
 from botocore.exceptions import (
     ClientError,
@@ -22,8 +10,10 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from chalicelib.errors import SluiceError
 
-class OperationError(Exception):
+
+class OperationError(SluiceError):
     """Why an operation cannot be done, and the remedy, in words for a person."""
 
 
@@ -51,7 +41,7 @@ class AgedOutError(StreamGoneError):
     """The stream no longer has the shard, or the change, that was asked for."""
 
 
-class StoppedError(Exception):
+class StoppedError(SluiceError):
     """The backfill is to end now; what is delivered is noted."""
 
 

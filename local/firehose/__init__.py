@@ -6,11 +6,4 @@ documents for streams with direct put, a Lambda processor and dynamic partitioni
 Not as on AWS: nobody is throttled or authenticated; an object that S3 refuses is retried until the
 server stops, not for 24 hours; buffered records survive a kill only with a journal, and then may be
 delivered twice; a stream's configuration is read when the server starts.
-
-OperationError
-├── ConfigError         a stream that this server cannot run
-└── JournalError        a journal that cannot be used
-WireError               a refused request, with AWS's error code
-PrefixError             a prefix that cannot be evaluated; a reason of a ConfigError
-ColumnTypeError         a column that cannot be converted to; a reason of a ConfigError
 """

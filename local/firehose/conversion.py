@@ -17,6 +17,7 @@ import pyarrow as arrow
 from msgspec import Raw
 from pyarrow import parquet
 
+from chalicelib.errors import SluiceError
 from local.firehose.errors import CatalogTable, ConversionFailure
 
 ColumnTypes = Callable[[str, str], Mapping[str, str]]
@@ -27,7 +28,7 @@ ReadValue = Callable[[Raw], Any]
 """From a value's JSON to the value. Raises ValueError or ArithmeticError for any other type."""
 
 
-class ColumnTypeError(ValueError):
+class ColumnTypeError(SluiceError):
     """A type of column that is not converted here."""
 
 
@@ -152,7 +153,7 @@ class Parquet:
         return row
 
 
-class ColumnMismatchError(Exception):
+class ColumnMismatchError(SluiceError):
     """A value that its column cannot hold; the message names both, and not the value."""
 
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from chalicelib.errors import SluiceError
+
 RANDOM_LENGTH = 11
 
 _HOLE = re.compile(r"!\{([^}]*)\}")
@@ -19,7 +21,7 @@ _DATE_TOKEN = re.compile(r"'((?:[^']|'')*)'|(([A-Za-z])\3*)|([^A-Za-z'#{}\[\]]+)
 _DATE_FIELDS = {"y": "year", "M": "month", "d": "day", "H": "hour", "m": "minute", "s": "second"}
 
 
-class PrefixError(ValueError):
+class PrefixError(SluiceError):
     """A prefix that Firehose refuses, or that this server cannot evaluate."""
 
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from chalicelib.errors import SluiceError
 from chalicelib.limits import PUT_BYTES_MAX, PUT_RECORD_BYTES_MAX, PUT_RECORDS_MAX
 from local.firehose.ledger import JournalError
 from local.firehose.stream import LocalStream
@@ -27,7 +28,7 @@ BODY_BYTES_MAX = 16 * 1024 * 1024
 _TARGET = "Firehose_20150804."
 
 
-class WireError(Exception):
+class WireError(SluiceError):
     """A refused request: AWS's error code, and a message without payload."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from chalicelib.errors import SluiceError
 from local.cdk import ROOT
 
 SECONDS_MAX = 300.0
@@ -15,7 +16,7 @@ ARGUMENT_BYTES_MAX = 100_000
 """Of one argument; Linux gives a program no more than 131,072 bytes in one."""
 
 
-class CommandError(Exception):
+class CommandError(SluiceError):
     """A command that failed; the message is its own, for a person to read."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from chalicelib.errors import SluiceError
 from local.pipe.definition import DefinitionError, PipeDefinition
 
 _VARIABLE = re.compile(r"<(\$[^<>]*|aws\.pipes\.[^<>]*)>")
@@ -30,7 +31,7 @@ class TemplateError(DefinitionError):
     """A template that this pipe does not accept; the message names the place and the rule."""
 
 
-class TransformationFailed(Exception):  # noqa: N818 - the name of the event in Pipes' logs
+class TransformationFailed(SluiceError):  # noqa: N818 - the name of the event in Pipes' logs
     """A record whose payload would be invalid. The message never holds its values."""
 
 

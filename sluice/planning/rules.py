@@ -9,10 +9,12 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
+from chalicelib.errors import SluiceError
+
 Note = TypeVar("Note")
 
 
-class PlanError(ValueError):
+class PlanError(SluiceError):
     """A workload or settings that cannot be planned; the message has a line for every reason."""
 
     def __init__(self, errors: Sequence[str]) -> None:
