@@ -37,6 +37,9 @@ BODY_BYTES_MAX = 1024 * 1024
 SEED_RECORDS = 200
 STOP_SECONDS = 5
 
+QUERY_SECONDS = 50
+"""Of a query at most: the page's script waits a minute for an answer."""
+
 BROKEN = b'{"this": "is not a change of the table"}'
 """A record that the transform cannot read, and so answers with ProcessingFailed."""
 
@@ -166,7 +169,9 @@ class PageRoutes:
         options = [f"--{name}={values[name]}" for name in ("site", "key") if values.get(name)]
         try:
             answer = await self._sluice.run(
-                "query", "--json", *options, question, standard_input="" if is_saved else sql
+                *("query", "--json", "--max-seconds", str(QUERY_SECONDS)),
+                *(*options, question),
+                standard_input="" if is_saved else sql,
             )
         except CommandError as error:
             return self._refused(HTTPStatus.BAD_REQUEST, str(error))
