@@ -41,6 +41,10 @@ class AgedOutError(StreamGoneError):
     """The stream no longer has the shard, or the change, that was asked for."""
 
 
+class TransformationFailed(SluiceError):  # noqa: N818 - the name of the event in Pipes' logs
+    """A record whose payload would be invalid. The message never holds its values."""
+
+
 class StoppedError(SluiceError):
     """The backfill is to end now; what is delivered is noted."""
 

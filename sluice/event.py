@@ -13,9 +13,16 @@ from typing import Any
 import msgspec
 
 from chalicelib.change import INPUT_TEMPLATE
+from sluice.errors import TransformationFailed
 from sluice.items import converted
 
-_VARIABLE = re.compile(r"<\$\.([^<>]+)>")
+VARIABLE = re.compile(r"<(\$[^<>]*|aws\.pipes\.[^<>]*)>")
+"""A variable of a template: a path of the event, or one that Pipes reserves."""
+
+MISSING = object()
+"""The value of a path that an event lacks."""
+
+encode = msgspec.json.Encoder().encode
 
 
 def as_event(record: Mapping[str, Any], stream_arn: str) -> dict[str, Any]:
@@ -29,21 +36,46 @@ def as_event(record: Mapping[str, Any], stream_arn: str) -> dict[str, Any]:
                 name: converted(value, _TO_BASE64) for name, value in change[attributes].items()
             }
     event = {**record, "dynamodb": change, "eventSourceARN": stream_arn}
-    if identity := record.get("userIdentity"):
+    if identity := event.pop("userIdentity", None):
         event["userIdentity"] = {name[0].lower() + name[1:]: v for name, v in identity.items()}
     return event
 
 
 def render(event: Mapping[str, Any], template: str = INPUT_TEMPLATE) -> bytes:
-    """Return what a template of top-level paths makes of an event; a missing one becomes ""."""
-    return _VARIABLE.sub(
-        lambda path: msgspec.json.encode(event.get(path[1], "")).decode(), template
-    ).encode()
+    """Return what a template of top-level paths makes of an event. Raises TransformationFailed."""
+
+    def value(variable: re.Match[str]) -> str:
+        return unquoted(variable[1], event.get(variable[1].removeprefix("$."), MISSING)).decode()
+
+    return VARIABLE.sub(value, template).encode()
+
+
+def unquoted(variable: str, value: Any) -> bytes:
+    """Return what Pipes writes for a variable that is not within quotes.
+
+    Raises TransformationFailed for a value of which AWS does not document that.
+    """
+    if value is MISSING:
+        return b'""'
+    if value is None:
+        raise undocumented(variable, "is null")
+    text = encode(value)
+    if isinstance(value, str) and b"\\" in text:
+        raise undocumented(variable, "is a text with a quote, a backslash or a control character")
+    return text
+
+
+def undocumented(variable: str, case: str) -> TransformationFailed:
+    """Return the error for a value that nobody knows the spelling of."""
+    return TransformationFailed(
+        f"<{variable}> {case}: AWS does not document what Pipes makes of that, so it is not guessed"
+    )
 
 
 def template_paths(template: str) -> list[str]:
     """Return the paths that a template names, in order."""
-    return _VARIABLE.findall(template)
+    names: list[str] = VARIABLE.findall(template)
+    return [name.removeprefix("$.") for name in names if name.startswith("$.")]
 
 
 def _number(seconds: float) -> float:

@@ -20,8 +20,8 @@ from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
 from local.pipe.filter import compile_filters
 from local.pipe.status import ShardStatus, Status, StatusFile
-from local.pipe.template import Template, TransformationFailed
-from sluice.errors import OperationError, StreamGoneError, UnavailableError
+from local.pipe.template import Template
+from sluice.errors import OperationError, StreamGoneError, TransformationFailed, UnavailableError
 from sluice.event import as_event
 from sluice.firehose import DeliveryStream
 from sluice.stream import Shard, ShardReader, Stream

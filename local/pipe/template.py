@@ -12,27 +12,19 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.errors import SluiceError
 from local.pipe.definition import DefinitionError, PipeDefinition
+from sluice.errors import TransformationFailed
+from sluice.event import MISSING, VARIABLE, encode, undocumented, unquoted
 
-_VARIABLE = re.compile(r"<(\$[^<>]*|aws\.pipes\.[^<>]*)>")
 _PATH = re.compile(r"\$((?:\.[A-Za-z0-9_/-]+|\[[0-9]{1,9}\])+)")
 _STEP = re.compile(r"\.([A-Za-z0-9_/-]+)|\[([0-9]+)\]")
 _UNKNOWN_VARIABLE = re.compile(r"<[A-Za-z$][^<>\s]*>")
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _EVENTS = ("aws.pipes.event", "aws.pipes.event.json")
 
-_MISSING = object()
-
-encode = msgspec.json.Encoder().encode
-
 
 class TemplateError(DefinitionError):
     """A template that this pipe does not accept; the message names the place and the rule."""
-
-
-class TransformationFailed(SluiceError):  # noqa: N818 - the name of the event in Pipes' logs
-    """A record whose payload would be invalid. The message never holds its values."""
 
 
 _Value = Callable[[Mapping[str, Any], float], Any]
@@ -75,10 +67,10 @@ class Template:
                 out.append(_quoted(part.name, value))
                 if isinstance(value, str) and b"\\" in encode(value):
                     risky = part.name
-            elif value is _MISSING and self._bare:
-                raise _undocumented(part.name, "is all of the template and missing")
+            elif value is MISSING and self._bare:
+                raise undocumented(part.name, "is all of the template and missing")
             else:
-                out.append(_unquoted(part.name, value))
+                out.append(unquoted(part.name, value))
         out.append(self._tail)
         payload = b"".join(out)
         if risky is not None and not _is_json(payload):
@@ -89,31 +81,14 @@ class Template:
         return payload
 
 
-def _unquoted(name: str, value: Any) -> bytes:
-    if value is _MISSING:
-        return b'""'
-    if value is None:
-        raise _undocumented(name, "is null")
-    text = encode(value)
-    if isinstance(value, str) and b"\\" in text:
-        raise _undocumented(name, "is a text with a quote, a backslash or a control character")
-    return text
-
-
 def _quoted(name: str, value: Any) -> bytes:
-    if value is _MISSING:
+    if value is MISSING:
         return b""
     if isinstance(value, str):
         return value.encode()
     if value is None or isinstance(value, dict | list):
-        raise _undocumented(name, "is not a text, number or boolean, and is within quotes")
+        raise undocumented(name, "is not a text, number or boolean, and is within quotes")
     return encode(value)
-
-
-def _undocumented(name: str, case: str) -> TransformationFailed:
-    return TransformationFailed(
-        f"<{name}> {case}: AWS does not document what Pipes makes of that, so it is not guessed"
-    )
 
 
 def _is_json(payload: bytes) -> bool:
@@ -135,7 +110,7 @@ def _compile(definition: PipeDefinition) -> tuple[list[_Part], bytes]:
     parts: list[_Part] = []
     sample = ""
     end = 0
-    for match in _VARIABLE.finditer(template):
+    for match in VARIABLE.finditer(template):
         text, name = _static(template[end : match.start()]), match[1]
         sample += text
         quoted = '"' in _TEXT.sub("", sample)
@@ -177,11 +152,11 @@ def _path(name: str) -> _Value:
         node: Any = event
         for step in steps:
             if not isinstance(node, dict if isinstance(step, str) else list):
-                return _MISSING
+                return MISSING
             try:
                 node = node[step]
             except LookupError:
-                return _MISSING
+                return MISSING
         return node
 
     return value

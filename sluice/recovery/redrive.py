@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from msgspec import Struct
 
 from chalicelib.limits import PUT_RECORD_BYTES_MAX
-from sluice.errors import StreamGoneError, UnreachedError, explain
+from sluice.errors import StreamGoneError, TransformationFailed, UnreachedError, explain
 from sluice.firehose import DeliveryStream
 from sluice.recovery.changes import RecoveredRange, recover
 from sluice.recovery.dead_letters import DeadLetter, DeadLetters, Pointer
@@ -93,7 +93,13 @@ def redrive(
                 for accepted in target.put(recovered.payloads):
                     redriven.accepted += len(accepted)
             is_done = (lost or not recovered.absent) and not recovered.too_large
-        except (ClientError, ParamValidationError, StreamGoneError, UnreachedError) as refused:
+        except (
+            ClientError,
+            ParamValidationError,
+            StreamGoneError,
+            TransformationFailed,
+            UnreachedError,
+        ) as refused:
             redriven.unreadable += 1
             report(
                 f"message {letter.id} cannot be followed: {explain(refused)}; it stays in the "

@@ -3,6 +3,9 @@
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from sluice.errors import TransformationFailed
 from sluice.event import as_event, render, template_paths
 from sluice.stream import Stream
 
@@ -49,10 +52,17 @@ def test_the_identity_of_a_service_is_spelled_in_lower_camel_case(memory_streams
     }
     event = as_event(record, "arn")
     assert event["userIdentity"] == {"principalId": "dynamodb.amazonaws.com", "type": "Service"}
-    assert "userIdentity" not in as_event(shard.records[0], "arn")
+    for absent in (shard.records[0], {**shard.records[0], "userIdentity": None}):
+        assert "userIdentity" not in as_event(absent, "arn")
 
 
 def test_a_path_that_an_event_lacks_becomes_an_empty_text() -> None:
     template = '{"id": <$.eventID>, "who": <$.userIdentity>}'
     assert template_paths(template) == ["eventID", "userIdentity"]
-    assert json.loads(render({"eventID": 'a"'}, template)) == {"id": 'a"', "who": ""}
+    assert json.loads(render({"eventID": "a"}, template)) == {"id": "a", "who": ""}
+
+
+@pytest.mark.parametrize("value", ['a"', "a\\", "a\n", None])
+def test_a_value_that_nobody_knows_the_spelling_of_is_refused(value: str | None) -> None:
+    with pytest.raises(TransformationFailed, match=r"<\$.eventID> is .* does not document"):
+        render({"eventID": value}, '{"id": <$.eventID>}')

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from chalicelib.change import INPUT_TEMPLATE
 from local.pipe.definition import TEMPLATE_LENGTH_MAX, PipeDefinition
-from local.pipe.template import Template, TemplateError, TransformationFailed
+from local.pipe.template import Template, TemplateError
+from sluice.errors import TransformationFailed
 from tests.checks.attacks.running import SUITE, search
 from tests.checks.attacks.samples import MARK, pipe
 from tests.checks.attacks.strategies import objects, records, spelt, spliced

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from chalicelib.change import INPUT_TEMPLATE
 from local.pipe.definition import PipeDefinition
-from local.pipe.template import Template, TemplateError, TransformationFailed
+from local.pipe.template import Template, TemplateError
+from sluice.errors import TransformationFailed
 
 EVENT: dict[str, Any] = {
     "eventID": "1f",
