@@ -14,7 +14,15 @@ from local.cdk import ROOT, TOOLS, cdk, require_tools, tools_path
 from local.emulator import CREDENTIALS, MiniStack, answers, client_environment, emulator
 from local.pipe.batches import BACKOFF_SECONDS_MAX
 from local.pipe.status import STATUS_FILE
-from local.processes import LOOPBACK, LocalRunError, Process, free_port, listening, require_free
+from local.processes import (
+    LOOPBACK,
+    STOP_SECONDS,
+    LocalRunError,
+    Process,
+    free_port,
+    listening,
+    require_free,
+)
 from sluice.errors import OperationError
 from sluice.logs import FOLDER_VARIABLE
 from sluice.stack import Stack
@@ -178,9 +186,10 @@ class Session:
             )
 
     def stop(self) -> None:
-        """Stop the processes, the last started first."""
+        """Stop the processes, the last started first; without an emulator none can finish."""
+        emulator_ended = self.ministack is not None and not self.ministack.process.running()
         for process in reversed(self.processes.values()):
-            process.stop()
+            process.stop(0 if emulator_ended else STOP_SECONDS)
 
     def _start(self, name: str, *arguments: str) -> Process:
         process = Process(

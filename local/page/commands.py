@@ -1,6 +1,7 @@
 """The `sluice` command, run as a person would run it: its JSON, or its error message."""
 
 import asyncio
+import re
 import sys
 from typing import Any
 
@@ -14,6 +15,15 @@ SECONDS_MAX = 300.0
 
 ARGUMENT_BYTES_MAX = 100_000
 """Of one argument; Linux gives a program no more than 131,072 bytes in one."""
+
+
+FIELDS = {"--site": "“Site”", "--key": "“Key”"}
+"""The page's field for an option that messages of commands name."""
+
+
+def in_fields(message: str) -> str:
+    """Return a command's message with the page's fields in place of the options they stand for."""
+    return re.sub(r"--(site|key)\b", lambda option: FIELDS[option[0]], message)
 
 
 class CommandError(SluiceError):
@@ -62,7 +72,7 @@ class SluiceCommand:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        message = errors.decode(errors="replace").strip()
+        message = in_fields(errors.decode(errors="replace").strip())
         try:
             return CommandOutput(msgspec.json.decode(output), tuple(message.splitlines()))
         except msgspec.DecodeError:

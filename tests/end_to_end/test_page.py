@@ -1,10 +1,12 @@
 """The page in a browser, in front of the deployed stack."""
 
+import re
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -35,9 +37,9 @@ def address(stack_under_test: Deployed) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL", session.endpoint_url)
         api_url = stack_under_test.stack.api_url
-    page = session.start_page(port, api_url)
+    session.start_page(port, api_url)
     yield f"http://127.0.0.1:{port}/"
-    page.stop()
+    session.processes.pop("page").stop()
 
 
 @dataclass
@@ -102,6 +104,7 @@ def test_every_wrong_field_is_named(visit: Visit) -> None:
     refused = visit.tab.locator("#posted .bad")
     expect(refused).to_contain_text("valueOne")
     expect(refused).to_contain_text("createdAtTime")
+    expect(refused.locator("li")).to_have_count(2)
 
 
 def test_a_broken_record_is_seen_in_quarantine_with_its_reason_and_bytes(visit: Visit) -> None:
@@ -165,6 +168,33 @@ def test_an_answer_without_rows_names_its_columns(visit: Visit) -> None:
     visit.tab.get_by_label("SQL", exact=True).fill("SELECT siteid, id FROM changes WHERE 1 = 0")
     visit.tab.get_by_role("button", name="Run").click()
     expect(visit.tab.locator("#result")).to_contain_text("the columns are siteid, id")
+
+
+def test_a_missing_value_is_named_by_its_field(visit: Visit) -> None:
+    visit.tab.get_by_label("Saved query").select_option("history")
+    expect(visit.tab.get_by_label("SQL", exact=True)).not_to_have_value(re.compile("GROUP BY 1"))
+    visit.tab.get_by_role("button", name="Run").click()
+    expect(visit.tab.locator("#result")).to_contain_text("history needs “Key”")
+
+
+def test_the_heat_map_opens_at_its_newest_column(visit: Visit, deployed_stack: Deployed) -> None:
+    site, years = f"heat-{uuid.uuid4().hex[:6]}", range(2010, 2024)
+    times = [int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1000 for year in years]
+    records = [{"siteId": site, "createdAtTime": time} for time in times]
+    deployed_stack.api.request("POST", "/records/batch", records)
+    deployed_stack.wait_for(len(records), lambda line: line["siteId"] == site)
+    visit.tab.set_viewport_size({"width": 360, "height": 740})
+    visit.tab.reload()
+    columns = visit.tab.locator("#heat th.time")
+    expect(columns.nth(len(years) - 1)).to_be_attached()
+    expect(visit.tab.locator("#heat tbody")).to_contain_text(site)
+    region = visit.tab.locator("#heat .scroll")
+    assert region.evaluate("(box) => box.scrollWidth > box.clientWidth")
+    # At its own height on the page: what is asked is where it is between left and right.
+    region.scroll_into_view_if_needed()
+    expect(columns.last).to_be_in_viewport()
+    expect(columns.first).not_to_be_in_viewport()
+    assert visit.complaints == []
 
 
 def test_the_page_fits_a_phone_and_starts_with_a_link_past_its_head(visit: Visit) -> None:

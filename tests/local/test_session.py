@@ -3,12 +3,8 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +14,12 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from local.__main__ import exit_on_failure
-from local.cdk import ROOT, cdk, require_tools
+from local.cdk import cdk, require_tools
 from local.emulator import CREDENTIALS, client_environment
 from local.emulator import emulator as run_emulator
 from local.processes import LocalRunError, free_port, listening
-from local.session import deploy, destroy
+from local.session import Session, deploy, destroy
+from tests.local.runs import processes_of_run, read_until, started
 
 
 def left_behind(endpoint_url: str) -> list[str]:
@@ -79,38 +76,6 @@ def test_destroy_leaves_nothing_behind(tmp_path: Path) -> None:
             s3.head_bucket(Bucket=bucket)
 
 
-@contextmanager
-def started(*arguments: str, mark: str = "") -> Iterator[subprocess.Popen[str]]:
-    """A command of the local run as a terminal starts it; interrupted at the end if need be."""
-    command = [sys.executable, "-m", "local", *arguments]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "SLUICE_TEST_RUN": mark}
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as run:
-        try:
-            yield run
-        finally:
-            if run.poll() is None:
-                os.killpg(run.pid, signal.SIGINT)
-                run.communicate(timeout=60)
-
-
-def read_until(run: subprocess.Popen[str], text: str) -> str:
-    assert run.stdout
-    seen = ""
-    while text not in seen:
-        line = run.stdout.readline()
-        assert line, seen
-        seen += line
-    return seen
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "end"),
@@ -127,20 +92,21 @@ def test_an_interrupt_in_the_middle_leaves_nothing_running(step: str, end: int) 
         assert run.returncode == 130
         assert "nothing is left running" in rest
         assert "Traceback" not in rest
-        assert processes_of_run(mark) == []
+        assert processes_of_run(mark) == {}
 
 
-def processes_of_run(mark: str) -> list[str]:
-    """Command lines of living processes that inherited the run's mark in their environment."""
-    variable = f"SLUICE_TEST_RUN={mark}".encode()
-    found = []
-    for folder in Path("/proc").iterdir():
-        try:
-            if folder.name.isdigit() and variable in (folder / "environ").read_bytes().split(b"\0"):
-                found.append((folder / "cmdline").read_text())
-        except OSError:
-            continue
-    return found
+@pytest.mark.slow
+def test_a_killed_run_leaves_nothing_running() -> None:
+    mark = uuid.uuid4().hex
+    with started("demo", mark=mark) as run:
+        read_until(run, "cdk bootstrap")
+        assert any("ministack" in command for command in processes_of_run(mark).values())
+        run.kill()
+        run.communicate(timeout=60)
+    deadline = time.monotonic() + 10
+    while processes_of_run(mark):
+        assert time.monotonic() < deadline, processes_of_run(mark)
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("command", ["dev", "api"])
@@ -154,6 +120,16 @@ def test_a_port_in_use_stops_a_command_with_one_line(command: str) -> None:
     assert f"port {port} on 127.0.0.1 is in use" in printed
     assert "--port" in printed
     assert "Traceback" not in printed
+
+
+def test_a_port_taken_in_the_meantime_is_named_with_its_option(tmp_path: Path) -> None:
+    session = Session("http://127.0.0.1:1", 1, 1.0, tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(LocalRunError, match=rf"^port {port} .* in use.*--page-port$"):
+            session.start_page(port, "http://127.0.0.1:1")
+        with pytest.raises(LocalRunError, match=rf"^port {port} .* in use.*--api-port$"):
+            session.start_api(port)
 
 
 def test_a_missing_node_is_named_with_the_remedy(tmp_path: Path) -> None:

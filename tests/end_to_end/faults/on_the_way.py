@@ -24,6 +24,11 @@ def writes(bucket: str) -> Matches:
     return lambda request: request.method == "PUT" and request.path.startswith(start)
 
 
+def invocations(request: Request) -> bool:
+    """Calls of a function."""
+    return request.path.endswith("/invocations")
+
+
 class Times:
     """A fault for the first requests, which it keeps; those that come after pass."""
 

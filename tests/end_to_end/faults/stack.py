@@ -6,6 +6,8 @@ the dead-letter queue, the transform and S3, through another.
 
 import io
 import itertools
+import resource
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +19,7 @@ from threading import Event
 from typing import Any
 
 import boto3
+import pytest
 import urllib3
 
 from chalicelib.partitions import firehose_prefix
@@ -25,6 +28,7 @@ from local.emulator import CREDENTIALS, REGION
 from local.pipe.status import read_status
 from local.processes import Process
 from local.session import Session
+from local.supervisor import Patience, Supervisor
 from sluice.recovery.quarantine import Selection
 from sluice.recovery.replay import Replayed, replay
 from tests.end_to_end.deployment import Deployed
@@ -32,6 +36,8 @@ from tests.end_to_end.faults.accounting import Account, Accountant, sequence_num
 from tests.end_to_end.faults.proxy import Proxy
 
 SETTLE_SECONDS = 45.0
+REPORT_SECONDS = 10.0
+"""The time after which a user must have read of a fault."""
 POLL_SECONDS = 0.05
 BUFFER_SECONDS = 0.5
 BACKOFF_SECONDS = 0.3
@@ -98,15 +104,19 @@ class FaultyStack:
     @contextmanager
     def in_place(self) -> Iterator["FaultyStack"]:
         """Pipe and Firehose are restarted behind the proxies, and at the end as they were."""
-        self._stop()
+        self.restart()
         try:
-            self.start_firehose()
-            self.start_pipe()
             yield self
         finally:
             self._stop()
             self._session.start_firehose()
             self._session.start_pipe()
+
+    def restart(self) -> None:
+        """Stop pipe and Firehose, and start them anew behind the proxies."""
+        self._stop()
+        self.start_firehose()
+        self.start_pipe()
 
     def _stop(self) -> None:
         for name in ("pipe", "firehose"):
@@ -143,6 +153,58 @@ class FaultyStack:
         finally:
             self.process("firehose").stop()
             self.start_firehose()
+
+    @contextmanager
+    def by_a_clock(self) -> Iterator[Callable[[int], None]]:
+        """Pipe and Firehose go by a clock; yields what sets it off by so many seconds."""
+        file, right = self._session.folder / "clock", self._behind
+
+        def set_clock(seconds: int) -> None:
+            draft = file.with_suffix(".new")
+            draft.write_text(str(seconds))
+            draft.replace(file)
+
+        set_clock(0)
+        launcher = (sys.executable, "-m", "tests.end_to_end.faults.set_clock", str(file))
+        self._behind = replace(right, python=launcher)
+        try:
+            self.restart()
+            yield set_clock
+        finally:
+            self._behind = right
+            self.restart()
+
+    @contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """No file of pipe and Firehose can be written, until the context ends."""
+        if not hasattr(resource, "prlimit"):
+            pytest.skip("only Linux limits the files of a running process")
+        pids = [self.process(name).pid for name in ("pipe", "firehose")]
+        limits = [resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids]
+        try:
+            for pid, (_, hard) in zip(pids, limits, strict=True):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
+            yield
+        finally:
+            for pid, limit in zip(pids, limits, strict=True):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
+
+    def wait_for_report(self, text: str, patience: Patience | None = None) -> str:
+        """Watch the parts as `make dev` does; return the report with a text, once it comes."""
+        reports: list[tuple[float, str]] = []
+        started = time.monotonic()
+        supervisor = Supervisor(
+            self._behind, lambda line: reports.append((time.monotonic(), line)), patience
+        )
+
+        def reported() -> bool:
+            supervisor.look()
+            return any(text in line for _, line in reports)
+
+        wait_until(reported, f"a report: {text}")
+        at, report = next(each for each in reports if text in each[1])
+        assert at - started < REPORT_SECONDS
+        return report
 
     @contextmanager
     def configured(self, function: str, **settings: Any) -> Iterator[None]:
