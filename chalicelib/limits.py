@@ -4,6 +4,7 @@ Quotas that only a plan is compared with stand in `sluice.planning.limits`.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 PUT_RECORD_BYTES_MAX = 1_024_000
 """Bytes of one record put to Firehose, before base64
@@ -48,6 +49,14 @@ KEY_BYTES_MAX = 2048
 BATCH_WRITES_MAX = 25
 """Writes of one BatchWriteItem
 (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html)."""
+
+GET_RECORDS_MAX = 1_000
+"""Records that one read of a shard returns; it also stops at 1 MB
+(https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html)."""
+
+STREAM_RETENTION = timedelta(hours=24)
+"""How long a stream keeps a change
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html)."""
 
 
 def batch_length(sizes: Iterable[int], records_max: int = PUT_RECORDS_MAX) -> int:

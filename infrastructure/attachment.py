@@ -87,9 +87,9 @@ def _key_refusals(table: ExistingTable, described: TableDescriptionTypeDef) -> l
     names = [each["AttributeName"] for each in described["KeySchema"]]
     if names == [KEY] and types[KEY] == "S":
         return []
-    shown = " and ".join(f"{name} ({types[name]})" for name in names)
+    key = " and ".join(f"{name} ({types[name]})" for name in names)
     return [
-        f"The table {table.name} has the key {shown}, but records have the key {KEY} "
+        f"The table {table.name} has the key {key}, but records have the key {KEY} "
         f"(S) only. Attach a table with that key, or declare this table's record and key in "
         "chalicelib/schema.py."
     ]

@@ -72,18 +72,18 @@ class Dashboard(Construct):
             cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=COLUMNS)
         )
         self.dashboard.add_widgets(
-            *(_graph(title, shown, watches) for title, shown in graphs(metrics).items())
+            *(_graph(title, series, watches) for title, series in graphs(metrics).items())
         )
 
 
 def _graph(
-    title: str, shown: list[cloudwatch.Metric], watches: Sequence[Watch]
+    title: str, series: list[cloudwatch.Metric], watches: Sequence[Watch]
 ) -> cloudwatch.GraphWidget:
-    names = {metric.metric_name for metric in shown}
+    names = {metric.metric_name for metric in series}
     return cloudwatch.GraphWidget(
         title=title,
         width=COLUMNS // 3,
-        left=shown,
+        left=series,
         left_annotations=[
             cloudwatch.HorizontalAnnotation(value=watch.limit, label=watch.name)
             for watch in watches

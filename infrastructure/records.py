@@ -22,7 +22,7 @@ class Records(Construct):
         self.table: dynamodb.ITable
         existing = settings.existing_table
         if existing is None:
-            self.table = self._made(settings, key)
+            self.table = self._new_table(settings, key)
         else:
             self.table = dynamodb.Table.from_table_attributes(
                 self,
@@ -32,7 +32,7 @@ class Records(Construct):
             )
         self.stream_arn = cast(str, self.table.table_stream_arn)
 
-    def _made(self, settings: DeploymentSettings, key: kms.IKey) -> dynamodb.Table:
+    def _new_table(self, settings: DeploymentSettings, key: kms.IKey) -> dynamodb.Table:
         table = dynamodb.Table(
             self,
             "Table",

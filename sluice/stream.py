@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
+from chalicelib.limits import GET_RECORDS_MAX
 from chalicelib.retry import REQUEST_ERRORS, error_code, is_passing
 from sluice.errors import AgedOutError, StreamGoneError, UnavailableError, explain
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     )
 
 log = logging.getLogger(__name__)
-
-PAGE_RECORDS_MAX = 1000
-"""Records GetRecords returns at most; it also stops at 1 MB."""
 
 FULL_PAGE_BYTES = 200 * 1024
 """A page of this size may have been cut at 1 MB: the record that did not fit can be large."""
@@ -129,7 +127,7 @@ class ShardReader:
         size = int(answer["ResponseMetadata"]["HTTPHeaders"].get("content-length", 0))
         return StreamPage(
             records=records,
-            full=len(records) >= PAGE_RECORDS_MAX or size >= FULL_PAGE_BYTES,
+            full=len(records) >= GET_RECORDS_MAX or size >= FULL_PAGE_BYTES,
             last=self._iterator is None,
         )
 
@@ -140,9 +138,7 @@ class ShardReader:
             try:
                 if self._iterator is None:
                     self._iterator = self._new_iterator()
-                return self._client.get_records(
-                    ShardIterator=self._iterator, Limit=PAGE_RECORDS_MAX
-                )
+                return self._client.get_records(ShardIterator=self._iterator, Limit=GET_RECORDS_MAX)
             except ClientError as error:
                 code = error_code(error)
                 if code not in _RENEWED or tries > len(_RENEWED):

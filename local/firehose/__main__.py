@@ -17,9 +17,8 @@ from local.firehose.config import StreamConfig
 from local.firehose.ledger import Journal
 from local.firehose.server import Emulator, Server
 from local.firehose.stream import Intervals
+from local.processes import LOOPBACK
 from sluice.errors import OperationError
-
-HOST = "127.0.0.1"
 
 
 @click.command()
@@ -92,7 +91,7 @@ def main(
         click.echo(introduction(stream, intervals))
     if not path:
         click.echo("No --journal: records in the buffers are lost if the server is killed.")
-    click.echo(f"Firehose listens at http://{HOST}:{listener.getsockname()[1]}")
+    click.echo(f"Firehose listens at http://{LOOPBACK}:{listener.getsockname()[1]}")
     with closing(journal) if journal else nullcontext():
         left = asyncio.run(server.run(listener))
     if left:
@@ -137,7 +136,7 @@ def deployed(emulator: Emulator, names: Sequence[str]) -> list[StreamConfig]:
 def listen(port: int) -> socket.socket:
     """Return a listening socket on loopback. Raises ClickException when the port cannot be used."""
     try:
-        listener = socket.create_server((HOST, port))
+        listener = socket.create_server((LOOPBACK, port))
     except OSError as error:
         reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error})"
         raise click.ClickException(

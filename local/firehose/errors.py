@@ -13,6 +13,7 @@ ActivePartitionsLimitExceeded are codes users report; InvalidPrefix is this serv
 import msgspec
 from msgspec import Struct
 
+from chalicelib.limits import PREFIX_LENGTH_MAX
 from local.firehose.ledger import BufferedRecord
 
 PROCESSING_FAILED_TYPE = "processing-failed"
@@ -77,7 +78,8 @@ TOO_MANY_PARTITIONS = RecordFailure(
 )
 INVALID_PREFIX = RecordFailure(
     "DynamicPartitioning.InvalidPrefix",
-    "The evaluated prefix is longer than 512 characters, or than an object's key may be.",
+    f"The evaluated prefix is longer than {PREFIX_LENGTH_MAX} characters, or than an object's key "
+    "may be.",
 )
 
 

@@ -19,12 +19,11 @@ from local.page.commands import SluiceCommand
 from local.page.feed import Feed
 from local.page.server import PageRoutes, PageServer
 from local.page.views import Views
+from local.processes import LOOPBACK
 from sluice.api import Api
 from sluice.errors import OperationError
 from sluice.stack import Stack
 from sluice.stream import Stream
-
-HOST = "127.0.0.1"
 
 
 @click.command(name="python -m local.page")
@@ -55,7 +54,7 @@ def main(
         stack = Stack.named(stack_name)
         source_arn = msgspec.json.decode(stack.output("PipeDefinition"))["Source"]
         api = Api(api_url)
-        listener = socket.create_server((HOST, port))
+        listener = socket.create_server((LOOPBACK, port))
     except (BotoCoreError, OperationError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from botocore.exceptions import ClientError
 
+from chalicelib.limits import STREAM_RETENTION
 from chalicelib.retry import REQUEST_ERRORS, backoff, error_code
 from local.clock import Clock
 from local.pipe.change import PipedChange
@@ -31,9 +32,6 @@ Backoff = Callable[[int], float]
 
 INTERNAL_FAILURE = "InternalFailure"
 """The local Firehose's answer while it cannot keep a record, as on a full disk."""
-
-STREAM_RETENTION_SECONDS = 24 * 60 * 60
-"""Without any other limit a record is retried until the stream drops it."""
 
 BACKOFF_SECONDS_MAX = 10.0
 """The longest wait, unless another is asked for; AWS does not document its own."""
@@ -63,7 +61,8 @@ class BatchDelivery:
         self._backoff = backoff
         self._bisect = definition.bisect
         self._retries_max = definition.maximum_retry_attempts
-        self._age_max = STREAM_RETENTION_SECONDS
+        # Without any other limit a record is retried until the stream drops it.
+        self._age_max = STREAM_RETENTION.total_seconds()
         if definition.maximum_record_age_seconds != -1:
             self._age_max = min(self._age_max, definition.maximum_record_age_seconds)
 

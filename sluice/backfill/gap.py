@@ -1,8 +1,8 @@
 """Refuses a backfill that would leave a gap to the stream: see docs/lake.md."""
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from chalicelib.limits import STREAM_RETENTION
 from sluice.backfill.export import Export
 from sluice.errors import OperationError
 from sluice.stack import Stack
@@ -10,10 +10,6 @@ from sluice.stack import Stack
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
     from mypy_boto3_pipes.type_defs import DescribePipeResponseTypeDef
-
-STREAM_RETENTION = timedelta(hours=24)
-"""How far back a new pipe reads the stream
-(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html)."""
 
 
 def running_pipe(stack: Stack) -> "DescribePipeResponseTypeDef":

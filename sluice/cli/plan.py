@@ -107,8 +107,8 @@ def plan_command(
                 if from_table
                 else measurement.from_lake(stack, problems)
             )
-            given = ParameterSource.COMMANDLINE
-            chosen = {k: v for k, v in described.items() if ctx.get_parameter_source(k) is given}
+            typed = ParameterSource.COMMANDLINE
+            chosen = {k: v for k, v in described.items() if ctx.get_parameter_source(k) is typed}
             workload = replace(measured, **chosen)
         else:
             workload = Workload(**described)

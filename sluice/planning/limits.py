@@ -5,7 +5,12 @@ The limits that the code itself keeps stand in `chalicelib.limits`.
 
 from dataclasses import dataclass
 
-from chalicelib.limits import ACTIVE_PARTITIONS_MAX, INVOCATION_BYTES_MAX, PUT_RECORD_BYTES_MAX
+from chalicelib.limits import (
+    ACTIVE_PARTITIONS_MAX,
+    GET_RECORDS_MAX,
+    INVOCATION_BYTES_MAX,
+    PUT_RECORD_BYTES_MAX,
+)
 
 REGION = "us-east-1"
 
@@ -69,7 +74,7 @@ POLLS_OF_A_SHARD = Limit(
 """How often a second a pipe reads a shard."""
 
 POLL_RECORDS = Limit(
-    1_000,
+    GET_RECORDS_MAX,
     "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html",
 )
 """Records that one read of a shard returns."""

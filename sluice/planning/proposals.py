@@ -186,24 +186,24 @@ def _difference(before: PlanSettings, after: PlanSettings) -> str:
 def command(workload: Workload, settings: PlanSettings) -> str:
     """Return the `sluice plan` that plans this; defaults are left out."""
     words = ["sluice", "plan"]
-    for given in (workload, settings):
-        for field, value in _changed(given):
-            if option := noted(annotations(type(given))[field], Option):
+    for options in (workload, settings):
+        for field, value in _changed(options):
+            if option := noted(annotations(type(options))[field], Option):
                 words += [option.flag(field), value]
     return shlex.join(words)
 
 
 def deployment(settings: PlanSettings) -> str:
     """Return the `cdk deploy` with these settings; defaults are left out."""
-    given = dict(_changed(settings))
-    context = [f"-c {name}={given[name]}" for name in CONTEXT if name in given]
+    changed = dict(_changed(settings))
+    context = [f"-c {name}={changed[name]}" for name in CONTEXT if name in changed]
     return " ".join(["cdk deploy", *context])
 
 
-def _changed(given: Any) -> Iterator[tuple[str, str]]:
+def _changed(options: Any) -> Iterator[tuple[str, str]]:
     """The fields that are not as by default, as text."""
-    for field in fields(given):
-        value = getattr(given, field.name)
+    for field in fields(options):
+        value = getattr(options, field.name)
         if value != field.default:
             text = "/".join(value) if isinstance(value, tuple) else f"{value}"
             yield field.name, text.removesuffix(".0")

@@ -97,15 +97,15 @@ def read_value(name: str, value: Any, annotation: Any, *, strict: bool = True) -
 
     Numbers may be text unless it is strict.
     """
-    given = "/".join(value) if isinstance(value, tuple) else value
+    spelling = "/".join(value) if isinstance(value, tuple) else value
     try:
         if reader := noted(annotation, Reader):
             return reader.read(value)
         return msgspec.convert(value, annotation, strict=strict)
     except msgspec.ValidationError:
-        raise ValueError(f"{name} is {given!r}, but must be {rule_of(annotation)}") from None
+        raise ValueError(f"{name} is {spelling!r}, but must be {rule_of(annotation)}") from None
     except ValueError as error:
-        raise ValueError(f"{name} is {given!r}, but {error}") from None
+        raise ValueError(f"{name} is {spelling!r}, but {error}") from None
 
 
 def field_errors(instance: Any) -> list[str]:

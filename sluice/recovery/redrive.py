@@ -9,22 +9,18 @@ too, and the next one resends its changes: duplicates, which share eventId and c
 import re
 import time
 from collections.abc import Callable, Collection, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError, ParamValidationError
 from msgspec import Struct
 
-from chalicelib.limits import PUT_RECORD_BYTES_MAX
+from chalicelib.limits import PUT_RECORD_BYTES_MAX, STREAM_RETENTION
 from sluice.errors import StreamGoneError, TransformationFailed, UnreachedError, explain
 from sluice.firehose import DeliveryStream
 from sluice.recovery.changes import RecoveredRange, recover
 from sluice.recovery.dead_letters import DeadLetter, DeadLetters, Pointer
 from sluice.stack import Stack
 from sluice.stream import Stream
-
-STREAM_AGE = timedelta(hours=24)
-"""How long a stream keeps a change
-(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html)."""
 
 
 class Redriven(Struct, rename="camel"):
@@ -124,7 +120,7 @@ def is_aged_out(letter: DeadLetter, recovered: RecoveredRange, now: datetime) ->
         if recovered.changes
         else pointer.approximate_arrival_of_last_record
     )
-    return now - min(_moment(arrival) or letter.sent_at, letter.sent_at) > STREAM_AGE
+    return now - min(_moment(arrival) or letter.sent_at, letter.sent_at) > STREAM_RETENTION
 
 
 def _moment(text: str) -> datetime | None:

@@ -42,7 +42,7 @@ def items(scan: TableScan, progress: Callable[[int], None]) -> Iterator[Item]:
     for part in scan.parts():
         for page in scan.pages(part, None):
             progress(len(page.items))
-            yield from (attributes(found.image) for found in page.items)
+            yield from (attributes(each.image) for each in page.items)
 
 
 def remedies(stack: Stack, drifts: Sequence[Drift]) -> list[str]:

@@ -55,7 +55,7 @@ def broken_transform(deployed: Deployed) -> Iterator[None]:
         configure(variables)
 
 
-def test_a_thousand_records_quarantined_come_back_once_their_cause_is_mended(
+def test_a_thousand_records_quarantined_come_back_once_their_cause_is_fixed(
     deployed_stack: Deployed, run: Run
 ) -> None:
     started = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()

@@ -115,7 +115,7 @@ def test_a_table_with_another_key_than_the_records_is_refused(
     assert "chalicelib/schema.py" in refusal
 
 
-def test_every_reason_is_told_at_once(make_existing: MakeTable) -> None:
+def test_every_reason_is_reported_at_once(make_existing: MakeTable) -> None:
     found = list(refusals(make_existing({"StreamEnabled": False}, keys={"customer": "S"})))
     assert len(found) == 2
 

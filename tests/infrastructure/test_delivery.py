@@ -46,7 +46,7 @@ def test_objects_are_partitioned_by_the_keys_the_transform_gives(dev: Any, prod:
     assert destination(prod)["Prefix"] == firehose_prefix(("year", "siteId"))
 
 
-def test_the_prefix_names_the_levels_the_transform_is_told(dev: Any, prod: Any) -> None:
+def test_the_prefix_names_the_levels_of_the_transform(dev: Any, prod: Any) -> None:
     for deployment in (dev, prod):
         levels = deployment["Transform"]["Environment"]["Variables"]["LAYOUT"].split("/")
         assert destination(deployment)["Prefix"] == firehose_prefix(levels)

@@ -41,7 +41,7 @@ def test_deletes_pass_unless_they_are_dropped(dev: Any, prod: Any) -> None:
     assert pattern(prod) == {"eventName": ["INSERT", "MODIFY"]}
 
 
-def test_the_filter_passes_the_changes_the_transform_is_told_of(dev: Any, prod: Any) -> None:
+def test_the_filter_passes_the_changes_that_the_transform_expects(dev: Any, prod: Any) -> None:
     for deployment in (dev, prod):
         told = deployment["Transform"]["Environment"]["Variables"]["CHANGE_TYPES"]
         assert pattern(deployment)["eventName"] == told.split(",")

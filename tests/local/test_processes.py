@@ -113,7 +113,7 @@ def test_what_a_killed_run_started_is_killed_too_with_its_own_children(tmp_path:
         wait_for_end(pid)
 
 
-def test_the_end_of_a_child_is_told_in_one_line_with_its_last_one(tmp_path: Path) -> None:
+def test_the_end_of_a_child_is_reported_in_one_line_with_its_last_one(tmp_path: Path) -> None:
     child = python("raise ValueError('a bug')", tmp_path)
     child.wait(30)
     assert child.end() == "the child ended (1): ValueError: a bug"

@@ -58,7 +58,7 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
     parts.session.stop()
 
 
-def test_a_killed_part_is_restarted_and_its_end_is_told_in_one_line(parts: Parts) -> None:
+def test_a_killed_part_is_restarted_and_its_end_is_reported_in_one_line(parts: Parts) -> None:
     first = parts.start("page")
     assert parts.look() == []
     first.kill()

@@ -52,7 +52,7 @@ def test_an_overloaded_service_is_tried_again_with_growing_pauses(
     assert len(pauses) == 3
 
 
-def test_what_stays_refused_ends_in_an_error_after_the_accepted_was_told(
+def test_what_stays_refused_ends_in_an_error_after_the_accepted_was_reported(
     stream: DeliveryStream, firehose_server: FakeFirehose
 ) -> None:
     firehose_server.refuse = lambda payloads: {n for n, each in enumerate(payloads) if each == b"b"}

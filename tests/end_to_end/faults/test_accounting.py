@@ -19,6 +19,6 @@ def test_copies_beyond_the_first_are_duplicates_wherever_they_lie() -> None:
     assert account == Account(changes=2, delivered=2, duplicates=3)
 
 
-def test_what_never_entered_the_table_is_told() -> None:
+def test_what_never_entered_the_table_is_reported() -> None:
     with pytest.raises(AssertionError, match=r"never entered the table: \['x'\]"):
         accounted("ab", delivered="abx")

@@ -126,7 +126,7 @@ def test_what_cannot_be_done_is_refused_by_name(
     assert named in str(refused.value)
 
 
-def test_all_reasons_are_told_together(deploy: Any, read: Any) -> None:
+def test_all_reasons_are_reported_together(deploy: Any, read: Any) -> None:
     stream = deploy(CompressionFormat="ZIP", Prefix="data/", ErrorOutputPrefix="errors/")
     with pytest.raises(ConfigError) as refused:
         read(stream.name)

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from local.firehose.__main__ import HOST, listen
+from local.firehose.__main__ import listen
+from local.processes import LOOPBACK
 from tests.local.firehose.stand import DEADLINE_SECONDS, asks, client, ok, poll, status
 
 RECORD = asks(ok("a\n", site="a"))
@@ -79,7 +80,7 @@ def launch(emulator: str) -> Iterator[Callable[..., Launched]]:
 def test_an_answer_does_not_wait_for_the_clients_acknowledgement() -> None:
     with (
         listen(0) as listener,
-        socket.create_connection((HOST, listener.getsockname()[1])),
+        socket.create_connection((LOOPBACK, listener.getsockname()[1])),
         listener.accept()[0] as connection,
     ):
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -165,7 +166,7 @@ def test_a_journal_in_use_is_refused(
     assert f"journal {journal} cannot be used" in said
 
 
-def test_records_that_cannot_be_delivered_are_told_and_kept(
+def test_records_that_cannot_be_delivered_are_reported_and_kept(
     launch: Any, deploy: Any, emulator: str, tmp_path: Path
 ) -> None:
     stream = deploy()

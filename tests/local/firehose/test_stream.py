@@ -13,7 +13,7 @@ from local.firehose.stream import Intervals, LocalStream
 from tests.local.firehose.stand import asks, ok, poll
 
 
-def test_open_buffers_are_told_with_their_fill_and_the_time_they_have_left(
+def test_open_buffers_are_reported_with_their_fill_and_the_time_they_have_left(
     deploy: Any, run: Any
 ) -> None:
     running = run(deploy(), buffer_seconds=10)
@@ -28,7 +28,7 @@ def test_open_buffers_are_told_with_their_fill_and_the_time_they_have_left(
     assert running.status()["buffers"] == []
 
 
-def test_records_are_told_apart_before_and_after_the_function(deploy: Any, run: Any) -> None:
+def test_records_before_and_after_the_function_are_distinguished(deploy: Any, run: Any) -> None:
     running = run(deploy(), processor_seconds=5)
     running.put(asks(ok("a\n", site="a")), asks({"result": "ProcessingFailed"}))
     before = running.status()

@@ -215,7 +215,7 @@ def test_without_any_limit_a_record_is_retried_for_the_streams_24_hours(
     assert made.status.dropped == 1
 
 
-def test_without_a_dead_letter_queue_what_is_given_up_is_counted_and_said(
+def test_without_a_dead_letter_queue_what_is_given_up_is_counted_and_logged(
     bench: Make, firehose_server: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     firehose_server.refuse = refuse(b"secret")

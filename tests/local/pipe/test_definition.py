@@ -25,7 +25,7 @@ def parse(values: dict[str, Any]) -> PipeDefinition:
     return PipeDefinition.parse("changes", "arn:aws:pipes:::pipe/changes", values)
 
 
-def test_what_is_not_said_has_the_defaults_of_aws() -> None:
+def test_a_property_that_is_absent_has_the_default_of_aws() -> None:
     definition = parse(properties())
     assert definition.batch_size == 100
     assert definition.batching_window_seconds == 0
@@ -38,7 +38,7 @@ def test_what_is_not_said_has_the_defaults_of_aws() -> None:
     assert definition.delivery_stream == "lake"
 
 
-def test_everything_that_is_said_is_taken() -> None:
+def test_every_property_is_read() -> None:
     definition = parse(
         properties(
             SourceParameters={

@@ -23,7 +23,7 @@ def test_the_status_is_replaced_at_most_twice_a_second(tmp_path: Path) -> None:
     assert read_status(tmp_path) == status
 
 
-def test_a_status_that_cannot_be_written_is_left_out_and_said(
+def test_a_status_that_cannot_be_written_is_left_out_and_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     status, clock = Status(pipe="changes", stream_arn="arn", started_at=0), VirtualClock()

@@ -65,7 +65,7 @@ def test_a_selection_takes_its_code_and_time_alone(stack: Stack, put_errors: Err
     assert [each.record.payload for each in found] == [b"c"]
 
 
-def test_the_reading_is_told_object_by_object(stack: Stack, put_errors: ErrorObjects) -> None:
+def test_the_reading_is_reported_object_by_object(stack: Stack, put_errors: ErrorObjects) -> None:
     for name in ("one", "two"):
         put_errors(error_line(b"a"), name=name)
     told: list[tuple[int, int]] = []
