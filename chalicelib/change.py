@@ -6,6 +6,7 @@ turns a missing path into ""
 attribute named by the template could break the JSON, inject a field, or be missing unseen.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -34,6 +35,10 @@ reading in epoch milliseconds: below every sequence of a stream, which has 21 di
 SEQUENCE_DIGITS = 40
 """Digits of the longest sequence number
 (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html)."""
+
+_RESTORED_SEQUENCE = re.compile(rf"[0-9]{{{SEQUENCE_DIGITS}}}\.[0-9]{{13}}", re.ASCII)
+"""The sequence of a SNAPSHOT that comes right after a known change: that change's sequence and the
+time of reading. As text it is greater than the former, and less than any later change's."""
 
 TTL_PRINCIPAL = "dynamodb.amazonaws.com"
 """The service that deletes expired items
@@ -178,7 +183,9 @@ def change_reader(
         except (msgspec.MsgspecError, ValueError, RecursionError) as broken:
             raise ChangeError(f"is not a change of the table: {broken}") from None
         sequence = record.dynamodb.SequenceNumber
-        if len(sequence) > SEQUENCE_DIGITS or not (sequence.isascii() and sequence.isdecimal()):
+        if (
+            len(sequence) > SEQUENCE_DIGITS or not (sequence.isascii() and sequence.isdecimal())
+        ) and not (record.eventName == SNAPSHOT and _RESTORED_SEQUENCE.fullmatch(sequence)):
             raise ChangeError(f"SequenceNumber is not a number of at most {SEQUENCE_DIGITS} digits")
         changed_at = record.dynamodb.ApproximateCreationDateTime * 1000
         if not 0 <= changed_at <= EPOCH_MS_MAX:

@@ -99,7 +99,7 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{_AUTHORIZATION}list_amazoneventbridgepipes.html",
     ),
     *_rows(
-        *("status", "verify"),
+        *("status", "verify", "backfill"),
         may=["firehose:DescribeDeliveryStream"],
         on=[STREAM],
         why="The delivery stream's state and buffers.",
@@ -155,7 +155,7 @@ OPERATORS: tuple[Right, ...] = (
         source=_S3,
     ),
     *_rows(
-        *("status", "tree", "sample", "plan", "failed", "query", "verify", "replay"),
+        *("status", "tree", "sample", "plan", "failed", "query", "verify", "replay", "backfill"),
         may=["kms:Decrypt"],
         on=[KEY],
         when=OF_THE_BUCKET,
@@ -163,7 +163,7 @@ OPERATORS: tuple[Right, ...] = (
         source=_SSE_KMS,
     ),
     *_rows(
-        *("query", "verify", "replay"),
+        *("query", "verify", "replay", "backfill"),
         may=["kms:GenerateDataKey"],
         on=[KEY],
         when=OF_THE_BUCKET,
@@ -171,7 +171,7 @@ OPERATORS: tuple[Right, ...] = (
         source=_SSE_KMS,
     ),
     *_rows(
-        *("query", "verify"),
+        *("query", "verify", "backfill"),
         may=[
             "athena:GetQueryExecution",
             "athena:GetQueryResults",
@@ -183,14 +183,14 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{DOCS}athena/latest/ug/workgroups-iam-policy.html",
     ),
     *_rows(
-        *("query", "verify"),
+        *("query", "verify", "backfill"),
         may=["athena:GetTableMetadata"],
         on=[arn("athena", "datacatalog/AwsDataCatalog")],
         why="How the lake is laid out, and what its tables show.",
         source=f"{_AUTHORIZATION}list_amazonathena.html",
     ),
     *_rows(
-        *("query", "verify"),
+        *("query", "verify", "backfill"),
         may=["glue:GetDatabase", "glue:GetPartitions", "glue:GetTable"],
         on=[
             arn("glue", "catalog"),
@@ -201,21 +201,21 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{DOCS}athena/latest/ug/fine-grained-access-to-glue-resources.html",
     ),
     *_rows(
-        *("query", "verify"),
+        *("query", "verify", "backfill"),
         may=["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
         on=[BUCKET],
         why="Athena finds the objects, and the place of its results.",
         source=_ATHENA,
     ),
     *_rows(
-        *("query", "verify"),
+        *("query", "verify", "backfill"),
         may=["s3:GetObject"],
         on=[_LAKE],
         why="Athena reads the lake with its caller's rights.",
         source=_ATHENA,
     ),
     *_rows(
-        *("query", "verify"),
+        *("query", "verify", "backfill"),
         may=[
             "s3:AbortMultipartUpload",
             "s3:GetObject",

@@ -17,6 +17,8 @@ class SourceItem(NamedTuple):
     keys: bytes
     """Only its key attributes, in the order of the table's key schema."""
     image: bytes
+    outranks: str = ""
+    """The changeSequence, without a time of reading, that its snapshot must come right after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ def snapshot(item: SourceItem, moment: int) -> bytes:
     twice, is recognized as a duplicate.
     """
     event_id = blake2b(b"%b@%d" % (item.keys, moment), digest_size=16).hexdigest()
+    sequence = f"{item.outranks}.{moment:013}" if item.outranks else str(moment)
     return msgspec.json.encode(
         {
             "eventID": event_id,
@@ -66,7 +69,7 @@ def snapshot(item: SourceItem, moment: int) -> bytes:
                 "ApproximateCreationDateTime": moment / 1000,
                 "Keys": Raw(item.keys),
                 "NewImage": Raw(item.image),
-                "SequenceNumber": str(moment),
+                "SequenceNumber": sequence,
             },
             "userIdentity": "",
         }

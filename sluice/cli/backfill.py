@@ -1,5 +1,6 @@
 """`sluice backfill`: the table's existing items into the lake."""
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -11,12 +12,17 @@ from sluice.backfill.deployed import (
     checkpoint_path,
     open_checkpoint,
 )
+from sluice.backfill.restored import Restored, former_sequences, refuse_too_late
 from sluice.backfill.run import run
 from sluice.backfill.stop import Stop
 from sluice.cli.command import AMOUNT, json_option, out, print_json, progress_bar, sluice
+from sluice.cli.selection import Since
 from sluice.errors import OperationError
 from sluice.firehose import DeliveryStream
+from sluice.query.athena import Workgroup
+from sluice.query.emulator import Limits
 from sluice.stack import Stack
+from sluice.verify.deployed import delivery_seconds
 
 KEYS_MAX = 20
 """Of the keys that an error message names."""
@@ -45,6 +51,12 @@ HINT = "run again to go on where it was"
     help="Read a finished full export (DYNAMODB_JSON) at s3://bucket/prefix instead of the table.",
 )
 @click.option(
+    "--restored-at",
+    type=Since(),
+    help="A moment after the table was restored, or after a gap in its stream: snapshots outrank "
+    "every earlier change, and yield to every later one.",
+)
+@click.option(
     "--checkpoint",
     "path",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -59,19 +71,27 @@ def backfill_command(
     read_capacity: float,
     parallel: int,
     from_export: str | None,
+    restored_at: datetime | None,
     path: Path | None,
     restart: bool,
     as_json: bool,
 ) -> None:
     """Deliver the table's existing items to the lake, as SNAPSHOT changes.
 
-    Items may change meanwhile: a change from the stream always wins over a snapshot. A run that
+    Items may change meanwhile: a change from the stream wins over a snapshot, unless
+    --restored-at says since when. A run that
     was stopped or killed goes on where it was when it is started again. Items delivered twice do
     not affect the latest state; docs/lake.md says why.
     """
+    if from_export and restored_at:
+        raise click.UsageError("--restored-at reads the table as it is now, not an export")
     stop = Stop()
     stack = Stack.named(stack_name)
     source = backfill_source(stack, from_export, read_capacity, parallel, stop)
+    if restored_at:
+        lake = Workgroup(stack, Limits(seconds=None, rows=None))
+        refuse_too_late(restored_at, delivery_seconds(stack))
+        source = Restored(source, restored_at, former_sequences(lake, restored_at))
     path = path or checkpoint_path(Path(click.get_app_dir("sluice")), stack, source)
     checkpoint = open_checkpoint(path, source, restart)
     before = checkpoint.items

@@ -25,7 +25,7 @@ from sluice.query.athena import Workgroup
 from sluice.query.emulator import Limits
 from sluice.stack import Stack
 from sluice.verify.compare import Comparison, SiteCounts, verify
-from sluice.verify.deployed import coverage, delivery_seconds, items, remedies
+from sluice.verify.deployed import coverage, delivery_seconds, item_reason, items, remedies
 from sluice.wording import counted, printable
 
 PAUSE_SECONDS = 0.5
@@ -84,6 +84,7 @@ def verify_command(
             items(scan, lambda read: bar.advance(task, read)),
             coverage(stack),
             wait,
+            item_reason(stack),
         )
     commands = remedies(stack, comparison.drifts)
     if as_json:
@@ -120,6 +121,8 @@ def _print(comparison: Comparison, limit: int, commands: list[str]) -> None:
     out.print(table)
     for drift in comparison.drifts[:limit]:
         line = f"{drift.kind}: {printable(drift.key)} of site {_site(drift.site)}"
+        if drift.reason:
+            line += f": {printable(drift.reason)}"
         out.print(Text(line))
     if (more := len(comparison.drifts) - limit) > 0:
         err.print(f"and {counted(more, 'key')} more; --limit shows them")

@@ -55,6 +55,8 @@ class Drift(msgspec.Struct, frozen=True, rename="camel"):
     """The item's; of a surplus key, the line's."""
     versions: int
     """How many lines the lake has of it."""
+    reason: str | None = None
+    """Why the transform cannot read the item: field and rule. None when it can."""
 
 
 class SiteCounts(msgspec.Struct, rename="camel"):
@@ -95,6 +97,7 @@ class _Difference(NamedTuple):
     site: str | None
     wanted: Digest | None
     """The table's item; None when it has none."""
+    reason: str | None = None
 
 
 class _Version(NamedTuple):
@@ -108,10 +111,12 @@ def verify(
     items: Iterable[Item],
     coverage: Coverage,
     wait: Callable[[int], None],
+    reason: Callable[[Item], str | None] = lambda _item: None,
 ) -> Comparison:
     """Compare the lake with the table's items, which must be read while they are iterated.
 
     `wait` takes the number of keys that differ, and returns once what was on its way has arrived.
+    `reason` returns why the transform cannot read an item.
     """
     comparison = Comparison()
     declared = None if coverage.undeclared else declared_names()
@@ -126,9 +131,9 @@ def verify(
         comparison.sites[site].in_table += 1
         in_lake = known.pop(key, None)
         if in_lake is None:
-            differences[key] = _Difference("missing", site, state)
+            differences[key] = _Difference("missing", site, state, reason(item))
         elif in_lake[1] != state:
-            differences[key] = _Difference("stale", site, state)
+            differences[key] = _Difference("stale", site, state, reason(item))
     if coverage.deletes:
         differences |= {key: _Difference("surplus", site, None) for key, (site, _) in known.items()}
     if differences:
@@ -176,11 +181,11 @@ def _look_again(
     for keys in _batches(sorted(differences)):
         versions = _versions(lake.run(_versions_query(keys)), declared)
         for key in keys:
-            kind, site, wanted = differences[key]
+            kind, site, wanted, reason = differences[key]
             newest_first = sorted(versions[key], key=lambda each: each.sequence, reverse=True)
             arrived = _has_state(newest_first, wanted, since_ms)
             if not arrived:
-                comparison.drifts.append(Drift(kind, key, site, len(newest_first)))
+                comparison.drifts.append(Drift(kind, key, site, len(newest_first), reason))
             counts, name = comparison.sites[site], "in_flight" if arrived else kind
             setattr(counts, name, getattr(counts, name) + 1)
 

@@ -1,13 +1,17 @@
 """The facts about a deployed stack that `verify` needs, and the remedies it can name."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+import msgspec
+
 from sluice.backfill.scan import TableScan
+from sluice.backfill.source import SourceItem, snapshot
 from sluice.items import Item, attributes
 from sluice.lake import error_keys
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.stack import Stack
-from sluice.transform import deployed_settings
+from sluice.transform import deployed_settings, reason_reader
 from sluice.verify.compare import Coverage, Drift
 from sluice.wording import counted
 
@@ -45,8 +49,18 @@ def items(scan: TableScan, progress: Callable[[int], None]) -> Iterator[Item]:
             yield from (attributes(each.image) for each in page.items)
 
 
+def item_reason(stack: Stack) -> Callable[[Item], str | None]:
+    """Return a function that returns why the transform cannot read an item; None if it can."""
+    reason = reason_reader(deployed_settings(stack))
+
+    def of(item: Item) -> str | None:
+        return reason(snapshot(SourceItem(b"{}", msgspec.json.encode(item)), 0))
+
+    return of
+
+
 def remedies(stack: Stack, drifts: Sequence[Drift]) -> list[str]:
-    """Return the commands that bring the lake to the table's state, in their order."""
+    """Return what brings the lake to the table's state, in order: commands, mostly."""
     if not drifts:
         return []
     commands = []
@@ -55,11 +69,23 @@ def remedies(stack: Stack, drifts: Sequence[Drift]) -> list[str]:
     with DeadLetters(stack) as letters:
         if count := letters.count():
             commands.append(f"sluice redrive: {counted(count, 'dead letter')}")
-    if any(not drift.versions for drift in drifts):
-        commands.append("sluice backfill: the lake has no version of some records")
-    if any(drift.versions for drift in drifts):
+    for reason, count in Counter(drift.reason for drift in drifts if drift.reason).most_common():
         commands.append(
-            "sluice query history --key ID: the lake has other versions of some records; how to "
-            "restore the last one is in docs/queries.md, When verify finds drift"
+            "correct the item; or correct the declaration in chalicelib/schema.py, deploy, and "
+            f"replay or backfill: {reason}, in {counted(count, 'record')}"
+        )
+    readable = [drift for drift in drifts if drift.reason is None]
+    if any(not drift.versions for drift in readable):
+        commands.append("sluice backfill: the lake has no version of some records")
+    if any(drift.versions and drift.kind != "surplus" for drift in readable):
+        commands.append(
+            "sluice backfill --restored-at MOMENT: the lake has only other versions of some "
+            "records, as after a restore of the table or a gap in its stream; docs/queries.md, "
+            "When verify finds drift, says which moment"
+        )
+    if any(drift.kind == "surplus" for drift in readable):
+        commands.append(
+            "sluice query history --key ID: the lake has records that the table does not have; how "
+            "to remove them is in docs/queries.md, When verify finds drift"
         )
     return commands

@@ -148,6 +148,14 @@ def implied(stack: Stack, action: str, arn: str, parameters: Mapping[str, Any]) 
             yield "s3:GetObject", f"{bucket}/data/any"
 
 
+def asked_of_athena(stack: Stack) -> set[Call]:
+    """What a command asks for whose queries run in Athena."""
+    workgroup = ARN.format("athena", f"workgroup/{stack.output('WorkgroupName')}")
+    actions = ("StartQueryExecution", "GetQueryExecution", "GetQueryResults")
+    calls = {(f"athena:{action}", workgroup) for action in actions}
+    return calls | set(implied(stack, "athena:StartQueryExecution", workgroup, {}))
+
+
 class Recorder:
     """Every call that a client of this process makes while it is watched, with what it implies."""
 
@@ -261,7 +269,11 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
     for arguments in COMMANDS:
         run(*arguments)
     run("backfill", "--checkpoint", str(tmp_path / "checkpoint"))
+    run("backfill", "--restored-at", "1h", "--checkpoint", str(tmp_path / "restored"))
     stack.s3.delete_object(Bucket=stack.bucket, Key=drifted)
+    if stack.emulated:  # Its queries run in the command's own process.
+        for command in ("query", "verify", "backfill"):
+            made[command] |= asked_of_athena(stack)
     # It signs its requests itself.
     made["seed"].add(("execute-api:Invoke", ARN.format("execute-api", "the API/api/POST/records")))
 

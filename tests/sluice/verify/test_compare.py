@@ -169,3 +169,14 @@ def test_many_keys_are_compared_in_queries_that_athena_takes(lake: LakeOfLines) 
     assert len(found.drifts) == 700
     assert len(lake.asked) > 2
     assert all(len(sql.encode()) < 262_144 for sql in lake.asked)
+
+
+def test_a_drift_has_the_reason_why_the_transform_cannot_read_the_item() -> None:
+    found = verify(
+        LakeOfLines(),
+        iter([item("a", 1), item("b", 2)]),
+        Coverage(),
+        lambda _differing: None,
+        lambda item: "valueOne is too large" if item["id"]["S"] == "a" else None,
+    )
+    assert [drift.reason for drift in found.drifts] == ["valueOne is too large", None]

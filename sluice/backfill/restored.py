@@ -1,0 +1,90 @@
+"""A backfill of items that came back without a change in the stream: by a restore, or in a gap.
+
+Its snapshots come after every change that the lake has from before a moment, and before every
+change from then on: docs/lake.md says why.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from chalicelib.catalog import ALL_CHANGES
+from chalicelib.change import SEQUENCE_DIGITS, SNAPSHOT
+from chalicelib.schema import KEY
+from sluice.backfill.source import Page, Source
+from sluice.errors import OperationError
+from sluice.verify.compare import Queryable
+
+_decode_keys = msgspec.json.Decoder(dict[str, dict[str, str]]).decode
+
+
+class Restored:
+    """A source whose snapshots outrank what the lake has from before a moment."""
+
+    def __init__(self, source: Source, moment: datetime, former: Mapping[str, str]) -> None:
+        """`former` has the greatest sequence from before the moment, by key."""
+        self._source = source
+        self._former = former
+        self.identity = f"{source.identity} restored at {moment.isoformat()}"
+        self.item_count = source.item_count
+
+    def parts(self) -> list[str]:
+        """Return the names of the source's parts."""
+        return self._source.parts()
+
+    def accepts(self, places: Mapping[str, str | None]) -> bool:
+        """Whether parts and the places to go on from can be of the source."""
+        return self._source.accepts(places)
+
+    def pages(self, part: str, after: str | None) -> Iterator[Page]:
+        """Yield the source's pages."""
+        for page in self._source.pages(part, after):
+            items = [
+                item._replace(outranks=self._former.get(_key(item.keys), "")) for item in page.items
+            ]
+            yield Page(page.moment, items, page.after)
+
+
+def refuse_too_late(moment: datetime, delivery_seconds: float, now: datetime | None = None) -> None:
+    """Raises OperationError while a change from before the moment may still be on its way."""
+    age = (now or datetime.now(UTC)) - moment
+    if age < timedelta(seconds=delivery_seconds):
+        raise OperationError(
+            f"changes made before {moment:%Y-%m-%d %H:%M:%S %Z} may still be on their way for "
+            f"{delivery_seconds - age.total_seconds():.0f} s; name an earlier moment, or wait"
+        )
+
+
+def former_sequences(lake: Queryable, moment: datetime) -> dict[str, str]:
+    """Return the greatest sequence of each key from before a moment, without a time of reading.
+
+    Raises OperationError where a later change of the key has a smaller one, or where a line cannot
+    be read.
+    """
+    ms = int(moment.timestamp() * 1000)
+    number = f"substr(changesequence, 1, {SEQUENCE_DIGITS})"
+    result = lake.run(
+        f"SELECT {KEY.lower()}, max(CASE WHEN changedat < {ms} THEN {number} END), "  # noqa: S608
+        f"min(CASE WHEN changedat >= {ms} AND changetype <> '{SNAPSHOT}' THEN {number} END) "
+        f"FROM {ALL_CHANGES} GROUP BY 1"
+    )
+    if result.problems:
+        raise OperationError(f"not every line of the lake can be read: {result.problems[0]}")
+    former: dict[str, str] = {}
+    unordered = 0
+    for key, before, later in result.rows:
+        if before is not None:
+            former[key] = before
+            unordered += later is not None and later <= before
+    if unordered:
+        raise OperationError(
+            f"{unordered} keys have changes from after {moment:%Y-%m-%d %H:%M:%S %Z} with smaller "
+            "sequences than their changes from before, so no order is certain: the stream is "
+            "another table's; give the restored table a lake of its own"
+        )
+    return former
+
+
+def _key(keys: bytes) -> str:
+    return _decode_keys(keys)[KEY]["S"]
