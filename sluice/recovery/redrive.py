@@ -132,11 +132,14 @@ def _moment(text: str) -> datetime | None:
 
 
 def _stream_arn(stack: Stack) -> re.Pattern[str]:
-    """Return the pattern of the ARNs of the table's stream, and of its earlier ones."""
+    """Return the pattern of the ARNs of the table's stream, and of its earlier ones.
+
+    The label that the emulator gives a stream ends in Z.
+    """
     account = stack.output("DeadLetterQueueUrl").split("/")[-2]
     region, table = stack.streams.meta.region_name, re.escape(stack.output("TableName"))
     return re.compile(
-        rf"arn:aws[a-z-]*:dynamodb:{region}:{account}:table/{table}/stream/[0-9T:.-]+", re.ASCII
+        rf"arn:aws[a-z-]*:dynamodb:{region}:{account}:table/{table}/stream/[0-9TZ:.-]+", re.ASCII
     )
 
 
