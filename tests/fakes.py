@@ -33,7 +33,9 @@ class FakeFirehose:
     taken: list[bytes] = field(default_factory=list)
 
     def answer(self, operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        assert (operation, request["DeliveryStreamName"]) == ("PutRecordBatch", self.stream)
+        if operation != "PutRecordBatch":
+            return 400, {"__type": "UnknownOperationException", "message": operation}
+        assert request["DeliveryStreamName"] == self.stream
         payloads = [b64decode(record["Data"]) for record in request["Records"]]
         self.batches.append(payloads)
         refused = self.refuse(payloads)

@@ -115,8 +115,9 @@ FINISHED = tuple(
             "records"
         ][0]["data"]
     )
-    for rendered in RENDERED
+    for rendered in RENDERED[:-1]
 )
+"""The lines of the events that can be read."""
 SPLICED = spliced(st.sampled_from(RENDERED + FINISHED) | WRITTEN, TOKENS)
 PAYLOADS = (
     st.sampled_from(RENDERED + FINISHED)
