@@ -9,6 +9,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ReadTimeoutError,
 )
+from botocore.parsers import ResponseParserError
 
 from chalicelib.errors import SluiceError
 
@@ -74,4 +75,6 @@ def explain(error: Exception) -> str:
             return "no AWS region is set; set AWS_REGION"
         case EndpointConnectionError() | ConnectTimeoutError() | ReadTimeoutError():
             return f"AWS cannot be reached: {error}"
+        case ResponseParserError():
+            return "the endpoint does not answer as AWS does; correct AWS_ENDPOINT_URL, or unset it"
     return " ".join(str(error).split())

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from sluice.errors import OperationError
 
@@ -41,6 +42,8 @@ class Stack:
                 f"the stack {name} cannot be read: {refused.response['Error'].get('Message')}; "
                 "name another one with --stack-name"
             ) from None
+        except KeyError as missing:  # botocore's, of an answer that is XML but not AWS's.
+            raise ResponseParserError(str(missing)) from None
         outputs = answer["Stacks"][0].get("Outputs", [])
         return cls(name, {each["OutputKey"]: each["OutputValue"] for each in outputs})
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -39,7 +40,7 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (OperationError, ClientError, BotoCoreError) as refused:
+        except (OperationError, ClientError, BotoCoreError, ResponseParserError) as refused:
             print_error(explain(refused))
             sys.exit(1)
         except KeyboardInterrupt as stop:
@@ -63,6 +64,8 @@ def sluice(ctx: click.Context, stack_name: str) -> None:
     """
     if not stack_name:
         raise click.BadParameter("a stack has a name", param_hint="--stack-name")
+    if not stack_name.isprintable():
+        raise click.BadParameter("a stack's name is printable text", param_hint="--stack-name")
     ctx.obj = stack_name
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from pytest_httpserver import HTTPServer
 
 from sluice.cli import sluice
 from sluice.cli.command import stoppable
@@ -40,6 +41,29 @@ def test_an_endpoint_that_does_not_answer_is_one_line(
     assert result.stderr.startswith("error: AWS cannot be reached: ")
     assert closed_endpoint in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, "<html></html>"), (200, "hello"), (404, "<p>Not here<br>")]
+)
+def test_an_endpoint_that_is_not_of_aws_is_one_line(
+    aws_environment: pytest.MonkeyPatch, httpserver: HTTPServer, status: int, body: str
+) -> None:
+    httpserver.expect_request("/").respond_with_data(body, status)
+    aws_environment.setenv("AWS_ENDPOINT_URL", httpserver.url_for("/"))
+    aws_environment.setenv("AWS_MAX_ATTEMPTS", "1")
+    result = invoke("status")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: the endpoint does not answer as AWS does; correct AWS_ENDPOINT_URL, or unset it\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["", "a\x01", "a\nb"])
+def test_a_stack_name_that_no_stack_can_have_is_refused(name: str) -> None:
+    result = invoke("--stack-name", name, "status")
+    assert result.exit_code == 2
+    assert "Invalid value for --stack-name: a stack" in result.stderr
 
 
 def test_missing_credentials_are_one_line(
