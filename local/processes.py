@@ -200,9 +200,14 @@ class Process:
         return "\n".join([*text, f"(whole log: {self.log})"])
 
     def end(self) -> str | None:
-        """Return in one line how the child ended, with its last line; None while it runs."""
+        """Return in one line how the child ended, with the last line that it could log on that.
+
+        None while it runs.
+        """
         if (code := self._child.poll()) is None:
             return None
+        if code == -signal.SIGKILL:
+            return f"{self.name} was killed by SIGKILL"
         # An exception group is drawn with a frame.
         lines = [line.strip(" |+-") for line in self.last_words().splitlines()[:-1]]
         lines = list(filter(None, lines))

@@ -117,10 +117,17 @@ def test_the_end_of_a_child_is_reported_in_one_line_with_its_last_one(tmp_path: 
     child = python("raise ValueError('a bug')", tmp_path)
     child.wait(30)
     assert child.end() == "the child ended (1): ValueError: a bug"
-    child = python(FOREVER, tmp_path)
+    child = python("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", tmp_path)
+    child.wait(30)
+    assert child.end() == "the child was killed by SIGTERM: no last words"
+
+
+def test_a_log_is_not_given_as_the_reason_of_a_kill(tmp_path: Path) -> None:
+    child = python(f"print('holding 200 records', flush=True)\n{FOREVER}", tmp_path)
+    child.wait_until(lambda: "holding" in child.log.read_text(), 30)
     assert child.end() is None
     child.kill()
-    assert child.end() == "the child was killed by SIGKILL: no last words"
+    assert child.end() == "the child was killed by SIGKILL"
 
 
 def wait_for_end(pid: int) -> None:

@@ -63,8 +63,7 @@ def test_a_killed_part_is_restarted_and_its_end_is_reported_in_one_line(parts: P
     assert parts.look() == []
     first.kill()
     assert parts.look() == [
-        "the local page was killed by SIGKILL: no last words; "
-        "restarting it, it goes on with what it reads anew"
+        "the local page was killed by SIGKILL; restarting it, it goes on with what it reads anew"
     ]
     assert parts.session.processes["page"].running()
     assert parts.session.processes["page"].pid != first.pid
@@ -122,7 +121,7 @@ def test_a_part_that_does_nothing_is_reported_and_killed_when_it_lasts(parts: Pa
     assert parts.session.processes["pipe"].running()
 
 
-def test_a_run_ends_with_its_emulator_and_its_reason(parts: Parts, tmp_path: Path) -> None:
+def test_a_run_ends_with_its_emulator_and_says_how_that_ended(parts: Parts, tmp_path: Path) -> None:
     code = "print('out of memory')\n" + FOREVER
     emulator = Process("the emulator", [sys.executable, "-uc", code], tmp_path / "log", os.environ)
     emulator.wait_until(lambda: "memory" in emulator.log.read_text(), 30)
@@ -133,7 +132,7 @@ def test_a_run_ends_with_its_emulator_and_its_reason(parts: Parts, tmp_path: Pat
     with pytest.raises(LocalRunError) as end:
         parts.look()
     assert str(end.value) == (
-        "the emulator was killed by SIGKILL: out of memory; the run ends, as the emulator held "
+        "the emulator was killed by SIGKILL; the run ends, as the emulator held "
         f"all data in memory (log: {emulator.log})"
     )
 

@@ -24,7 +24,7 @@ def kill(run: subprocess.Popen[str], mark: str, module: str, report: str) -> Non
     """Kill a process of the run; its end is reported in one line, soon."""
     os.kill(process_of(mark, module), signal.SIGKILL)
     killed = time.monotonic()
-    read_until(run, f"{report} was killed by SIGKILL: ")
+    read_until(run, f"{report} was killed by SIGKILL; ")
     assert time.monotonic() - killed < REPORT_SECONDS
 
 
