@@ -14,7 +14,7 @@ from local.guard import Guard
 HOSTS = re.compile(r"(127\.0\.0\.1|([a-z0-9.-]+\.)?localhost)(:[0-9]+)?", re.IGNORECASE)
 """The names of loopback by which AWS clients call: `bucket.localhost`, too, is no other machine."""
 
-refuse = partial(refusal, hosts=HOSTS, opened_by_links=False)
+refuse = partial(refusal, hosts=HOSTS, browsers=False)
 """AWS's query protocol changes state by GET, so no link may open an address here."""
 
 

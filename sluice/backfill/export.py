@@ -36,6 +36,8 @@ class Summary(Struct):
 
     exportArn: str
     tableArn: str
+    tableId: str
+    """A table made again under the same name has another one."""
     itemCount: int
     outputFormat: str
     exportTime: datetime | None = None

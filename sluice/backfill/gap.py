@@ -33,6 +33,11 @@ def refuse_gap(
             f"the export is of {export.summary.tableArn}, and the stack's table is "
             f"{table['TableArn']}"
         )
+    if export.summary.tableId != table["TableId"]:
+        raise OperationError(
+            f"the export is of an earlier table of the name of {table['TableArn']}; "
+            "take a new export"
+        )
     begins = pipe["CreationTime"] - STREAM_RETENTION
     if export.taken_at < begins:
         raise OperationError(

@@ -267,7 +267,8 @@ def write_export(deployed: Deployed, run: str, count: int, **summary: Any) -> st
     files = {"one.json.gz": data_file(items[:10]), "two.json.gz": data_file(items[10:])}
     table = boto3.client("dynamodb").describe_table(TableName=deployed.stack.output("TableName"))
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    summary = {"tableArn": table["Table"]["TableArn"], "exportTime": now, **summary}
+    described = {name: table["Table"][f"T{name[1:]}"] for name in ("tableArn", "tableId")}
+    summary = {**described, "exportTime": now, **summary}
     counts = {"one.json.gz": 10, "two.json.gz": count - 10}
     for key, body in export_objects(files, counts, prefix=f"exports/{run}/", **summary).items():
         deployed.stack.s3.put_object(Bucket=deployed.stack.bucket, Key=key, Body=body)
@@ -300,6 +301,7 @@ def test_an_export_that_would_leave_a_gap_is_refused(
     for summary, reason in (
         ({"exportTime": "2023-11-15T19:29:11.926Z"}, "take a new export"),
         ({"tableArn": "arn:aws:dynamodb:us-east-1:000000000000:table/t"}, "the stack's table is"),
+        ({"tableId": "12345a12-abcd-123a-ab12-1234abc12345"}, "of an earlier table of the name"),
     ):
         uri = write_export(deployed_stack, uuid.uuid4().hex, 20, **summary)
         status, output, complaint = ended(

@@ -160,5 +160,10 @@ def test_a_link_elsewhere_runs_no_operation_of_the_emulator(
     with hostile_page.expect_response(url) as answer:
         hostile_page.get_by_role("link").click()
     assert answer.value.status == 403
+    # As a link in a mail or a chat does: the browser takes it for its user's own address.
+    opened = hostile_page.context.new_page().goto(url)
+    assert opened is not None
+    assert opened.request.all_headers()["sec-fetch-site"] == "none"
+    assert opened.status == 403
     sqs = emulator_session().client("sqs", endpoint_url=servers["emulator"])
     assert not sqs.list_queues(QueueNamePrefix=FUNCTION).get("QueueUrls")
