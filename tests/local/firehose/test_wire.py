@@ -155,7 +155,7 @@ def test_a_body_over_the_limit_is_refused(running: Any) -> None:
 
 @pytest.mark.parametrize("host", ["rebound.example", "rebound.example:4573", "127.0.0.1.example"])
 def test_a_foreign_host_header_is_refused(running: Any, host: Any) -> None:
-    assert post(running, b"{}", "ListDeliveryStreams", Host=host)[0] == 400
+    assert post(running, b"{}", "ListDeliveryStreams", Host=host)[0] == 403
     assert post(running, b"{}", "ListDeliveryStreams", Host="localhost")[0] == 200
 
 
