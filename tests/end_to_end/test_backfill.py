@@ -267,8 +267,8 @@ def write_export(deployed: Deployed, run: str, count: int, **summary: Any) -> st
     files = {"one.json.gz": data_file(items[:10]), "two.json.gz": data_file(items[10:])}
     table = boto3.client("dynamodb").describe_table(TableName=deployed.stack.output("TableName"))
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    described = {name: table["Table"][f"T{name[1:]}"] for name in ("tableArn", "tableId")}
-    summary = {**described, "exportTime": now, **summary}
+    named = {"tableArn": table["Table"]["TableArn"], "tableId": table["Table"]["TableId"]}
+    summary = {**named, "exportTime": now, **summary}
     counts = {"one.json.gz": 10, "two.json.gz": count - 10}
     for key, body in export_objects(files, counts, prefix=f"exports/{run}/", **summary).items():
         deployed.stack.s3.put_object(Bucket=deployed.stack.bucket, Key=key, Body=body)
