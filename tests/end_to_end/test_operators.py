@@ -199,7 +199,7 @@ def put_error_object(deployed: Deployed) -> None:
         Key=key,
         Body=gzip.compress(2 * (json.dumps(line).encode() + b"\n")),
     )
-    Progress(deployed.stack).note(key, [0])
+    Progress(deployed.stack).note(key, [1])
 
 
 def put_dead_letter(deployed: Deployed) -> None:
