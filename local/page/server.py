@@ -117,6 +117,8 @@ class PageRoutes:
                 for each in answer.get("errors", [])
             ]
             detail = str(answer.get("detail") or answer.get("message") or "The API refused it.")
+            if errors:
+                detail = "The form breaks these rules; nothing was written."
             return self._refused(HTTPStatus(status), detail, errors)
         stored = msgspec.convert(answer, Record)
         self._collector.follow(getattr(stored, KEY), path(self._partition(stored)))

@@ -102,6 +102,7 @@ def test_a_record_posted_in_the_form_is_seen_to_arrive_in_its_partition(
 def test_every_wrong_field_is_named(visit: Visit) -> None:
     visit.post(siteId="2", valueOne="many", createdAtTime="-4")
     refused = visit.tab.locator("#posted .bad")
+    expect(refused).to_contain_text("The form breaks these rules; nothing was written.")
     expect(refused).to_contain_text("valueOne")
     expect(refused).to_contain_text("createdAtTime")
     expect(refused.locator("li")).to_have_count(2)

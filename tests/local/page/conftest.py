@@ -80,7 +80,13 @@ def collector(absent: Stack, changes: Changes, tmp_path: Path) -> Collector:
 
 
 @pytest.fixture
-def site(absent: Stack, changes: Changes, closed_endpoint: str, tmp_path: Path) -> Iterator[Site]:
+def api_url(closed_endpoint: str) -> str:
+    """The address of the API, which does not answer."""
+    return closed_endpoint
+
+
+@pytest.fixture
+def site(absent: Stack, changes: Changes, api_url: str, tmp_path: Path) -> Iterator[Site]:
     queries = tmp_path / "queries"
     queries.mkdir()
     (queries / "all.sql").write_text("-- All <of> it.\nSELECT 1\n")
@@ -93,7 +99,7 @@ def site(absent: Stack, changes: Changes, closed_endpoint: str, tmp_path: Path) 
         feed = Feed(views.regions)
         page = PageRoutes(
             absent,
-            Api(closed_endpoint),
+            Api(api_url),
             SluiceCommand(absent.name),
             views,
             feed,
