@@ -8,8 +8,9 @@ import click
 from click.core import ParameterSource
 from msgspec import Meta
 
-from sluice.cli.command import Amount, exit_incomplete, json_option, sluice
+from sluice.cli.command import Amount, exit_incomplete, json_option, print_error, sluice
 from sluice.cli.plan_report import print_plan
+from sluice.errors import OperationError
 from sluice.planning import measurement
 from sluice.planning.plan import make_plan
 from sluice.planning.rules import (
@@ -115,6 +116,10 @@ def plan_command(
         settings = PlanSettings(**values)
     except PlanError as error:
         raise click.UsageError(str(error)) from None
+    except OperationError:
+        for problem in problems:
+            print_error(problem)
+        raise
     try:
         print_plan(make_plan(workload, settings), as_json)
     finally:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from pytest_httpserver import HTTPServer
 
 from sluice.cli import sluice
+from sluice.stack import Stack
 
 OVERFLOWING = ("--rate", "10000", "--sites", "2000", "--layout", "minute")
 
@@ -118,3 +120,21 @@ def test_what_cannot_be_planned_is_refused_with_the_rule(
 def test_the_region_is_named_beside_the_deployment() -> None:
     assert "minute (in eu-west-2)" in invoke(*OVERFLOWING, "--region", "eu-west-2").stdout
     assert "(in " not in invoke(*OVERFLOWING).stdout
+
+
+def test_damaged_objects_are_named_also_when_the_others_are_too_few_to_measure(
+    aws_environment: pytest.MonkeyPatch, stack: Stack, httpserver: HTTPServer
+) -> None:
+    output = f"<OutputKey>BucketName</OutputKey><OutputValue>{stack.bucket}</OutputValue>"
+    httpserver.expect_request("/").respond_with_data(
+        "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><Outputs>"
+        f"<member>{output}</member>"
+        "</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
+    )
+    aws_environment.setenv("AWS_ENDPOINT_URL_CLOUDFORMATION", httpserver.url_for("/"))
+    stack.s3.put_object(Bucket=stack.bucket, Key="data/siteId=1/cut.gz", Body=b"\x1f\x8bcut")
+    result = invoke("--from-lake")
+    assert result.exit_code == 1
+    damaged, too_few = result.stderr.splitlines()
+    assert damaged.startswith(f"error: s3://{stack.bucket}/data/siteId=1/cut.gz is damaged")
+    assert too_few.startswith("error: the lake holds no changes of different seconds to measure")
