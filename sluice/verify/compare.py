@@ -20,7 +20,7 @@ from sluice.query.athena import QueryResult
 from sluice.query.parameters import literal
 from sluice.query.saved import saved_query
 from sluice.verify.rows import Digest, declared_names, digest, item_reader
-from sluice.wording import counted
+from sluice.wording import counted, printable
 
 CLOCK_SECONDS = 5
 """How far this machine's clock and the stream's, which counts whole seconds, may be apart."""
@@ -28,6 +28,8 @@ CLOCK_SECONDS = 5
 KEYS_BYTES_MAX = 150_000
 """Keys named in one query; well within QUERY_BYTES_MAX, whatever else the query says."""
 
+KEYS_NAMED_MAX = 5
+"""Of the records that cannot be read."""
 
 _UNREADABLE = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
 """What reading a row raises that the declaration cannot read."""
@@ -152,21 +154,29 @@ def _latest(
     )
     problems += result.problems
     read = item_reader(result.columns)
-    unreadable = 0
+    place = result.columns.index(KEY.lower())
+    unreadable: list[str | None] = []
     for row in result.rows:
         try:
             item = read(row)
             record = item[KEY]["S"], item.get(SITE, {}).get("S"), digest(item, declared)
         except _UNREADABLE:
-            unreadable += 1
+            unreadable.append(row[place])
         else:
             yield record
     if unreadable:
-        problems.append(
-            f"{counted(unreadable, 'record')} of the lake cannot be read as declared: no {KEY}, or "
-            "a value of another type, in a line that this transform did not write; "
-            "`sluice query latest` shows them"
-        )
+        problems.append(_unreadable_sentence(unreadable))
+
+
+def _unreadable_sentence(keys: Sequence[str | None]) -> str:
+    names = [f"no {KEY}" if key is None else f"{KEY} {key}" for key in keys[:KEYS_NAMED_MAX]]
+    if len(keys) > KEYS_NAMED_MAX:
+        names.append("…")
+    return (
+        f"{counted(len(keys), 'record')} of the lake cannot be read as declared "
+        f"({printable(', '.join(names))}): in a line that this transform did not write, {KEY} is "
+        "missing or a value is not of its declared type; `sluice query latest` shows them"
+    )
 
 
 def _look_again(

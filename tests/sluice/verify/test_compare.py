@@ -152,6 +152,26 @@ def test_undeclared_attributes_count_unless_the_deployment_drops_them(lake: Lake
     assert compare(lake, a, other, coverage=Coverage(undeclared=False)).drifts == []
 
 
+def test_records_that_cannot_be_read_as_declared_are_named_by_their_keys(
+    lake: LakeOfLines,
+) -> None:
+    lake.change("INSERT", "b\n", 1, 4, extra="not JSON")
+    lake.change("INSERT", "c", 1, 5, extra='{"unit": 7}')
+    (problem,) = compare(lake, item("a", 1)).problems
+    assert problem.startswith(
+        "2 records of the lake cannot be read as declared (id b\\n, id c): in a line"
+    )
+
+
+def test_of_many_records_that_cannot_be_read_a_few_are_named(lake: LakeOfLines) -> None:
+    lake.lines.append(lake.lines[0] | {"id": None})
+    for number in range(9):
+        lake.change("INSERT", f"k{number}", 1, number, extra="not JSON")
+    (problem,) = compare(lake, item("a", 1)).problems
+    assert "10 records" in problem
+    assert "(no id, id k0, id k1, id k2, id k3, …)" in problem
+
+
 def test_null_and_absent_are_the_same_in_a_table(lake: LakeOfLines) -> None:
     assert compare(lake, item("a", 1, name={"NULL": True})).drifts == []
 
