@@ -181,6 +181,8 @@ def test_a_missing_value_is_named_by_its_field(visit: Visit) -> None:
 def test_the_heat_map_opens_at_its_newest_column(visit: Visit, deployed_stack: Deployed) -> None:
     site, years = f"heat-{uuid.uuid4().hex[:6]}", range(2010, 2024)
     times = [int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1000 for year in years]
+    # The map has the sites with the newest records, so the last one is of this moment.
+    times.append(int(datetime.now(UTC).timestamp()) * 1000)
     records = [{"siteId": site, "createdAtTime": time} for time in times]
     deployed_stack.api.request("POST", "/records/batch", records)
     deployed_stack.wait_for(len(records), lambda line: line["siteId"] == site)
