@@ -31,6 +31,7 @@ POLICIES: Mapping[str, tuple[str, ...]] = {
     "Read": ("status", "tree", "sample", "failed", "logs", "query", "verify", "plan"),
     "Repair": ("replay", "redrive"),
     "Write": ("seed", "backfill"),
+    "Probe": ("probe",),
 }
 """The managed policies by their names in the stack, each with the commands it is for."""
 
@@ -120,14 +121,14 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{_AUTHORIZATION}list_amazoncloudwatch.html",
     ),
     *_rows(
-        *("status", "tree", "sample", "failed", "plan", "replay"),
+        *("status", "tree", "sample", "failed", "plan", "replay", "probe"),
         may=["s3:ListBucket"],
         on=[BUCKET],
         why="Which objects there are.",
         source=_S3,
     ),
     *_rows(
-        *("status", "tree", "sample", "plan"),
+        *("status", "tree", "sample", "plan", "probe"),
         may=["s3:GetObject"],
         on=[_LAKE],
         why="Lines of the lake.",
@@ -138,6 +139,13 @@ OPERATORS: tuple[Right, ...] = (
         may=["s3:GetObject"],
         on=[_QUARANTINE, _REPLAYED],
         why="What lies in quarantine, and the notes of what was replayed.",
+        source=_S3,
+    ),
+    *_rows(
+        "probe",
+        may=["s3:GetObject"],
+        on=[_QUARANTINE],
+        why="What lies in quarantine.",
         source=_S3,
     ),
     *_rows(
@@ -155,7 +163,8 @@ OPERATORS: tuple[Right, ...] = (
         source=_S3,
     ),
     *_rows(
-        *("status", "tree", "sample", "plan", "failed", "query", "verify", "replay", "backfill"),
+        *("status", "tree", "sample", "plan", "failed"),
+        *("query", "verify", "replay", "backfill", "probe"),
         may=["kms:Decrypt"],
         on=[KEY],
         when=OF_THE_BUCKET,
@@ -163,7 +172,7 @@ OPERATORS: tuple[Right, ...] = (
         source=_SSE_KMS,
     ),
     *_rows(
-        *("query", "verify", "replay", "backfill"),
+        *("query", "verify", "replay", "backfill", "probe"),
         may=["kms:GenerateDataKey"],
         on=[KEY],
         when=OF_THE_BUCKET,
@@ -171,7 +180,7 @@ OPERATORS: tuple[Right, ...] = (
         source=_SSE_KMS,
     ),
     *_rows(
-        *("query", "verify", "backfill"),
+        *("query", "verify", "backfill", "probe"),
         may=[
             "athena:GetQueryExecution",
             "athena:GetQueryResults",
@@ -183,14 +192,14 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{DOCS}athena/latest/ug/workgroups-iam-policy.html",
     ),
     *_rows(
-        *("query", "verify", "backfill"),
+        *("query", "verify", "backfill", "probe"),
         may=["athena:GetTableMetadata"],
         on=[arn("athena", "datacatalog/AwsDataCatalog")],
         why="How the lake is laid out, and what its tables show.",
         source=f"{_AUTHORIZATION}list_amazonathena.html",
     ),
     *_rows(
-        *("query", "verify", "backfill"),
+        *("query", "verify", "backfill", "probe"),
         may=["glue:GetDatabase", "glue:GetPartitions", "glue:GetTable"],
         on=[
             arn("glue", "catalog"),
@@ -201,21 +210,21 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{DOCS}athena/latest/ug/fine-grained-access-to-glue-resources.html",
     ),
     *_rows(
-        *("query", "verify", "backfill"),
+        *("query", "verify", "backfill", "probe"),
         may=["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
         on=[BUCKET],
         why="Athena finds the objects, and the place of its results.",
         source=_ATHENA,
     ),
     *_rows(
-        *("query", "verify", "backfill"),
+        *("query", "verify", "backfill", "probe"),
         may=["s3:GetObject"],
         on=[_LAKE],
         why="Athena reads the lake with its caller's rights.",
         source=_ATHENA,
     ),
     *_rows(
-        *("query", "verify", "backfill"),
+        *("query", "verify", "backfill", "probe"),
         may=[
             "s3:AbortMultipartUpload",
             "s3:GetObject",
@@ -227,7 +236,7 @@ OPERATORS: tuple[Right, ...] = (
         source=_ATHENA,
     ),
     *_rows(
-        *("verify", "failed"),
+        *("verify", "failed", "probe"),
         may=["lambda:GetFunctionConfiguration"],
         on=["${Transform.Arn}"],
         why="The settings by which the transform reads changes.",
@@ -259,7 +268,14 @@ OPERATORS: tuple[Right, ...] = (
         why="The table's items.",
         source=_DYNAMODB,
     ),
-    *_table_key_rows("verify", "backfill", when=[via("dynamodb")]),
+    *_rows(
+        "probe",
+        may=["dynamodb:DeleteItem", "dynamodb:PutItem"],
+        on=["<table>"],
+        why="It writes a record that the transform cannot read, and deletes what it wrote.",
+        source=_DYNAMODB,
+    ),
+    *_table_key_rows("verify", "backfill", "probe", when=[via("dynamodb")]),
     *_table_key_rows("plan", "redrive"),
     *_rows(
         "plan",
@@ -298,7 +314,29 @@ OPERATORS: tuple[Right, ...] = (
         source=FIREHOSE_ENCRYPTION,
     ),
     *_rows(
-        "seed",
+        "probe",
+        may=["sqs:ReceiveMessage"],
+        on=[QUEUE],
+        why="It looks at dead letters, and leaves them.",
+        source=f"{_AUTHORIZATION}list_amazonsqs.html",
+    ),
+    *_rows(
+        "probe",
+        may=["kms:Decrypt"],
+        on=[KEY],
+        when=[via("sqs")],
+        why="SQS asks it of whoever reads an encrypted queue.",
+        source=f"{DOCS}AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html",
+    ),
+    *_rows(
+        "probe",
+        may=["lambda:InvokeFunction"],
+        on=["${Transform.Arn}"],
+        why="How the transform's response is encoded.",
+        source=f"{_AUTHORIZATION}list_awslambda.html",
+    ),
+    *_rows(
+        *("seed", "probe"),
         may=["execute-api:Invoke"],
         on=[arn("execute-api", "${RestAPI}/*/*/records*")],
         why="It writes through the API, like any caller.",

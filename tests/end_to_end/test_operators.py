@@ -31,7 +31,7 @@ Call = tuple[str, str]
 ARN = "arn:aws:{}:us-east-1:000000000000:{}"
 
 SERVICES = {"monitoring": "cloudwatch", "streams.dynamodb": "dynamodb"}
-ACTIONS = {"ListObjectsV2": "ListBucket", "CopyObject": "PutObject"}
+ACTIONS = {"ListObjectsV2": "ListBucket", "CopyObject": "PutObject", "Invoke": "InvokeFunction"}
 
 
 def on(stack: Stack, service: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[str]:
@@ -240,6 +240,7 @@ COMMANDS = (
     ["redrive", "--dry-run"],
     ["redrive"],
     ["seed", "--count", "3"],
+    ["probe", "--wait-seconds", "60"],
 )
 
 
@@ -272,10 +273,12 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
     run("backfill", "--restored-at", "1h", "--checkpoint", str(tmp_path / "restored"))
     stack.s3.delete_object(Bucket=stack.bucket, Key=drifted)
     if stack.emulated:  # Its queries run in the command's own process.
-        for command in ("query", "verify", "backfill"):
+        for command in ("query", "verify", "backfill", "probe"):
             made[command] |= asked_of_athena(stack)
-    # It signs its requests itself.
-    made["seed"].add(("execute-api:Invoke", ARN.format("execute-api", "the API/api/POST/records")))
+    for command in ("seed", "probe"):  # They sign their requests themselves.
+        made[command].add(
+            ("execute-api:Invoke", ARN.format("execute-api", "the API/api/POST/records"))
+        )
 
     rights = granted(OPERATORS, DeploymentSettings(stage="local", target="local"))
     refused, unused = set(), set()

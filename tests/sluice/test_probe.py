@@ -1,0 +1,106 @@
+"""What `sluice probe` concludes from bytes, and what it does to the table whatever happens."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sluice.errors import OperationError
+from sluice.probe import QUESTIONS, Probe, appended_date, held, key_policy, rendering, spelling
+from sluice.stack import Stack
+
+OUTPUTS = {"TableName": "the-table", "BucketName": "the-bucket"}
+
+
+def probe(name: str = "Sluice-dev", **known: Any) -> Probe:
+    """A probe of a stack, with what is known of it already."""
+    probe = Probe(Stack(name, OUTPUTS), 1)
+    vars(probe).update(known)
+    return probe
+
+
+@pytest.mark.parametrize(
+    ("payload", "answer"),
+    [
+        (b'{"eventID": "1", "userIdentity": ""}', 'as ""'),
+        (b'{"eventID": "1", "userIdentity": null}', "as null"),
+        (b'{"eventID": "1"}', "the field is absent"),
+        (b'{"eventID": "1", "userIdentity": }', "the payload is no JSON object"),
+    ],
+)
+def test_a_missing_path_is_reported_as_the_payload_spells_it(payload: bytes, answer: str) -> None:
+    assert rendering(payload).startswith(answer)
+
+
+@pytest.mark.parametrize(
+    ("payload", "answer"),
+    [
+        (b'{"eventID": "1", "dynamodb": {}}', "the original change"),
+        (b'{"id": "1", "changeSequence": "2"}', "the transform's line"),
+        (b"[]", "neither a change nor a line"),
+    ],
+)
+def test_quarantined_bytes_are_told_apart(payload: bytes, answer: str) -> None:
+    assert held(payload) == answer
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        (b'{"records":[{"recordId":"1","result":"Ok"}]}', "yes"),
+        (b'{"records": [{"recordId": "1", "result": "Ok"}]}', "no"),
+        (b'"{\\"records\\":[]}"', "broken"),
+    ],
+)
+def test_the_spelling_of_a_response_says_which_way_it_took(response: bytes, answer: str) -> None:
+    assert spelling(response).startswith(answer)
+
+
+@pytest.mark.parametrize(
+    ("key", "answer"), [("object.gz", "no"), ("2026/11/26/13/object.gz", "yes: 2026/11/26/13/")]
+)
+def test_a_date_below_the_partition_is_noticed(key: str, answer: str) -> None:
+    partition = {"siteId": "a", "year": "2026"}
+    delivered = f"data/siteId=a/year=2026/{key}"
+    known = probe(partition=partition, delivered=delivered)
+    assert appended_date(known).startswith(answer)
+
+
+def test_a_record_that_does_not_arrive_answers_nothing() -> None:
+    assert appended_date(probe(delivered=None)).startswith("unknown")
+    assert key_policy(probe(delivered=None)).startswith("unknown")
+
+
+def test_only_aws_shows_that_the_key_lets_firehose_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    assert key_policy(probe(delivered="data/object")).startswith("yes")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert key_policy(probe(delivered="data/object")).startswith("unknown")
+
+
+def test_a_stack_in_production_is_probed_only_when_confirmed() -> None:
+    with pytest.raises(OperationError, match="add --yes"):
+        Probe(Stack("Sluice-prod", OUTPUTS), 1)
+    assert Probe(Stack("Sluice-prod", OUTPUTS), 1, confirmed=True)
+
+
+def test_the_records_are_deleted_even_after_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    deleted = []
+
+    def interrupt(_probe: Probe) -> None:
+        raise KeyboardInterrupt
+
+    stopped = probe()
+    table = SimpleNamespace(delete_item=lambda **request: deleted.append(request))
+    vars(stopped.stack)["dynamodb"] = table
+    monkeypatch.setattr(Probe, "_write", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        next(stopped.answers())
+    assert [each["Key"]["id"]["S"] for each in deleted] == list(stopped.ids)
+
+
+def test_every_answer_names_a_file_that_depends_on_it(pytestconfig: pytest.Config) -> None:
+    for _, depends_on, _ in QUESTIONS:
+        for place in depends_on.split("; "):
+            name, _, file = place.partition(" in ")
+            assert name in (pytestconfig.rootpath / file).read_text(), place
