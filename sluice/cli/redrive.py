@@ -3,9 +3,9 @@
 import sys
 
 import click
-import msgspec
 
-from sluice.cli.command import err, json_option, out, print_json, progress_bar, sluice, stoppable
+from sluice.cli.command import json_option, out, sluice
+from sluice.cli.resending import resend
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.recovery.redrive import Redriven, redrive
 from sluice.stack import Stack
@@ -33,33 +33,9 @@ def redrive_command(stack_name: str, dry_run: bool, drop: tuple[str, ...], as_js
     are gone and older than that. Exits 1 when a change cannot be delivered.
     """
     stack = Stack.named(stack_name)
-    redriven = Redriven()
-    try:
-        with (
-            stoppable(HINT) as check,
-            DeadLetters(stack) as letters,
-            progress_bar("messages") as bar,
-        ):
-            task = bar.add_task("", total=letters.count())
-
-            def step() -> None:
-                bar.update(task, completed=redriven.messages, records=redriven.accepted)
-                check()
-
-            redrive(
-                stack,
-                letters,
-                redriven,
-                err.print,
-                dry_run,
-                drop,
-                step,
-            )
-    finally:
-        if as_json:
-            print_json({"dryRun": dry_run, **msgspec.to_builtins(redriven)})
-        else:
-            _print(redriven, dry_run)
+    with DeadLetters(stack) as letters:
+        steps = redrive(stack, letters, dry_run, drop)
+        redriven = resend(steps, "messages", HINT, dry_run, as_json, _print)
     if redriven.aged_out or redriven.not_found or redriven.too_large or redriven.unreadable:
         sys.exit(1)
 

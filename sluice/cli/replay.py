@@ -4,9 +4,9 @@ import sys
 from datetime import datetime
 
 import click
-import msgspec
 
-from sluice.cli.command import err, json_option, out, print_json, progress_bar, sluice, stoppable
+from sluice.cli.command import err, json_option, out, sluice
+from sluice.cli.resending import resend
 from sluice.cli.selection import selection_options
 from sluice.recovery.quarantine import Selection
 from sluice.recovery.replay import Replayed, replay
@@ -34,22 +34,8 @@ def replay_command(
     command puts nothing twice. Exits 1 when a chosen record cannot be put.
     """
     stack = Stack.named(stack_name)
-    replayed = Replayed()
-    try:
-        with stoppable(HINT) as check, progress_bar("error objects") as bar:
-            task = bar.add_task("", total=None)
-
-            def step(done: float, total: int) -> None:
-                bar.update(task, completed=done, total=total)
-                bar.update(task, records=replayed.accepted)
-                check()
-
-            replay(stack, Selection(error_code, since), replayed, dry_run, step)
-    finally:
-        if as_json:
-            print_json({"dryRun": dry_run, **msgspec.to_builtins(replayed)})
-        else:
-            _print(replayed, dry_run)
+    steps = replay(stack, Selection(error_code, since), dry_run)
+    replayed = resend(steps, "error objects", HINT, dry_run, as_json, _print)
     if replayed.obstacles:
         sys.exit(1)
 

@@ -8,7 +8,7 @@ too, and the next one resends its changes: duplicates, which share eventId and c
 
 import re
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -19,6 +19,7 @@ from sluice.errors import StreamGoneError, TransformationFailed, UnreachedError,
 from sluice.firehose import DeliveryStream
 from sluice.recovery.changes import RecoveredRange, recover
 from sluice.recovery.dead_letters import DeadLetter, DeadLetters, Pointer
+from sluice.recovery.step import Step
 from sluice.stack import Stack
 from sluice.stream import Stream
 
@@ -43,26 +44,21 @@ class Redriven(Struct, rename="camel"):
     """Messages removed because they were named, whatever they hold."""
 
 
-Report = Callable[[str], None]
-"""Takes a sentence on every message with changes that do not come back."""
-
-
 def redrive(
     stack: Stack,
     letters: DeadLetters,
-    redriven: Redriven,
-    report: Report,
     dry_run: bool = False,
     drop: Collection[str] = (),
-    step: Callable[[], None] = lambda: None,
     pause: Callable[[float], None] = time.sleep,
-) -> None:
-    """Put the changes of every dead letter, and count in `redriven`.
+) -> Generator[Step[Redriven]]:
+    """Put the changes of every dead letter; yield a step after each message.
 
-    The messages whose ids are in `drop` are removed instead, whatever they hold.
-    `step` is called after each message, and may raise to stop. Raises RefusedError when Firehose
-    keeps refusing.
+    The messages whose ids are in `drop` are removed instead, whatever they hold. Raises
+    RefusedError when Firehose keeps refusing.
     """
+    redriven = Redriven()
+    yield Step(redriven)
+    total = letters.count()
     target = DeliveryStream(stack.firehose, stack.output("StreamName"), pause)
     arn = _stream_arn(stack)
     for letter in letters.messages():
@@ -71,7 +67,7 @@ def redrive(
             redriven.dropped += 1
             if not dry_run:
                 letters.remove(letter)
-            step()
+            yield Step(redriven, redriven.messages, total)
             continue
         try:
             recovered = _recover(stack, letter, arn)
@@ -81,8 +77,8 @@ def redrive(
             else:
                 redriven.not_found += recovered.absent
             redriven.too_large += len(recovered.too_large)
-            for sentence in _losses(letter, recovered, lost):
-                report(sentence)
+            for loss in _losses(letter, recovered, lost):
+                yield Step(redriven, redriven.messages - 1, total, loss)
             if dry_run:
                 redriven.accepted += len(recovered.payloads)
             else:
@@ -97,16 +93,17 @@ def redrive(
             UnreachedError,
         ) as refused:
             redriven.unreadable += 1
-            report(
+            loss = (
                 f"message {letter.id} cannot be followed: {explain(refused)}; it stays in the "
                 f"queue; if it is of no use, `sluice redrive --drop {letter.id}` removes it: "
                 f"{letter.excerpt}"
             )
+            yield Step(redriven, redriven.messages - 1, total, loss)
             is_done = False
         if is_done and not dry_run:
             letters.remove(letter)
             redriven.removed += 1
-        step()
+        yield Step(redriven, redriven.messages, total)
 
 
 def is_aged_out(letter: DeadLetter, recovered: RecoveredRange, now: datetime) -> bool:

@@ -8,7 +8,7 @@ those records, one batch at most, are put twice.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from msgspec import Struct
 
@@ -18,6 +18,7 @@ from sluice.lake import objects
 from sluice.recovery.error_lines import ErrorLine
 from sluice.recovery.progress import Progress
 from sluice.recovery.quarantine import ErrorObject, Selection, error_objects
+from sluice.recovery.step import Step
 from sluice.stack import Stack
 
 
@@ -36,23 +37,19 @@ class Replayed(Struct, rename="camel"):
     """Selected records that cannot be replayed, by the reason."""
 
 
-Step = Callable[[float, int], None]
-"""Called after each answer with the error objects done, the last one in part, and their number."""
-
-
 def replay(
     stack: Stack,
     selection: Selection,
-    replayed: Replayed,
     dry_run: bool = False,
-    step: Step = lambda _done, _total: None,
     pause: Callable[[float], None] = time.sleep,
-) -> None:
-    """Resend the selected records that wait in quarantine, and count in `replayed`.
+) -> Generator[Step[Replayed]]:
+    """Resend the selected records that wait in quarantine; yield a step after each answer.
 
-    Between two calls of `step` everything accepted is noted, so that it may raise to stop. Raises
+    At a step everything accepted is noted, so that it may be the last one taken. Raises
     RefusedError when Firehose keeps refusing. One replay of a stack may run at a time.
     """
+    replayed = Replayed()
+    yield Step(replayed)
     stream = DeliveryStream(stack.firehose, stack.output("StreamName"), pause)
     progress = Progress(stack)
     stored = list(objects(stack, ERROR_PREFIX))
@@ -71,12 +68,12 @@ def replay(
                 progress.note(each.stored.key, done)
                 put += len(accepted)
                 replayed.accepted += len(accepted)
-                step(index + put / len(chosen), len(stored))
+                yield Step(replayed, index + put / len(chosen), len(stored))
             if done.issuperset(record.line for record in each.records):
                 _move(stack, each.stored.key)
                 progress.forget(each.stored.key)
                 replayed.moved += 1
-        step(index + 1, len(stored))
+        yield Step(replayed, index + 1, len(stored))
 
 
 def _chosen(each: ErrorObject, selection: Selection, replayed: Replayed) -> list[ErrorLine]:

@@ -30,7 +30,7 @@ from local.processes import Process
 from local.session import Session
 from local.supervisor import Patience, Supervisor
 from sluice.recovery.quarantine import Selection
-from sluice.recovery.replay import Replayed, replay
+from sluice.recovery.replay import replay
 from tests.end_to_end.deployment import Deployed
 from tests.end_to_end.faults.accounting import Account, Accountant, sequence_number
 from tests.end_to_end.faults.proxy import Proxy
@@ -269,7 +269,8 @@ class FaultyStack:
 
     def replay(self) -> None:
         """Put all that is in quarantine through Firehose again."""
-        replay(self._deployed.stack, Selection(), Replayed())
+        for _ in replay(self._deployed.stack, Selection()):
+            pass
         self.settle()
 
     def api_function(self) -> dict[str, Any]:
