@@ -178,6 +178,20 @@ def test_a_missing_value_is_named_by_its_field(visit: Visit) -> None:
     expect(visit.tab.locator("#result")).to_contain_text("history needs “Key”")
 
 
+def test_a_query_is_cancelled_by_its_button(visit: Visit) -> None:
+    visit.tab.get_by_label("SQL", exact=True).fill(
+        "SELECT count(*) FROM range(100000000000) a, range(100000) b WHERE a.range % 7 = b.range"
+    )
+    cancel = visit.tab.get_by_role("button", name="Cancel")
+    expect(cancel).to_be_hidden()
+    visit.tab.get_by_role("button", name="Run").click()
+    cancel.click()
+    expect(visit.tab.locator("#result")).to_have_text("The query was cancelled.")
+    expect(cancel).to_be_hidden()
+    expect(visit.tab.get_by_role("button", name="Run")).to_be_enabled()
+    assert visit.complaints == []
+
+
 def test_the_heat_map_opens_at_its_newest_column(visit: Visit, deployed_stack: Deployed) -> None:
     site, years = f"heat-{uuid.uuid4().hex[:6]}", range(2010, 2024)
     times = [int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1000 for year in years]

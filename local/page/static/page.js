@@ -1,4 +1,4 @@
-// What htmx does not do: the state of the connection, the charts, and Ctrl+Enter.
+// What htmx does not do: the state of the connection, the charts, Cancel, and Ctrl+Enter.
 
 const stream = document.getElementById("stream");
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -126,7 +126,23 @@ function drawResult() {
   redrawResult();
 }
 
-document.getElementById("query").addEventListener("htmx:after:swap", drawResult);
+const query = document.getElementById("query");
+query.addEventListener("htmx:after:swap", drawResult);
+
+// The server stops a query whose asker has gone.
+
+const cancel = document.getElementById("cancel");
+const asks = ({ target, detail }) => (detail.ctx.sourceElement ?? target) === query;
+query.addEventListener("htmx:before:request", (event) => {
+  if (asks(event)) cancel.hidden = false;
+});
+query.addEventListener("htmx:finally:request", (event) => {
+  if (asks(event)) cancel.hidden = true;
+});
+cancel.addEventListener("click", () => {
+  htmx.trigger(query, "htmx:abort");
+  document.getElementById("result").textContent = "The query was cancelled.";
+});
 
 function redraw() {
   if (ratesData) drawRates();
