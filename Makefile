@@ -54,8 +54,10 @@ dev: setup ## Keep the pipeline running on this machine, with the API on port 80
 api: setup ## Serve the API with your latest code beside `make dev`, on port 8001.
 	@$(BIN)/python -m local api $(ARGS)
 
+# It keeps compiled code, below the virtual environment, because compiling is a third of its time.
 quick: setup ## Run the tests that need no stack.
-	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not slow" $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/pycache \
+		$(BIN)/pytest -q -n 2 --dist loadgroup -m "not slow" $(ARGS)
 
 test: setup ## Run the tests.
 	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
