@@ -1,10 +1,26 @@
 """The probe against a whole stack. With `--target aws -s` it prints what AWS does."""
 
+import time
+from base64 import b64decode
+
 import pytest
 
 from chalicelib.schema import KEY
 from sluice.probe import QUESTIONS, Probe
 from tests.end_to_end.deployment import Deployed
+
+
+def has_its_deletion(deployed: Deployed, name: str) -> bool:
+    """Whether the deletion of a record has arrived, in the lake or in quarantine."""
+    delivered = [line for lines in deployed.objects("data/").values() for line in lines]
+    failed = [
+        b64decode(line.get("rawData", ""))
+        for lines in deployed.objects("errors/").values()
+        for line in lines
+    ]
+    return any(line[KEY] == name and line["changeType"] == "REMOVE" for line in delivered) or any(
+        name.encode() in raw and b'"OldImage"' in raw for raw in failed
+    )
 
 
 def test_a_stack_answers_every_question_and_its_table_keeps_nothing(
@@ -29,3 +45,8 @@ def test_a_stack_answers_every_question_and_its_table_keeps_nothing(
             TableName=deployed_stack.stack.output("TableName"), Key={KEY: {"S": name}}
         )
         assert "Item" not in item
+    # They arrive before another test counts what fails.
+    deadline = time.monotonic() + deployed_stack.wait_seconds
+    while not all(has_its_deletion(deployed_stack, name) for name in probe.ids):
+        assert time.monotonic() < deadline, "the deletions do not arrive"
+        time.sleep(0.1)
