@@ -5,7 +5,6 @@ or the finished line, as a failed conversion holds it. A replay puts either.
 """
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -13,10 +12,10 @@ from msgspec import Raw, Struct
 
 from chalicelib.change import TTL_PRINCIPAL, change_reader, line_types
 from chalicelib.errors import ChangeError
+from chalicelib.exact import read_object
 from chalicelib.schema import Record
 from chalicelib.types import FieldType, field_types, line_values, write_fields
 
-_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 _decode_attributes = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -45,7 +44,7 @@ def replayable_reader(
         try:
             values = {**line, **line_values(types, line)}
             again = read_change(_change(types, values))
-            written = _decode(_encode(again))
+            written = read_object(_encode(again))
         except ChangeError:
             raise
         except (msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError) as broken:
@@ -63,7 +62,7 @@ def replayable_reader(
 def _finished(data: bytes) -> dict[str, Any] | None:
     """Return the members of a line; None for what has no changeSequence."""
     try:
-        line = _decode(data)
+        line = read_object(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return line if "changeSequence" in line else None

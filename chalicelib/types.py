@@ -16,12 +16,10 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType, inspect
 
 from chalicelib.attributes import number
+from chalicelib.exact import read_value
 
 SHORT_DIGITS_MAX = 18
 """Digits up to which a whole number without sign or exponent is read directly."""
-
-
-_read_json = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class FieldType(NamedTuple):
@@ -145,7 +143,7 @@ def line_values(types: Mapping[str, FieldType], line: Mapping[str, Any]) -> dict
     that is not JSON.
     """
     return {
-        name: _read_json(value) if types[name].as_json and isinstance(value, str) else value
+        name: read_value(value) if types[name].as_json and isinstance(value, str) else value
         for name, value in line.items()
         if name in types
     }

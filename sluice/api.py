@@ -1,7 +1,6 @@
 """A client of the seeding API: every request is signed with SigV4, and numbers stay exact."""
 
 import time
-from decimal import Decimal
 from typing import Any
 
 import boto3
@@ -11,13 +10,13 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
+from chalicelib.exact import read_value
 from chalicelib.retry import is_passing_status, retrying
 from sluice.errors import OperationError
 
 ATTEMPTS = 6
 TIMEOUT_SECONDS = 30.0
 _encode = msgspec.json.Encoder(decimal_format="number").encode
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class Api:
@@ -64,6 +63,6 @@ class Api:
                 f"the API at {self._url} cannot be reached: {unreachable}"
             ) from None
         try:
-            return answer.status, _decode(answer.data) if answer.data else {}
+            return answer.status, read_value(answer.data) if answer.data else {}
         except (msgspec.DecodeError, UnicodeDecodeError):
             return answer.status, {"detail": "an answer that is not JSON"}

@@ -5,13 +5,13 @@ The way back of `chalicelib.change`: only the schema says what a declared field'
 
 from base64 import b64decode
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from chalicelib.attributes import fold
+from chalicelib.exact import read_object
 from chalicelib.schema import Record
 from chalicelib.types import field_types, line_values, write_fields
 
@@ -23,7 +23,7 @@ Item = dict[str, Attribute]
 
 Line = dict[str, Any]
 
-read_line: Callable[[bytes], Line] = msgspec.json.Decoder(Line, float_hook=Decimal).decode
+read_line: Callable[[bytes], Line] = read_object
 """A line of the lake, its numbers exact: integers as int, all others as Decimal."""
 
 _read_attributes = msgspec.json.Decoder(dict[str, Attribute]).decode

@@ -1,17 +1,15 @@
 """The form that posts a record: its fields come from the schema, its values go out as typed in."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.inspect import IntType, StrType
 
+from chalicelib.exact import read_value
 from chalicelib.schema import Record
 from chalicelib.types import field_types, struct_fields
-
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class Field(Struct, frozen=True):
@@ -53,6 +51,6 @@ def record(form: Mapping[str, str], record_fields: tuple[Field, ...]) -> dict[st
 
 def _json_or_text(value: str) -> Any:
     try:
-        return _decode(value)
+        return read_value(value)
     except msgspec.DecodeError:
         return value

@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 from chalicelib.change import line_types
 from chalicelib.transform import transformer
 from chalicelib.types import field_types, line_values
+from tests.chalicelib.test_exact import BEYOND
 from tests.chalicelib.test_exact_types import TRANSFORM, answer_to, items
 from tests.chalicelib.test_transform import change, encoded, lake_line, only
 from tests.record_types import Everything
@@ -153,6 +154,17 @@ def test_what_only_resembles_a_line_fails_alone_with_a_reason(
     logged = capsys.readouterr().out
     assert json.loads(logged)["reason"]
     assert "crimson" not in logged
+
+
+@pytest.mark.parametrize("number", BEYOND)
+@pytest.mark.parametrize("line", [finished(), {}], ids=["a line", "no line"])
+@pytest.mark.parametrize("name", ["exact", "many", "id", "changedAt", "changeSequence", "more"])
+def test_a_number_beyond_every_decimal_fails_its_record_alone(
+    name: str, line: dict[str, Any], number: str
+) -> None:
+    for value in (number, msgspec.Raw(number.encode())):
+        expected = "Ok" if line and (name, value) == ("id", number) else "ProcessingFailed"
+        assert answer(written(line | {name: value}))["result"] == expected
 
 
 @pytest.mark.parametrize("name", ["changeType", "changeSequence", "changedAt", "eventId", "siteId"])

@@ -9,6 +9,7 @@ from werkzeug import Request, Response
 
 from sluice.api import Api
 from sluice.errors import OperationError
+from tests.chalicelib.test_exact import BEYOND
 
 pytestmark = pytest.mark.usefixtures("aws_environment")
 
@@ -55,6 +56,13 @@ def test_numbers_go_out_and_come_in_to_the_last_digit(api: Api, server: HTTPServ
 def test_a_refusal_is_raised_at_once_with_its_reason(api: Api, server: HTTPServer) -> None:
     server.expect_ordered_request("/api/records").respond_with_json({"detail": "no"}, status=400)
     with pytest.raises(OperationError, match="GET /records was answered 400: no"):
+        api.request("GET", "/records")
+
+
+@pytest.mark.parametrize("body", ["<html>", "\xff", *BEYOND])
+def test_an_answer_that_cannot_be_read_is_reported(api: Api, server: HTTPServer, body: str) -> None:
+    server.expect_request("/api/records").respond_with_data(body.encode("latin-1"), status=500)
+    with pytest.raises(OperationError, match="answered 500: an answer that is not JSON"):
         api.request("GET", "/records")
 
 
