@@ -10,7 +10,8 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from chalicelib.change import line_types
-from chalicelib.partitions import TIME_FORMATS, encode_value, path
+from chalicelib.declaration import TIME_FORMATS
+from chalicelib.partitions import encode_value, path
 from chalicelib.schema import LAYOUT, SITE, Record
 
 CHANGES = "changes"

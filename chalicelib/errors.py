@@ -22,6 +22,7 @@ SluiceError                         an error of ours; its message is for a perso
 │   └── DefinitionError             a pipe that AWS would refuse, or that the local one cannot run
 │       ├── FilterError             a filter of it
 │       └── TemplateError           its input template
+├── SchemaError                     a declaration that cannot be used
 ├── StoppedError                    a backfill was asked to end
 ├── PlanError                       a workload or settings that cannot be planned
 ├── SettingsError                   settings that cannot be deployed
@@ -64,6 +65,16 @@ class PartitionError(RecordError):
         super().__init__(f"{field} {rule}")
         self.field = field
         self.rule = rule
+
+
+class SchemaError(SluiceError):
+    """A declaration that cannot be used; the message has a line for every mistake."""
+
+    def __init__(self, file: str, errors: Sequence[str]) -> None:
+        super().__init__(
+            "\n".join([f"The declaration {file} cannot be used:", *(f"- {e}" for e in errors)])
+        )
+        self.errors = tuple(errors)
 
 
 class FieldError(msgspec.Struct, frozen=True):

@@ -14,8 +14,8 @@ from chalice.app import RouteEntry
 from msgspec import UNSET, Struct
 
 from chalicelib.attributes import NUMBER_RULE
+from chalicelib.declaration import TIME_FORMATS, VALUE_LENGTH_MAX
 from chalicelib.limits import KEY_BYTES_MAX
-from chalicelib.partitions import TIME_FORMATS, VALUE_LENGTH_MAX
 from chalicelib.problems import Details
 from chalicelib.schema import KEY, LAYOUT, Record
 from chalicelib.validation import (

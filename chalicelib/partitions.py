@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from msgspec import UNSET, Struct, UnsetType
 
+from chalicelib.declaration import TIME_FORMATS, VALUE_LENGTH_MAX
 from chalicelib.errors import PartitionError
 from chalicelib.limits import PREFIX_LENGTH_MAX
 from chalicelib.schema import EPOCH_MS_MAX, EVENT_TIME, LAYOUT, Record
@@ -22,18 +23,6 @@ DATA_PREFIX = "data/"
 ERROR_PREFIX = "errors/"
 REPLAYED_PREFIX = "errors-replayed/"
 """Prefix of the error objects whose records were all put back."""
-
-TIME_FORMATS = {
-    "year": "{:04d}",
-    "month": "{:02d}",
-    "day": "{:02d}",
-    "hour": "{:02d}",
-    "minute": "{:02d}",
-}
-"""The time levels, coarsest first, with the format of their values."""
-
-VALUE_LENGTH_MAX = 256
-"""Characters a percent-encoded value may have, so that a prefix stays within its limit."""
 
 
 @lru_cache(maxsize=8192)

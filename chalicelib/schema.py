@@ -10,6 +10,8 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from chalicelib.declaration import Key, Kind, Table, Time
+
 EPOCH_MS_MAX = 253_402_300_799_999
 """The last millisecond of the year 9999, the last year a four-digit partition can name."""
 
@@ -51,14 +53,32 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     valueTwo: Annotated[Int64, Meta(description="Second value, 64-bit.")] | UnsetType = UNSET
 
 
+TABLE = Table(
+    key=(Key("id"),),
+    kinds=(Kind("record", Record),),
+    times=(Time("createdAtTime"),),
+    layout=("siteId", "year", "month", "day", "hour", "minute"),
+    examples=(
+        {
+            "id": "123",
+            "siteId": "2",
+            "createdAtTime": 1700076551926,
+            "name": "Name one",
+            "valueOne": 123,
+            "valueTwo": 6789,
+        },
+        {
+            "id": "456",
+            "siteId": "1",
+            "createdAtTime": 1700076551318,
+            "name": "Name one",
+            "valueOne": 782,
+            "valueTwo": 152,
+        },
+    ),
+)
+
 KEY = "id"
-"""The table's partition key: a string field of `Record`."""
-
 EVENT_TIME = "createdAtTime"
-"""The field, in epoch milliseconds, that the time levels of the layout are taken from."""
-
 SITE = "siteId"
-"""The string field that queries are narrowed by and reports are grouped by."""
-
-LAYOUT = ("siteId", "year", "month", "day", "hour", "minute")
-"""The partition levels, outermost first: string fields of `Record`, and parts of `EVENT_TIME`."""
+LAYOUT = TABLE.layout

@@ -38,6 +38,8 @@ class FieldType(NamedTuple):
     as_json: bool = True
     """Whether line and column hold the value as the text of its JSON, since no other is exact."""
     description: str = ""
+    line: str | None = None
+    """The name in a line that `Meta(extra={"line": ...})` gives; None: that of the attribute."""
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -64,7 +66,8 @@ def field_type(info: inspect.Type) -> FieldType:
     match info:
         case inspect.Metadata(type=inner):
             description = (info.extra_json_schema or {}).get("description", "")
-            return field_type(inner)._replace(description=description)
+            line = (info.extra or {}).get("line")
+            return field_type(inner)._replace(description=description, line=line)
         case inspect.UnionType(types=types):
             others = [each for each in types if not isinstance(each, inspect.NoneType)]
             if len(others) != 1:

@@ -14,13 +14,8 @@ import msgspec.inspect as types
 from msgspec import NODEFAULT, Struct
 
 from chalicelib.change import ChangeFields
-from chalicelib.partitions import (
-    VALUE_LENGTH_MAX,
-    firehose_error_prefix,
-    firehose_prefix,
-    partitioner,
-    path,
-)
+from chalicelib.declaration import VALUE_LENGTH_MAX
+from chalicelib.partitions import firehose_error_prefix, firehose_prefix, partitioner, path
 from chalicelib.schema import EVENT_TIME, LAYOUT, Record
 from chalicelib.types import field_types, struct_fields
 from docs.commands import command_tables

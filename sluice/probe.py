@@ -18,7 +18,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from chalicelib.catalog import CHANGES
-from chalicelib.partitions import ERROR_PREFIX, TIME_FORMATS, partitioner, path
+from chalicelib.declaration import TIME_FORMATS
+from chalicelib.partitions import ERROR_PREFIX, partitioner, path
 from chalicelib.schema import EVENT_TIME, KEY, SITE, Record
 from sluice.api import Api
 from sluice.errors import DamagedError, OperationError

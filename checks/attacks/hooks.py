@@ -6,8 +6,8 @@ from urllib.parse import quote
 import schemathesis
 from hypothesis import strategies
 
+from chalicelib.declaration import VALUE_LENGTH_MAX
 from chalicelib.openapi import PARTITION_FORMAT
-from chalicelib.partitions import VALUE_LENGTH_MAX
 from chalicelib.schema import KEY
 from chalicelib.web import TOKEN_FORMAT, token
 

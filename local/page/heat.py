@@ -7,7 +7,8 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from chalicelib.partitions import DATA_PREFIX, TIME_FORMATS
+from chalicelib.declaration import TIME_FORMATS
+from chalicelib.partitions import DATA_PREFIX
 
 COLUMNS_MAX = 36
 ROWS_MAX = 24

@@ -14,7 +14,8 @@ from msgspec.structs import fields
 
 from chalicelib.catalog import location, partition_column, partition_levels, projection
 from chalicelib.change import INPUT_TEMPLATE, StreamRecord
-from chalicelib.partitions import TIME_FORMATS, firehose_prefix, partitioner, path
+from chalicelib.declaration import TIME_FORMATS
+from chalicelib.partitions import firehose_prefix, partitioner, path
 from chalicelib.schema import EVENT_TIME, LAYOUT, Record
 from sluice.event import template_paths
 from sluice.planning.findings import check_plan

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
 
-from chalicelib.partitions import TIME_FORMATS
+from chalicelib.declaration import TIME_FORMATS
 from chalicelib.schema import SITE
 from sluice.planning.findings import PlanFinding, Topic, check_plan, passes
 from sluice.planning.limits import ACTIVE_PARTITIONS

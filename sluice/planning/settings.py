@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from chalicelib.declaration import TIME_FORMATS
 from chalicelib.limits import BUFFER_MEGABYTES, BUFFER_SECONDS
-from chalicelib.partitions import TIME_FORMATS, layout_errors
+from chalicelib.partitions import layout_errors
 from chalicelib.schema import LAYOUT, SITE
 from sluice.planning.limits import REGION
 from sluice.planning.rules import Option, PlanError, Reader, field_errors, number, text, whole

@@ -19,7 +19,8 @@ from typing import Any
 import msgspec
 
 from chalicelib.catalog import ALL_CHANGES, CHANGES, Column, columns
-from chalicelib.partitions import DATA_PREFIX, TIME_FORMATS
+from chalicelib.declaration import TIME_FORMATS
+from chalicelib.partitions import DATA_PREFIX
 from sluice.errors import OperationError
 from sluice.lake import objects, read_objects
 from sluice.optional import optional

@@ -10,8 +10,9 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 
 from chalicelib.catalog import ALL_CHANGES, CHANGES, partition_column
+from chalicelib.declaration import TIME_FORMATS
 from chalicelib.errors import PartitionError
-from chalicelib.partitions import TIME_FORMATS, encode_value
+from chalicelib.partitions import encode_value
 from chalicelib.schema import EVENT_TIME, SITE
 from sluice.errors import OperationError
 from sluice.query.parameters import Value, literal

@@ -19,14 +19,9 @@ from chalicelib.catalog import (
     serde_mapping,
 )
 from chalicelib.change import ChangeFields
+from chalicelib.declaration import TIME_FORMATS
 from chalicelib.errors import PartitionError
-from chalicelib.partitions import (
-    TIME_FORMATS,
-    encode_value,
-    layout_errors,
-    partitioner,
-    path,
-)
+from chalicelib.partitions import encode_value, layout_errors, partitioner, path
 from chalicelib.schema import EPOCH_MS_MAX, LAYOUT, Int64, Record
 
 ALL_YEARS = (1970, 9999)

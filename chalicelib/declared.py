@@ -1,0 +1,82 @@
+"""The declaration in force: the one that ships, or that of the file which is named.
+
+In the functions it is always `chalicelib.schema`, as which the file is packed.
+"""
+
+import importlib.util
+import os
+import sys
+import traceback
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from chalicelib.declaration import Table
+from chalicelib.errors import SchemaError
+
+VARIABLE = "SLUICE_SCHEMA"
+"""The environment variable that names a declaration's file."""
+
+DEFAULT = Path(__file__).with_name("schema.py")
+
+NAME = "TABLE"
+"""The name of the declaration in its file."""
+
+
+def declared() -> Table:
+    """Return the table of the file that SLUICE_SCHEMA names, else the one that ships.
+
+    Raises SchemaError for a file without a right declaration.
+    """
+    path = os.environ.get(VARIABLE)
+    return load(Path(path)) if path else shipped()
+
+
+def shipped() -> Table:
+    """Return the table that ships, which the functions follow."""
+    from chalicelib.schema import TABLE
+
+    return TABLE
+
+
+def load(path: Path) -> Table:
+    """Return the table that a file declares. Raises SchemaError, which has all its mistakes."""
+    return _load(path.resolve(), path)
+
+
+@cache
+def _load(path: Path, name: Path) -> Table:
+    from chalicelib.mistakes import mistakes
+
+    table = shipped() if path == DEFAULT else _read(path, name)
+    if errors := mistakes(table):
+        raise SchemaError(str(name), errors)
+    return table
+
+
+def _read(path: Path, name: Path) -> Table:
+    # msgspec resolves the annotations of a Struct in its module, which must be registered.
+    module_name = f"sluice_schema_{sha256(str(path).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise SchemaError(str(name), ["there is no such Python file; name one with a declaration"])
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise SchemaError(str(name), [_place(error, path)]) from None
+    table = getattr(module, NAME, None)
+    if not isinstance(table, Table):
+        raise SchemaError(str(name), [f"it must set {NAME} to a Table"])
+    return table
+
+
+def _place(error: Exception, path: Path) -> str:
+    """Return what stopped a file from being read, with the line in it."""
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    place = f"line {lines[-1]}: " if lines else ""
+    return f"{place}{type(error).__name__}: {error}"
