@@ -82,9 +82,9 @@ def is_storable(value: int | Decimal) -> bool:
     return isinstance(exponent, int) and len(digits) <= 38 and -130 <= exact.adjusted() <= 125
 
 
-def is_key(text: str) -> bool:
-    """Whether a table's string key may have this text."""
-    return 1 <= len(text.encode()) <= KEY_BYTES_MAX
+def is_key(text: str, limit: int = KEY_BYTES_MAX) -> bool:
+    """Whether a table's string key may have this text: `limit` bytes at most."""
+    return 1 <= len(text.encode()) <= limit
 
 
 def _binary(value: bytes | str) -> str:

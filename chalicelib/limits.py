@@ -46,6 +46,9 @@ ITEM_BYTES_MAX = 400 * 1024
 KEY_BYTES_MAX = 2048
 """Bytes of a table's partition key (the same page)."""
 
+SORT_KEY_BYTES_MAX = 1024
+"""Bytes of a table's sort key (the same page)."""
+
 BATCH_WRITES_MAX = 25
 """Writes of one BatchWriteItem
 (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html)."""

@@ -1,0 +1,36 @@
+import pytest
+
+from chalicelib.declaration import Key, Table
+from chalicelib.keys import key_from, key_of, texts_of
+
+METERS = Table(key=(Key("meter"), Key("readAt", "N")))
+BLOBS = Table(key=(Key("hash", "B"),))
+
+
+def test_a_key_of_two_parts_is_two_texts_in_the_tables_order() -> None:
+    item = {"readAt": {"N": "1.7E+9"}, "meter": {"S": "m 1"}, "kwh": {"N": "3"}}
+    assert texts_of(METERS, item) == ("m 1", "1700000000")
+    assert key_of(METERS, item) == {"meter": {"S": "m 1"}, "readAt": {"N": "1.7E+9"}}
+
+
+@pytest.mark.parametrize(
+    ("table", "texts"), [(METERS, ("m 1", "-1.5")), (BLOBS, ("AP+8",)), (METERS, ("é/%", "0"))]
+)
+def test_texts_lead_back_to_the_key_they_came_from(table: Table, texts: tuple[str, ...]) -> None:
+    assert texts_of(table, key_from(table, texts)) == texts
+
+
+@pytest.mark.parametrize(
+    ("table", "texts", "rule"),
+    [
+        (METERS, ("m",), r"a key is 2 values \(meter, readAt\), not 1"),
+        (METERS, ("m", "1e200"), "readAt must be a number that DynamoDB can hold"),
+        (METERS, ("", "1"), "meter must have 1 to 2048 bytes"),
+        (BLOBS, ("no base64",), "hash must be 1 to 2048 bytes in base64"),
+    ],
+)
+def test_texts_that_are_no_key_are_refused_with_the_attribute_and_the_rule(
+    table: Table, texts: tuple[str, ...], rule: str
+) -> None:
+    with pytest.raises(ValueError, match=rule):
+        key_from(table, texts)
