@@ -13,8 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from chalicelib.catalog import columns
+from chalicelib.change import ChangeFields
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
-from chalicelib.schema import Record
+from chalicelib.schema import KEY, Record
 from sluice.errors import DamagedError
 from sluice.optional import optional
 from sluice.stack import Stack
@@ -27,6 +28,11 @@ _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
 
 _read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+_read_change = msgspec.json.Decoder(
+    msgspec.defstruct("_Change", [(KEY, str)], bases=(ChangeFields,), kw_only=True)
+).decode
+"""Reads the part that every line of the lake has: the key, and the fields of the change."""
 
 
 @dataclass(slots=True)
@@ -104,7 +110,7 @@ def lines(stack: Stack, key: str) -> list[bytes]:
 def read_objects(
     stack: Stack, stored: Iterable[Stored], problems: list[str]
 ) -> Iterator[tuple[Stored, list[bytes]]]:
-    """Yield each object with its lines, in order, those that are JSON objects.
+    """Yield each object with its lines, in order, without those that are not of this lake.
 
     Adds a sentence on each damaged object to `problems`. Some are read at once, so that the way to
     S3 and back does not count for each.
@@ -115,11 +121,12 @@ def read_objects(
             content = lines(stack, each.key)
         except DamagedError as damaged:
             return [], str(damaged)
-        good = [line for line in content if _is_object(line)]
+        faults = [_fault(each.key, line) for line in content]
+        good = [line for line, fault in zip(content, faults, strict=True) if fault is None]
         if len(good) == len(content):
             return good, None
-        first = next(n for n, line in enumerate(content, 1) if not _is_object(line))
-        return good, str(_damaged(stack, each.key, f"line {first} is not a JSON object"))
+        first, fault = next((n, fault) for n, fault in enumerate(faults, 1) if fault)
+        return good, str(_damaged(stack, each.key, f"line {first} {fault}"))
 
     remaining = iter(stored)
     stack.s3  # noqa: B018 - the client is made before threads share it.
@@ -177,10 +184,13 @@ def _damaged(stack: Stack, key: str, reason: str) -> DamagedError:
     return DamagedError(f"s3://{stack.bucket}/{key} is damaged: {reason}")
 
 
-def _is_object(line: bytes) -> bool:
+def _fault(key: str, line: bytes) -> str | None:
+    """Return why a line of an object cannot be used; None when it can."""
     try:
         line.decode()
-        _read_object(line)
+        (_read_change if key.startswith(DATA_PREFIX) else _read_object)(line)
+    except msgspec.ValidationError as reason:
+        return f"is not a line of this lake ({reason})"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
+        return "is not a JSON object"
+    return None

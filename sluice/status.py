@@ -78,8 +78,9 @@ def _state(part: str, state: str, reason: str, note: str = "") -> PartStatus:
 
 def _pipe(stack: Stack) -> PartStatus:
     answer = stack.pipes.describe_pipe(Name=stack.output("PipeName"))
-    # The emulator only keeps the definition; the pipe that runs is the local one beside it.
-    note = ", says the emulator, which does not know the local pipe" if stack.emulated else ""
+    # The emulator only keeps the state; the pipe that runs is the local one beside it, which heeds
+    # it and may have died.
+    note = ", says the emulator, which does not run the local pipe" if stack.emulated else ""
     return _state("pipe", answer["CurrentState"], answer.get("StateReason", ""), note)
 
 
@@ -137,13 +138,9 @@ def _delivery(stack: Stack, now: datetime) -> PartStatus:
 
 
 def _newest_change(stack: Stack, stored: Stored, problems: list[str]) -> datetime | None:
-    """Return the time of the newest change in an object; None when it is not one of the lake."""
+    """Return the time of the newest change in an object; None when it has no line of the lake."""
     ((_, content),) = read_objects(stack, [stored], problems)
-    try:
-        return _moment(max((_decode_line(line).changedAt for line in content), default=None))
-    except msgspec.DecodeError:
-        problems.append(f"s3://{stack.bucket}/{stored.key} has lines that are not of the lake")
-        return None
+    return _moment(max((_decode_line(line).changedAt for line in content), default=None))
 
 
 def _moment(epoch_ms: int | None) -> datetime | None:

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from botocore.exceptions import ClientError
+
+from chalicelib.change import SEQUENCE_DIGITS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -203,3 +206,16 @@ def error_line(payload: bytes, code: str = "Lambda.ProcessingFailedStatus", at: 
         "lambdaARN": "arn:aws:lambda:us-east-1:000000000000:function:transform:$LATEST",
     }
     return json.dumps(document).encode() + b"\n"
+
+
+def lake_line(**fields: Any) -> bytes:
+    """A line of the lake with what every line has, and these fields."""
+    line = {
+        "id": "a",
+        "changeType": "INSERT",
+        "changeSequence": "1".zfill(SEQUENCE_DIGITS),
+        "changedAt": 1_700_000_000_000,
+        "eventId": "e",
+        **fields,
+    }
+    return msgspec.json.encode({key: value for key, value in line.items() if value is not None})

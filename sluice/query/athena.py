@@ -26,6 +26,7 @@ POLL_SECONDS_MAX = 2.0
 
 _REMEDIES = {
     "CONSTRAINT_VIOLATION": "; name the site: with --site, or compare {required} with its value",
+    "not a valid JSON Object": "; `sluice tree` names the object that holds the line",
     "Bytes scanned limit": "; ask for less, or deploy with a greater -c scan_gigabytes=...",
 }
 

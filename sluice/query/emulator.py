@@ -40,8 +40,9 @@ _BESIDE_BYTES = 200 * MEGABYTE
 _DATA_PAGES = 5
 """The place of a process's data among the figures of its memory."""
 
-_OBJECT = "$object"
-"""A column that no table of the catalog has."""
+_OBJECT = "$path"
+"""The object of a row, a column that only a query sees which names it
+(https://docs.aws.amazon.com/athena/latest/ug/select.html)."""
 
 _read_line = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -79,7 +80,7 @@ def answer(stack: Stack, sql: str, levels: Mapping[str, str], limits: Limits) ->
             engine.execute(f"SET memory_limit = '{limits.memory_mb}MB'")
             # Without files, what does not fit into memory is refused.
             engine.execute("SET temp_directory = ''")
-            scanned = _load(engine, stack, levels, problems)
+            scanned = _load(engine, stack, levels, problems, with_object=_OBJECT in sql)
             # https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
             engine.execute("SET enable_external_access = false")
             engine.execute("SET lock_configuration = true")
@@ -123,7 +124,9 @@ def _memory(limits: Limits) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
-def _load(engine: Any, stack: Stack, levels: Mapping[str, str], problems: list[str]) -> int:
+def _load(
+    engine: Any, stack: Stack, levels: Mapping[str, str], problems: list[str], *, with_object: bool
+) -> int:
     """Make the tables of AWS from the lake's objects. Returns the bytes read."""
     declared = columns()
     names = [column.name for column in declared]
@@ -139,13 +142,16 @@ def _load(engine: Any, stack: Stack, levels: Mapping[str, str], problems: list[s
         if lines:
             rows = (_texts(line, declared) for line in map(_read_line, lines))
             values = map(list, zip(*rows, strict=True))
-            engine.execute(insert, [each.key, *places, *values])
-    problems += _misfits(engine, stack, declared)
+            engine.execute(insert, [f"s3://{stack.bucket}/{each.key}", *places, *values])
+    problems += _misfits(engine, declared)
     typed = [f'{_cast(column)} AS "{column.name}"' for column in declared]
     typed += [
         f'TRY_CAST("{name}" AS BIGINT) AS "{name}"' if level in TIME_FORMATS else f'"{name}"'
         for name, level in levels.items()
     ]
+    if with_object:
+        names.append(_OBJECT)
+        typed.append(f'"{_OBJECT}"')
     all_names = ", ".join(f'"{name}"' for name in names)
     engine.execute(f"CREATE TEMP TABLE {CHANGES} AS FROM stored SELECT {', '.join(typed)}")
     engine.execute("DROP TABLE stored")
@@ -156,15 +162,15 @@ def _load(engine: Any, stack: Stack, levels: Mapping[str, str], problems: list[s
     return scanned
 
 
-def _misfits(engine: Any, stack: Stack, declared: Sequence[Column]) -> Iterator[str]:
+def _misfits(engine: Any, declared: Sequence[Column]) -> Iterator[str]:
     """Yield a sentence on each column of an object that has a value of another type."""
     for column in declared:
         misfit = f'"{column.name}" IS NOT NULL AND {_cast(column)} IS NULL'
         select = f'SELECT DISTINCT "{_OBJECT}" FROM stored WHERE {misfit} ORDER BY 1'  # noqa: S608
-        for (key,) in engine.execute(select).fetchall():
+        for (address,) in engine.execute(select).fetchall():
             yield (
-                f"s3://{stack.bucket}/{key} is damaged: a line's {column.key} is not a "
-                f"{column.type}, and counts as NULL"
+                f"{address} is damaged: a line's {column.key} is not a {column.type}, and counts "
+                "as NULL"
             )
 
 

@@ -28,8 +28,8 @@ CLOCK_SECONDS = 5
 KEYS_BYTES_MAX = 150_000
 """Keys named in one query; well within QUERY_BYTES_MAX, whatever else the query says."""
 
-KEYS_NAMED_MAX = 5
-"""Of the records that cannot be read."""
+NAMED_MAX = 5
+"""Of the records that cannot be read, and of the objects that hold them."""
 
 _UNREADABLE = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
 """What reading a row raises that the declaration cannot read."""
@@ -154,29 +154,56 @@ def _latest(
     )
     problems += result.problems
     read = item_reader(result.columns)
-    place = result.columns.index(KEY.lower())
-    unreadable: list[str | None] = []
+    key, kind, sequence = (
+        result.columns.index(name) for name in (KEY.lower(), "changetype", "changesequence")
+    )
+    unreadable: list[tuple[str | None, str | None]] = []
     for row in result.rows:
         try:
+            if row[kind] is None:
+                raise ValueError("the line is not a change")
             item = read(row)
             record = item[KEY]["S"], item.get(SITE, {}).get("S"), digest(item, declared)
         except _UNREADABLE:
-            unreadable.append(row[place])
+            unreadable.append((row[key], row[sequence]))
         else:
             yield record
     if unreadable:
-        problems.append(_unreadable_sentence(unreadable))
+        lines = lake.run(_objects_query(unreadable[:NAMED_MAX]))
+        problems.append(_unreadable_sentence(unreadable, [address for (address,) in lines.rows]))
 
 
-def _unreadable_sentence(keys: Sequence[str | None]) -> str:
-    names = [f"no {KEY}" if key is None else f"{KEY} {key}" for key in keys[:KEYS_NAMED_MAX]]
-    if len(keys) > KEYS_NAMED_MAX:
-        names.append("…")
+def _objects_query(unreadable: Sequence[tuple[str | None, str | None]]) -> str:
+    """Return a query of the objects that hold lines of these keys and sequences, or foreign ones.
+
+    `latest` has only one row for all lines without a key.
+    """
+    conditions = [f"{KEY.lower()} IS NULL", "changetype IS NULL"]
+    conditions += [
+        f"({KEY.lower()} = {literal(key)} AND changesequence = {literal(sequence)})"
+        for key, sequence in unreadable
+        if key is not None and sequence is not None
+    ]
     return (
-        f"{counted(len(keys), 'record')} of the lake cannot be read as declared "
-        f"({printable(', '.join(names))}): in a line that this transform did not write, {KEY} is "
-        "missing or a value is not of its declared type; `sluice query latest` shows them"
+        f'SELECT DISTINCT "$path" FROM {ALL_CHANGES} '  # noqa: S608 - literals
+        f"WHERE {' OR '.join(conditions)} ORDER BY 1 LIMIT {NAMED_MAX + 1}"
     )
+
+
+def _unreadable_sentence(
+    unreadable: Sequence[tuple[str | None, str | None]], addresses: Sequence[str]
+) -> str:
+    names = [f"no {KEY}" if key is None else f"{KEY} {key}" for key, _ in unreadable]
+    return (
+        f"{counted(len(unreadable), 'record')} of the lake cannot be read as declared "
+        f"({_some(names)}): in a line that this transform did not write, {KEY} or changeType is "
+        f"missing, or a value is not of its declared type; see {_some(addresses)}"
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = ["…"] if len(names) > NAMED_MAX else []
+    return printable(", ".join([*names[:NAMED_MAX], *more]))
 
 
 def _look_again(

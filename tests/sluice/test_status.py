@@ -9,7 +9,7 @@ import pytest
 from sluice.stack import Stack
 from sluice.status import PartStatus, status
 from sluice.wording import age, counted, printable
-from tests.fakes import error_line
+from tests.fakes import error_line, lake_line
 from tests.sluice.conftest import ErrorObjects
 
 
@@ -41,8 +41,8 @@ def test_dead_letters_need_a_person_and_are_left_alone(stack: Stack) -> None:
 
 
 def test_the_newest_change_of_the_newest_object_is_reported(stack: Stack) -> None:
-    line = b'{"id": "1", "changedAt": 1700076551000}\n{"id": "1", "changedAt": 1700076552000}\n'
-    stack.s3.put_object(Bucket=stack.bucket, Key="data/a.gz", Body=gzip.compress(line))
+    lines = b"\n".join(lake_line(changedAt=at) for at in (1700076551000, 1700076552000))
+    stack.s3.put_object(Bucket=stack.bucket, Key="data/a.gz", Body=gzip.compress(lines))
     delivery = found(stack, "delivery")
     assert delivery.facts["newestChangeAt"] == datetime.fromtimestamp(1700076552, UTC)
     assert not delivery.needs_person

@@ -6,5 +6,5 @@ FROM (
   SELECT *, row_number() OVER (PARTITION BY id ORDER BY changesequence DESC) AS recency
   FROM all_changes
 ) AS versions
-WHERE recency = 1 AND changetype <> 'REMOVE'
+WHERE recency = 1 AND changetype IS DISTINCT FROM 'REMOVE'
 ORDER BY siteid, id

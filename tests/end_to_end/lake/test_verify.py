@@ -17,6 +17,7 @@ from sluice.lake import keys, lines
 from sluice.verify.deployed import delivery_seconds
 from tests.end_to_end.lake.conftest import Deployed, change, wait_until_delivered
 from tests.end_to_end.lake.history import FIRST_MINUTE_MS
+from tests.fakes import lake_line
 
 
 def verified(deployed: Deployed, exit_code: int, *arguments: str) -> dict[str, Any]:
@@ -161,3 +162,33 @@ def test_an_error_object_is_offered_for_replay(deployed: Deployed) -> None:
     finally:
         s3.delete_object(Bucket=bucket, Key=place)
     assert found["remedies"][0] == "sluice replay: 1 error object in quarantine"
+
+
+def test_an_object_with_a_line_of_another_lake_is_named_and_the_rest_compared(
+    deployed: Deployed,
+) -> None:
+    s3, bucket = deployed.stack.s3, deployed.stack.bucket
+    place = f"{DATA_PREFIX}siteId=1/foreign.gz"
+    _write(s3, bucket, place, [b'{"a":1}'])
+    try:
+        found = verified(deployed, 1)
+        query = deployed.run("query", "latest", "--json")
+    finally:
+        s3.delete_object(Bucket=bucket, Key=place)
+    sentence = f"s3://{bucket}/{place} is damaged: line 1 is not a line of this lake"
+    assert [problem.partition(" (")[0] for problem in found["problems"]] == [sentence]
+    assert (found["inLake"], found["drifted"]) == (len(deployed.history.state), 0)
+    assert sentence in query.stderr
+    assert len(json.loads(query.stdout)) == len(deployed.history.state)
+
+
+def test_an_object_with_a_value_that_is_not_as_declared_is_named(deployed: Deployed) -> None:
+    s3, bucket = deployed.stack.s3, deployed.stack.bucket
+    place = f"{DATA_PREFIX}siteId=1/foreign.gz"
+    _write(s3, bucket, place, [lake_line(id="foreign", extra="not DynamoDB JSON")])
+    try:
+        (problem,) = verified(deployed, 1)["problems"]
+    finally:
+        s3.delete_object(Bucket=bucket, Key=place)
+    assert "(id foreign)" in problem
+    assert problem.endswith(f"see s3://{bucket}/{place}")

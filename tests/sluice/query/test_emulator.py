@@ -1,7 +1,6 @@
 """Queries of a stack on the emulator, answered by the engine in this process."""
 
 import gzip
-import json
 import os
 import signal
 import threading
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from chalicelib.catalog import partition_column
@@ -17,10 +17,12 @@ from chalicelib.schema import LAYOUT
 from sluice.errors import OperationError
 from sluice.query.emulator import Answer, Limits, answer
 from sluice.stack import Stack
+from tests.fakes import lake_line
 
 LEVELS = {partition_column(level): level for level in LAYOUT if level not in ("hour", "minute")}
-LINE = {"id": "9b2d", "siteId": "a/b", "createdAtTime": 1, "valueOne": 2**63 - 1}
+LINE = lake_line(id="9b2d", siteId="a/b", createdAtTime=1, valueOne=2**63 - 1)
 FOLDER = "data/siteId=a%2Fb/year=1970/month=01/day=01/hour=00/minute=00/"
+FOREIGN = "line 1 is not a line of this lake"
 ENDLESS = (
     "SELECT count(*) FROM range(100000000000) a, range(100000) b WHERE a.range * b.range % 7 = 3"
 )
@@ -41,7 +43,7 @@ def put(stack: Stack) -> Callable[[str, bytes], None]:
 @pytest.fixture
 def ask(stack: Stack, put: Callable[[str, bytes], None]) -> Ask:
     """Asks a lake of one line."""
-    put("one.gz", gzip.compress(json.dumps(LINE).encode() + b"\n"))
+    put("one.gz", gzip.compress(LINE))
 
     def run(sql: str, **limits: Any) -> Answer:
         return answer(stack, sql, LEVELS, Limits(**limits))
@@ -60,7 +62,7 @@ def ask(stack: Stack, put: Callable[[str, bytes], None]) -> Ask:
 def test_a_question_is_answered_from_the_tables(ask: Ask, sql: str) -> None:
     result = ask(sql)
     assert result.rows == [("9b2d", 2**63 - 1, "a%2Fb")]
-    assert result.scanned_bytes == len(gzip.compress(json.dumps(LINE).encode() + b"\n"))
+    assert result.scanned_bytes == len(gzip.compress(LINE))
     assert result.problems == ()
 
 
@@ -77,7 +79,7 @@ def test_values_are_those_of_athenas_results(ask: Ask) -> None:
 def test_a_number_in_a_text_column_keeps_its_digits(
     ask: Ask, put: Callable[[str, bytes], None]
 ) -> None:
-    put("two", b'{"id": "2", "name": 1234567890123456789.01234567890}\n')
+    put("two", lake_line(id="2", name=msgspec.Raw(b"1234567890123456789.01234567890")))
     assert ask("SELECT name FROM all_changes WHERE id = '2'").rows == [
         ("1234567890123456789.01234567890",)
     ]
@@ -89,10 +91,13 @@ def test_a_number_in_a_text_column_keeps_its_digits(
         ("cut.gz", gzip.compress(os.urandom(1000))[:500], "it is not a complete gzip file"),
         ("parquet", b"PAR1" + b"x" * 100, "it is not a complete Parquet file"),
         ("text", b"hello\n", "line 1 is not a JSON object"),
-        ("array.gz", gzip.compress(b"[1]\n"), "line 1 is not a JSON object"),
-        ("half.gz", gzip.compress(b'{"id":"2"}\n{"id":'), "line 2 is not a JSON object"),
+        ("array.gz", gzip.compress(b"[1]\n"), f"{FOREIGN} (Expected `object`, got `array`)"),
+        ("half.gz", gzip.compress(lake_line(id="2") + b'\n{"id":'), "line 2 is not a JSON object"),
         ("latin", b'{"id":"\xe9"}\n', "line 1 is not a JSON object"),
-        ("typed", b'{"createdAtTime":"soon"}\n', "a line's createdAtTime is not a bigint"),
+        ("foreign", b'{"a":1}\n', f"{FOREIGN} (Object missing required field `changeType`)"),
+        ("keyless", lake_line(id=None), f"{FOREIGN} (Object missing required field `id`)"),
+        ("number", lake_line(id=1), f"{FOREIGN} (Expected `str`, got `int` - at `$.id`)"),
+        ("typed", lake_line(createdAtTime="soon"), "a line's createdAtTime is not a bigint"),
         ("empty", b"", None),
         ("marker/", b"", None),
     ],
@@ -110,6 +115,13 @@ def test_a_damaged_object_is_named_and_the_others_answer(
     assert result.rows == [(1,)]
     named = [f"s3://{stack.bucket}/{FOLDER}{name} is damaged: {reason}"] if reason else []
     assert [each.partition(", and counts")[0] for each in result.problems] == named
+
+
+def test_only_a_query_that_names_it_sees_the_object_of_a_row(stack: Stack, ask: Ask) -> None:
+    address = f"s3://{stack.bucket}/{FOLDER}one.gz"
+    for table in ("changes", "all_changes"):
+        assert ask(f'FROM {table} SELECT "$path"').rows == [(address,)]
+        assert "$path" not in ask(f"FROM {table}").columns
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,10 @@ class LakeOfLines:
 
     lines: list[dict[str, Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    foreign: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of `latest` that are not changes."""
+    objects: list[str] = field(default_factory=lambda: ["s3://lake/data/x.gz"])
+    """The objects that hold what cannot be read."""
 
     def change(
         self, kind: str, key: str, value: int, sequence: int, at: int = LONG_AGO, **more: str
@@ -45,7 +49,9 @@ class LakeOfLines:
     def run(self, sql: str) -> QueryResult:
         self.asked.append(sql)
         if "recency" in sql:
-            return self._answer(list(latest(self.lines).values()))
+            return self._answer(self.foreign + list(latest(self.lines).values()))
+        if "$path" in sql:
+            return QueryResult(("$path",), iter([(each,) for each in self.objects]), 0, 0.0)
         return self._answer([line for line in self.lines if f"'{line['id']}'" in sql])
 
     def _answer(self, lines: list[dict[str, Any]]) -> QueryResult:
@@ -152,7 +158,7 @@ def test_undeclared_attributes_count_unless_the_deployment_drops_them(lake: Lake
     assert compare(lake, a, other, coverage=Coverage(undeclared=False)).drifts == []
 
 
-def test_records_that_cannot_be_read_as_declared_are_named_by_their_keys(
+def test_records_that_cannot_be_read_as_declared_are_named_by_keys_and_objects(
     lake: LakeOfLines,
 ) -> None:
     lake.change("INSERT", "b\n", 1, 4, extra="not JSON")
@@ -161,10 +167,26 @@ def test_records_that_cannot_be_read_as_declared_are_named_by_their_keys(
     assert problem.startswith(
         "2 records of the lake cannot be read as declared (id b\\n, id c): in a line"
     )
+    assert problem.endswith("; see s3://lake/data/x.gz")
+    sequence = "4".zfill(SEQUENCE_DIGITS)
+    assert f"(id = 'b\n' AND changesequence = '{sequence}')" in lake.asked[1]
+
+
+def test_a_line_that_is_not_a_change_is_named_and_is_no_state_of_its_key(
+    lake: LakeOfLines,
+) -> None:
+    lake.foreign = [{"a": 1}, {"id": "b", "siteId": "1", "valueOne": 1}]
+    lake.objects = [f"s3://lake/data/{number}.gz" for number in range(7)]
+    comparison = compare(lake, item("a", 1), item("b", 1))
+    assert kinds(comparison) == [("missing", "b")]
+    (problem,) = comparison.problems
+    assert "(no id, id b)" in problem
+    assert problem.endswith("data/4.gz, …")
+    assert "id IS NULL OR changetype IS NULL ORDER BY" in lake.asked[1]
 
 
 def test_of_many_records_that_cannot_be_read_a_few_are_named(lake: LakeOfLines) -> None:
-    lake.lines.append(lake.lines[0] | {"id": None})
+    lake.foreign = [lake.lines[0] | {"id": None}]
     for number in range(9):
         lake.change("INSERT", f"k{number}", 1, number, extra="not JSON")
     (problem,) = compare(lake, item("a", 1)).problems
