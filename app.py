@@ -17,7 +17,7 @@ from chalicelib.transform import deployed_transformer
 from chalicelib.web import Contract, View
 
 if TYPE_CHECKING:
-    from chalicelib.table import Table
+    from chalicelib.store import RecordStore
 
 app = Chalice(app_name="sluice")
 
@@ -52,9 +52,9 @@ def request() -> Request:
     return cast(Request, app.current_request)
 
 
-def table() -> "Table":
+def store() -> "RecordStore":
     """Return the records' table. It imports boto3, for which a cold transform must not wait."""
-    from chalicelib.table import connect
+    from chalicelib.store import connect
 
     return connect()
 
@@ -64,7 +64,7 @@ def table() -> "Table":
 def post_record() -> Response:
     """Write one record: 201 when it is new, 200 when it replaces another."""
     record = validation.RECORDS.record(web.json_body(request()))
-    created = table().put(record)
+    created = store().put(record)
     return web.answer(
         record,
         CREATED if created else OK,
@@ -77,7 +77,7 @@ def post_record() -> Response:
 def post_batch() -> Response:
     """Write up to 500 records, a JSON array: none unless all are valid. Answers their ids."""
     records = validation.RECORDS.batch(web.json_body(request()))
-    table().put_all(records)
+    store().put_all(records)
     return web.answer({"ids": [getattr(record, KEY) for record in records]})
 
 
@@ -87,7 +87,7 @@ def post_batch() -> Response:
 @Contract({OK: "Item"}, OF_RECORD)
 def get_record(id: str = "batch") -> Response:
     """Read one record."""
-    item = table().get(web.record_id(id))
+    item = store().get(web.record_id(id))
     if item is None:
         raise NotFound("There is no record with this id.")
     return web.answer(plain(item))
@@ -98,7 +98,7 @@ def get_record(id: str = "batch") -> Response:
 @Contract({NO_CONTENT: None}, OF_RECORD)
 def delete_record(id: str = "batch") -> Response:
     """Delete one record: 204, or 404 when there is none."""
-    if not table().delete(web.record_id(id)):
+    if not store().delete(web.record_id(id)):
         raise NotFound("There is no record with this id.")
     return Response("", status_code=NO_CONTENT)
 
@@ -108,7 +108,7 @@ def delete_record(id: str = "batch") -> Response:
 def list_records() -> Response:
     """Read a page of records: `limit` of them, from where `token`, a nextToken, says."""
     limit, after = web.page(request().query_params)
-    items, last = table().page(limit, after)
+    items, last = store().page(limit, after)
     return web.answer(web.page_body(items, last))
 
 

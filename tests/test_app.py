@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from app import app
-from chalicelib.table import connect
+from chalicelib.store import connect
 from chalicelib.validation import UNADDRESSABLE_KEYS
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from msgspec import UNSET
 from chalicelib.attributes import plain
 from chalicelib.errors import TooLarge, Unavailable
 from chalicelib.schema import EPOCH_MS_MAX, Record
-from chalicelib.table import BATCH_SECONDS, CLIENT_CONFIG, Table, connect
+from chalicelib.store import BATCH_SECONDS, CLIENT_CONFIG, RecordStore, connect
 from chalicelib.validation import RECORDS
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ THROTTLED = (400, {"__type": "x#ProvisionedThroughputExceededException", "messag
 
 
 @pytest.fixture
-def table(dynamodb: "DynamoDBClient", table_name: str) -> Table:
-    return Table(dynamodb, table_name)
+def table(dynamodb: "DynamoDBClient", table_name: str) -> RecordStore:
+    return RecordStore(dynamodb, table_name)
 
 
 @pytest.fixture
 def connected(
     aws_environment: pytest.MonkeyPatch, closed_endpoint: str
-) -> Iterator[Callable[[], Table]]:
+) -> Iterator[Callable[[], RecordStore]]:
     """Connects as the function does, by the environment; nothing listens at its endpoint."""
     aws_environment.setenv("AWS_ENDPOINT_URL", closed_endpoint)
     aws_environment.setenv("TABLE_NAME", "records")
@@ -43,13 +43,13 @@ def connected(
 @pytest.fixture
 def scripted_table(
     aws_environment: pytest.MonkeyPatch, scripted_dynamodb: Callable[[Script], str]
-) -> Callable[..., Table]:
+) -> Callable[..., RecordStore]:
     """Makes a table of a DynamoDB that answers by a script."""
 
-    def table(script: Script, batch_seconds: float = BATCH_SECONDS) -> Table:
+    def table(script: Script, batch_seconds: float = BATCH_SECONDS) -> RecordStore:
         aws_environment.setenv("AWS_ENDPOINT_URL", scripted_dynamodb(script))
         client = boto3.Session().client("dynamodb", config=CLIENT_CONFIG)
-        return Table(client, "records", batch_seconds)
+        return RecordStore(client, "records", batch_seconds)
 
     return table
 
@@ -58,7 +58,7 @@ def records(count: int) -> list[Record]:
     return [Record(id=f"r{number}", siteId="1") for number in range(count)]
 
 
-def test_a_record_is_new_once_and_replaces_itself_after(table: Table) -> None:
+def test_a_record_is_new_once_and_replaces_itself_after(table: RecordStore) -> None:
     assert table.put(Record(id="a", siteId="1", name="first")) is True
     assert table.put(Record(id="a", siteId="2")) is False
     item = table.get("a")
@@ -67,25 +67,25 @@ def test_a_record_is_new_once_and_replaces_itself_after(table: Table) -> None:
     assert "name" not in item
 
 
-def test_a_missing_record_is_none_and_cannot_be_deleted(table: Table) -> None:
+def test_a_missing_record_is_none_and_cannot_be_deleted(table: RecordStore) -> None:
     assert table.get("a") is None
     assert table.delete("a") is False
 
 
-def test_a_deleted_record_is_gone(table: Table) -> None:
+def test_a_deleted_record_is_gone(table: RecordStore) -> None:
     table.put(Record(id="a", siteId="1"))
     assert table.delete("a") is True
     assert table.get("a") is None
 
 
-def test_a_batch_is_written_whole(table: Table) -> None:
+def test_a_batch_is_written_whole(table: RecordStore) -> None:
     table.put_all(records(60))
     items, last = table.page(100)
     assert {item["id"]["S"] for item in items} == {record.id for record in records(60)}
     assert last is None
 
 
-def test_pages_hold_every_record_once(table: Table) -> None:
+def test_pages_hold_every_record_once(table: RecordStore) -> None:
     table.put_all(records(7))
     seen: list[str] = []
     after: str | None = None
@@ -116,7 +116,7 @@ VALUES = st.integers(-(2**63), 2**63 - 1)
     )
 )
 def test_whatever_passes_validation_comes_back_from_the_table_as_it_went(
-    table: Table, document: dict[str, Any]
+    table: RecordStore, document: dict[str, Any]
 ) -> None:
     record = RECORDS.record(msgspec.json.encode(document))
     table.put(record)
@@ -126,14 +126,14 @@ def test_whatever_passes_validation_comes_back_from_the_table_as_it_went(
     assert msgspec.convert(plain(item), Record) == record
 
 
-def test_the_longest_record_validation_lets_through_fits_the_table(table: Table) -> None:
+def test_the_longest_record_validation_lets_through_fits_the_table(table: RecordStore) -> None:
     body = b'{"siteId":"2","id":"%s","name":"%s"}'
     for text in (b"x", "é".encode(), "🦙".encode()):
         longest = body % (b"1" * 512, text * ((409_600 - 600) // len(text)))
         assert table.put(RECORDS.record(longest)) in (True, False)
 
 
-def test_a_record_too_large_for_dynamodb_is_refused(table: Table) -> None:
+def test_a_record_too_large_for_dynamodb_is_refused(table: RecordStore) -> None:
     with pytest.raises(TooLarge, match="larger than 400 KB"):
         table.put(Record(id="a", siteId="1", name="x" * 409_600))
     assert table.get("a") is None
@@ -143,13 +143,13 @@ def test_a_mistake_in_a_request_is_no_problem_of_the_sender(
     dynamodb: "DynamoDBClient", make_table: Callable[[str], str]
 ) -> None:
     with pytest.raises(ClientError, match="ValidationException"):
-        Table(dynamodb, make_table("another")).put(Record(id="a", siteId="1"))
+        RecordStore(dynamodb, make_table("another")).put(Record(id="a", siteId="1"))
     with pytest.raises(ParamValidationError):
-        Table(dynamodb, "").get("a")
+        RecordStore(dynamodb, "").get("a")
 
 
 def test_a_missing_table_is_named_with_the_remedy(dynamodb: "DynamoDBClient") -> None:
-    table = Table(dynamodb, "no-such-table")
+    table = RecordStore(dynamodb, "no-such-table")
     for call in (
         lambda: table.put(Record(siteId="1")),
         lambda: table.put_all(records(2)),
@@ -162,7 +162,7 @@ def test_a_missing_table_is_named_with_the_remedy(dynamodb: "DynamoDBClient") ->
 
 
 def test_an_endpoint_where_nothing_listens_is_named(
-    connected: Callable[[], Table], closed_endpoint: str
+    connected: Callable[[], RecordStore], closed_endpoint: str
 ) -> None:
     with pytest.raises(Unavailable, match=f"does not answer at {closed_endpoint}") as raised:
         connected().get("a")
@@ -179,7 +179,7 @@ def test_an_endpoint_where_nothing_listens_is_named(
 )
 def test_a_missing_setting_is_named(
     aws_environment: pytest.MonkeyPatch,
-    connected: Callable[[], Table],
+    connected: Callable[[], RecordStore],
     variable: str,
     message: str,
 ) -> None:
@@ -189,7 +189,7 @@ def test_a_missing_setting_is_named(
 
 
 def test_missing_credentials_are_named_with_the_remedy(
-    aws_environment: pytest.MonkeyPatch, connected: Callable[[], Table]
+    aws_environment: pytest.MonkeyPatch, connected: Callable[[], RecordStore]
 ) -> None:
     aws_environment.delenv("AWS_ACCESS_KEY_ID")
     aws_environment.delenv("AWS_SECRET_ACCESS_KEY")
@@ -198,14 +198,14 @@ def test_missing_credentials_are_named_with_the_remedy(
 
 
 def test_an_endpoint_that_is_no_url_is_named(
-    aws_environment: pytest.MonkeyPatch, connected: Callable[[], Table]
+    aws_environment: pytest.MonkeyPatch, connected: Callable[[], RecordStore]
 ) -> None:
     aws_environment.setenv("AWS_ENDPOINT_URL", "nonsense")
     with pytest.raises(Unavailable, match="nonsense"):
         connected()
 
 
-def test_the_client_is_kept(connected: Callable[[], Table]) -> None:
+def test_the_client_is_kept(connected: Callable[[], RecordStore]) -> None:
     assert connected() is connected()
 
 
@@ -221,7 +221,7 @@ def test_the_client_is_kept(connected: Callable[[], Table]) -> None:
     ],
 )
 def test_a_refusal_says_when_to_try_again(
-    scripted_table: Callable[..., Table],
+    scripted_table: Callable[..., RecordStore],
     answer: tuple[int, dict[str, Any]],
     message: str,
     retry_after: int | None,
@@ -257,7 +257,7 @@ class Reluctant:
     "dynamo", [Reluctant(takes=10), Reluctant(takes=25, refused=range(4)), Reluctant(takes=24)]
 )
 def test_what_dynamodb_leaves_unprocessed_is_sent_again_and_each_record_once(
-    scripted_table: Callable[..., Table], dynamo: Reluctant
+    scripted_table: Callable[..., RecordStore], dynamo: Reluctant
 ) -> None:
     scripted_table(dynamo).put_all(records(60))
     assert len(dynamo.taken) == 60
@@ -265,7 +265,7 @@ def test_what_dynamodb_leaves_unprocessed_is_sent_again_and_each_record_once(
 
 
 def test_a_batch_that_runs_out_of_time_points_at_what_is_not_written(
-    scripted_table: Callable[..., Table],
+    scripted_table: Callable[..., RecordStore],
 ) -> None:
     dynamo = Reluctant(takes=25, refused=range(1, 1_000))
     table = scripted_table(dynamo, batch_seconds=0.2)
@@ -282,7 +282,7 @@ def test_a_batch_that_runs_out_of_time_points_at_what_is_not_written(
 
 
 def test_a_batch_that_dynamodb_fails_midway_points_at_what_is_not_known_to_be_written(
-    scripted_table: Callable[..., Table],
+    scripted_table: Callable[..., RecordStore],
 ) -> None:
     answers: Iterator[tuple[int, Any]] = iter([(200, {"UnprocessedItems": {}})])
     table = scripted_table(lambda *_: next(answers, (400, {"__type": "AccessDeniedException"})))
@@ -291,7 +291,7 @@ def test_a_batch_that_dynamodb_fails_midway_points_at_what_is_not_known_to_be_wr
     assert len(raised.value.errors) == 15
 
 
-def test_a_record_stays_as_absent_as_it_was(table: Table) -> None:
+def test_a_record_stays_as_absent_as_it_was(table: RecordStore) -> None:
     record = Record(id="a", siteId="1", name=UNSET, valueOne=0)
     table.put(record)
     assert set(table.get("a") or {}) == {"id", "siteId", "createdAtTime", "valueOne"}

@@ -41,7 +41,7 @@ PAUSE_SECONDS = 0.1
 PAUSE_SECONDS_MAX = 2.0
 
 
-class Table:
+class RecordStore:
     """Records in one DynamoDB table."""
 
     def __init__(
@@ -170,7 +170,7 @@ class Table:
 
 
 @cache
-def connect() -> Table:
+def connect() -> RecordStore:
     """Return the table in TABLE_NAME. Raises Unavailable when it, or the region, is not set."""
     name = os.environ.get("TABLE_NAME")
     if not name:
@@ -178,7 +178,7 @@ def connect() -> Table:
             "The environment variable TABLE_NAME is not set: it names the records' table."
         )
     try:
-        return Table(boto3.Session().client("dynamodb", config=CLIENT_CONFIG), name)
+        return RecordStore(boto3.Session().client("dynamodb", config=CLIENT_CONFIG), name)
     except (exceptions.BotoCoreError, ValueError) as error:
         raise Unavailable(f"DynamoDB has no client: {error}") from None
 
