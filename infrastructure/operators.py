@@ -107,7 +107,7 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{_AUTHORIZATION}list_amazonkinesisfirehose.html",
     ),
     *_rows(
-        *("status", "verify", "redrive"),
+        *("status", "verify", "redrive", "backfill"),
         may=["sqs:GetQueueAttributes"],
         on=[QUEUE],
         why="How many dead letters there are.",

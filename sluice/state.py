@@ -45,5 +45,6 @@ class StateFile(Generic[T]):
             draft.replace(self.path)
         except OSError as error:
             raise OperationError(
-                f"{self.path} cannot be written: {error.strerror}; {self._remedy}"
+                f"{self.path} cannot be written: {error.strerror}; give it a place to write to, "
+                "and room there"
             ) from None

@@ -11,9 +11,13 @@ import msgspec
 
 from chalicelib.catalog import ALL_CHANGES
 from chalicelib.change import SEQUENCE_DIGITS, SNAPSHOT
+from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
 from chalicelib.schema import KEY
 from sluice.backfill.source import Page, Source
 from sluice.errors import OperationError
+from sluice.lake import objects
+from sluice.recovery.waiting import waiting
+from sluice.stack import Stack
 from sluice.verify.compare import Queryable
 
 _decode_keys = msgspec.json.Decoder(dict[str, dict[str, str]]).decode
@@ -54,6 +58,26 @@ def refuse_too_late(moment: datetime, delivery_seconds: float, now: datetime | N
             f"changes made before {moment:%Y-%m-%d %H:%M:%S %Z} may still be on their way for "
             f"{delivery_seconds - age.total_seconds():.0f} s; name an earlier moment, or wait"
         )
+
+
+def refuse_waiting(stack: Stack, delivery_seconds: float, now: datetime | None = None) -> None:
+    """Raises OperationError while changes that wait outside the lake may still come into it.
+
+    One from before the moment would come after the snapshot of its key, and hide it.
+    """
+    if commands := waiting(stack):
+        raise OperationError(
+            "changes that wait outside the lake would outrank the snapshots if they came later; "
+            f"run {', and '.join(commands)}; what is never to come in, move out of {ERROR_PREFIX}"
+        )
+    replayed = max((each.modified for each in objects(stack, REPLAYED_PREFIX)), default=None)
+    if replayed is not None:
+        age = ((now or datetime.now(UTC)) - replayed).total_seconds()
+        if age < delivery_seconds:
+            raise OperationError(
+                "changes that were just replayed may still be on their way for "
+                f"{delivery_seconds - age:.0f} s; wait as long"
+            )
 
 
 def former_sequences(lake: Queryable, moment: datetime) -> dict[str, str]:

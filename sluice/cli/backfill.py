@@ -12,7 +12,7 @@ from sluice.backfill.deployed import (
     checkpoint_path,
     open_checkpoint,
 )
-from sluice.backfill.restored import Restored, former_sequences, refuse_too_late
+from sluice.backfill.restored import Restored, former_sequences, refuse_too_late, refuse_waiting
 from sluice.backfill.run import run
 from sluice.backfill.stop import Stop
 from sluice.cli.command import AMOUNT, json_option, out, print_json, progress_bar, sluice
@@ -90,7 +90,9 @@ def backfill_command(
     source = backfill_source(stack, from_export, read_capacity, parallel, stop)
     if restored_at:
         lake = Workgroup(stack, Limits(seconds=None, rows=None))
-        refuse_too_late(restored_at, delivery_seconds(stack))
+        seconds = delivery_seconds(stack)
+        refuse_too_late(restored_at, seconds)
+        refuse_waiting(stack, seconds)
         source = Restored(source, restored_at, former_sequences(lake, restored_at))
     path = path or checkpoint_path(Path(click.get_app_dir("sluice")), stack, source)
     checkpoint = open_checkpoint(path, source, restart)

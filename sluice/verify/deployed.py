@@ -8,8 +8,7 @@ import msgspec
 from sluice.backfill.scan import TableScan
 from sluice.backfill.source import SourceItem, snapshot
 from sluice.items import Item, attributes
-from sluice.lake import error_keys
-from sluice.recovery.dead_letters import DeadLetters
+from sluice.recovery.waiting import waiting
 from sluice.stack import Stack
 from sluice.transform import deployed_settings, reason_reader
 from sluice.verify.compare import Coverage, Drift
@@ -63,12 +62,7 @@ def remedies(stack: Stack, drifts: Sequence[Drift]) -> list[str]:
     """Return what brings the lake to the table's state, in order: commands, mostly."""
     if not drifts:
         return []
-    commands = []
-    if error_objects := len(error_keys(stack)):
-        commands.append(f"sluice replay: {counted(error_objects, 'error object')} in quarantine")
-    with DeadLetters(stack) as letters:
-        if count := letters.count():
-            commands.append(f"sluice redrive: {counted(count, 'dead letter')}")
+    commands = waiting(stack)
     for reason, count in Counter(drift.reason for drift in drifts if drift.reason).most_common():
         commands.append(
             "correct the item; or correct the declaration in chalicelib/schema.py, deploy, and "

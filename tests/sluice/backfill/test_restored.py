@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from chalicelib.change import SEQUENCE_DIGITS
 from chalicelib.transform import transformer
-from sluice.backfill.restored import Restored, former_sequences, refuse_too_late
+from sluice.backfill.restored import Restored, former_sequences, refuse_too_late, refuse_waiting
 from sluice.backfill.source import Page, SourceItem, snapshot
 from sluice.errors import OperationError
 from sluice.items import read_line
 from sluice.query.athena import QueryResult
+from sluice.stack import Stack
 from sluice.verify.latest import latest
+from tests.fakes import error_line
 from tests.sluice.backfill.conftest import MemorySource
 
 START = 1_700_000_000
@@ -185,6 +187,28 @@ def test_a_moment_whose_changes_may_be_on_their_way_is_refused() -> None:
     with pytest.raises(OperationError, match="on their way for 90 s"):
         refuse_too_late(now - timedelta(seconds=60), 150, now)
     refuse_too_late(now - timedelta(seconds=150), 150, now)
+
+
+def test_changes_that_wait_outside_the_lake_are_refused_with_what_brings_them_in(
+    stack: Stack, put_errors: Callable[..., str]
+) -> None:
+    refuse_waiting(stack, 150)
+    key = put_errors(error_line(b"a"))
+    with pytest.raises(OperationError, match=r"run sluice replay: 1 error object .* move out of"):
+        refuse_waiting(stack, 150)
+    stack.sqs.send_message(QueueUrl=stack.output("DeadLetterQueueUrl"), MessageBody="{}")
+    with pytest.raises(OperationError, match=r"replay: 1 .*, and sluice redrive: 1 dead letter"):
+        refuse_waiting(stack, 150)
+    stack.s3.delete_object(Bucket=stack.bucket, Key=key)
+    with pytest.raises(OperationError, match=r"run sluice redrive: 1 dead letter;"):
+        refuse_waiting(stack, 150)
+
+
+def test_a_replay_whose_changes_may_be_on_their_way_is_waited_for(stack: Stack) -> None:
+    stack.s3.put_object(Bucket=stack.bucket, Key="errors-replayed/a.gz", Body=b"")
+    with pytest.raises(OperationError, match=r"just replayed .* for 1[45][0-9] s"):
+        refuse_waiting(stack, 150)
+    refuse_waiting(stack, 150, datetime.now(UTC) + timedelta(seconds=150))
 
 
 @pytest.mark.parametrize(
