@@ -172,6 +172,10 @@ class Collector:
             return Snapshot().pipe
         if not status.running or time.time() - status.updated_at > PIPE_SILENCE_SECONDS:
             self._problems.append("The local pipe has stopped; changes wait in the table's stream.")
+        elif status.stopped:
+            self._problems.append(
+                "The pipe is stopped, by `aws pipes stop-pipe`; changes wait in the table's stream."
+            )
         return status
 
     def _firehose(self) -> FirehoseStatus:

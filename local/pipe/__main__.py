@@ -17,6 +17,7 @@ from local.pipe.batches import BACKOFF_SECONDS_MAX, exponential_backoff
 from local.pipe.checkpoint import StreamCheckpoint
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
+from local.pipe.desired_state import DesiredState
 from local.pipe.runner import Pace, PipeRunner
 from local.pipe.status import StatusFile
 from sluice.errors import OperationError
@@ -110,6 +111,10 @@ def main(
             StatusFile(state_dir),
             Clock(),
             Pace(poll_seconds=poll_seconds, backoff=exponential_backoff(backoff_seconds)),
+            DesiredState(
+                session.client("pipes", endpoint_url=endpoint_url, config=NO_RETRIES),
+                definition.name,
+            ).is_stopped,
         )
         runner.run(lambda: signals.received)
     except OperationError as error:

@@ -37,6 +37,7 @@ class Pace:
 
     poll_seconds: float = 0.25
     discovery_seconds: float = 2.0
+    state_seconds: float = 1.0
     backoff: Backoff = field(default_factory=exponential_backoff)
 
 
@@ -53,8 +54,11 @@ class PipeRunner:
         status_file: StatusFile,
         clock: Clock,
         pace: Pace,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Raises FilterError, TemplateError."""
+        """`is_stopped` returns whether the pipe is to read nothing. Raises FilterError,
+        TemplateError.
+        """
         self.status = Status(pipe=definition.name, stream_arn=stream.arn, started_at=clock.now())
         self._definition = definition
         self._stream = stream
@@ -70,6 +74,7 @@ class PipeRunner:
         self._shards: list[Shard] = []
         self._work: list[tuple[float, int, Steps]] = []
         self._order = itertools.count()
+        self._start(self._heed(is_stopped))
         self._start(self._discover())
 
     def run(self, stopping: Callable[[], bool]) -> None:
@@ -98,6 +103,16 @@ class PipeRunner:
     def _start(self, steps: Steps, after: float = 0.0) -> None:
         due = self._clock.monotonic() + after
         heapq.heappush(self._work, (due, next(self._order), steps))
+
+    def _heed(self, is_stopped: Callable[[], bool]) -> Steps:
+        """Stop and start as asked; when stopped, a batch that was begun is still delivered."""
+        while True:
+            if (stopped := is_stopped()) != self.status.stopped:
+                log.info(
+                    "Pipe %s is %s", self._definition.name, "stopped" if stopped else "started"
+                )
+            self.status.stopped = stopped
+            yield self._pace.state_seconds
 
     def _discover(self) -> Steps:
         """Find new shards, for as long as the stream is on."""
@@ -173,6 +188,9 @@ class PipeRunner:
         pending_since = 0.0
         tries = 0
         while True:
+            if self.status.stopped and not pending:
+                yield self._pace.poll_seconds
+                continue
             try:
                 page = reader.read()
             except UnavailableError as error:

@@ -32,13 +32,17 @@ class ShardStatus(msgspec.Struct, rename="camel"):
 
 
 class Status(msgspec.Struct, rename="camel"):
-    """The pipe since its start, in records. `dropped`: given up, without a dead-letter queue."""
+    """The pipe since its start, in records. `dropped`: given up, without a dead-letter queue.
+
+    `stopped`: by StopPipe; its process goes on, and waits for StartPipe.
+    """
 
     pipe: str
     stream_arn: str
     started_at: float
     updated_at: float = 0
     running: bool = True
+    stopped: bool = False
     read: int = 0
     filtered_out: int = 0
     delivered: int = 0

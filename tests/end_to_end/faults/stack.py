@@ -67,6 +67,7 @@ class FaultyStack:
         self.rows: list[tuple[str, Account]] = []
         self.api = deployed.api
         self.bucket = deployed.stack.bucket
+        self.name = deployed.stack.name
         self.table = deployed.stack.output("TableName")
         self.transform = deployed.stack.output("TransformName")
         account = boto3.Session(
@@ -351,6 +352,15 @@ class FaultyStack:
         last = sequence_number(changes[-1]) if changes else 0
         if any(int(shard.sequence_number or 0) < last for shard in status.shards.values()):
             return False
+        return self._nothing_is_buffered()
+
+    def nothing_is_under_way(self) -> bool:
+        """Whether the pipe is stopped and has nothing in hand, and Firehose has no record."""
+        status = read_status(self._session.folder / "pipe")
+        is_idle = status is not None and status.stopped and status.in_hand == 0
+        return is_idle and self._nothing_is_buffered()
+
+    def _nothing_is_buffered(self) -> bool:
         answer = urllib3.request("GET", f"{self._session.firehose_url}/status", retries=False)
         return all(stream["buffered"] == 0 for stream in answer.json()["streams"].values())
 

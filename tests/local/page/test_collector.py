@@ -36,6 +36,11 @@ def test_the_pipe_is_read_from_its_status_file_and_reported_when_stopped(
     assert any("pipe has stopped" in problem for problem in snapshot.problems)
 
 
+def test_a_pipe_that_somebody_stopped_is_reported(collector: Any, tmp_path: Path) -> None:
+    StatusFile(tmp_path).write(Status("pipe", "arn", 0.0, stopped=True), Clock())
+    assert any("stop-pipe" in problem for problem in collector.gather().problems)
+
+
 def test_damaged_objects_are_named() -> None:
     assert damage(["data/a.gz"]).startswith("data/a.gz cannot be read")
     assert damage(["data/a.gz", "data/b.gz"]).startswith("data/a.gz and 1 more cannot be read")

@@ -130,7 +130,13 @@ def make_runner(
 ) -> MakeRunner:
     """A runner over a stream, with the given differences in its definition."""
 
-    def make(stream_arn: str, *, client: Any = streams, **differences: Any) -> PipeRunner:
+    def make(
+        stream_arn: str,
+        *,
+        client: Any = streams,
+        is_stopped: Callable[[], bool] = lambda: False,
+        **differences: Any,
+    ) -> PipeRunner:
         definition = define(source_arn=stream_arn, **differences)
         return PipeRunner(
             definition,
@@ -141,6 +147,7 @@ def make_runner(
             StatusFile(tmp_path),
             clock,
             Pace(poll_seconds=0.25, discovery_seconds=1, backoff=float),
+            is_stopped,
         )
 
     return make

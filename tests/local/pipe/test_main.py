@@ -227,6 +227,34 @@ def test_a_killed_pipe_loses_nothing_and_repeats_one_batch_at_most(
     assert len(delivered) - len(ids) <= 3 * 10
 
 
+def test_the_pipe_is_stopped_and_started_at_the_emulator(
+    start: Any, put: Any, stack: Stack, emulator: str, session: boto3.Session, firehose_server: Any
+) -> None:
+    definition = deployed_pipe(stack)
+    pipes = session.client("pipes", endpoint_url=emulator)
+    pipes.create_pipe(
+        Name=definition.name,
+        RoleArn="arn:aws:iam::000000000000:role/pipe",
+        Source=definition.source_arn,
+        Target=definition.target_arn,
+        DesiredState="STOPPED",
+    )
+    try:
+        put(["stopped"])
+        pipe = start()
+        pipe.wait(lambda: pipe.status is not None and pipe.status.stopped)
+        before = pipe.status.updated_at
+        pipe.wait(lambda: pipe.status.updated_at > before + 1)
+        assert pipe.status.read == 0
+        pipes.start_pipe(Name=definition.name)
+        pipe.wait(lambda: "stopped" in firehose_server.ids())
+        pipes.stop_pipe(Name=definition.name)
+        pipe.wait(lambda: pipe.status.stopped)
+        assert pipe.end(signal.SIGTERM)[0] == 0
+    finally:
+        pipes.delete_pipe(Name=definition.name)
+
+
 def test_an_unknown_stack_is_named_without_a_traceback(start: Any) -> None:
     pipe = start(stack_name="nowhere")
     errors = pipe.process.communicate(timeout=WAIT_SECONDS)[1]

@@ -61,6 +61,31 @@ def test_nothing_is_read_while_the_checkpoint_cannot_be_written(
     assert [body["dynamodb"]["Keys"]["id"]["S"] for body in firehose_server.bodies()] == ["a", "b"]
 
 
+def test_a_stopped_pipe_reads_nothing_and_once_started_goes_on_where_it_was(
+    make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any
+) -> None:
+    stopped = True
+    runner = make_runner(stream_table.stream_arn, is_stopped=lambda: stopped)
+
+    def run_on() -> None:
+        steps = iter(range(30))
+        run_until(runner, lambda: next(steps, None) is None)
+
+    stream_table.put("a")
+    run_on()
+    assert (runner.status.stopped, runner.status.read) == (True, 0)
+    stopped = False
+    run_until(runner, lambda: len(firehose_server.taken) == 1)
+    stopped = True
+    run_until(runner, lambda: runner.status.stopped)
+    stream_table.put("b")
+    run_on()
+    assert runner.status.read == 1
+    stopped = False
+    run_until(runner, lambda: len(firehose_server.taken) == 2)
+    assert [body["dynamodb"]["Keys"]["id"]["S"] for body in firehose_server.bodies()] == ["a", "b"]
+
+
 def test_without_a_template_the_whole_record_is_the_payload(
     make_runner: Any, run_until: RunUntil, stream_table: Any, firehose_server: Any
 ) -> None:
