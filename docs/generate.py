@@ -16,7 +16,7 @@ from msgspec import NODEFAULT, Struct
 from chalicelib.change import ChangeFields
 from chalicelib.declaration import VALUE_LENGTH_MAX
 from chalicelib.partitions import firehose_error_prefix, firehose_prefix, partitioner, path
-from chalicelib.schema import EVENT_TIME, LAYOUT, Record
+from chalicelib.schema import EVENT_TIME, LAYOUT, TABLE, Record
 from chalicelib.types import field_types, struct_fields
 from docs.commands import command_tables
 from docs.licences import licences_page
@@ -24,7 +24,6 @@ from docs.markdown import markdown_table
 from docs.rights import operators_tables, rights_tables
 from docs.scale import large_case, middle_case, small_case
 from infrastructure.settings import DeploymentSettings
-from sluice.seed import SAMPLES
 
 SETTINGS_PAGE = Path(__file__).parent / "settings.md"
 SCALE_PAGE = Path(__file__).parent / "scale.md"
@@ -64,7 +63,7 @@ def record_page() -> str:
     change_fields = [
         (f"`{name}`", declared.description) for name, declared in field_types(ChangeFields).items()
     ]
-    example = partitioner()(msgspec.convert(SAMPLES[0], Record))
+    example = partitioner()(msgspec.convert(TABLE.examples[0], Record))
     return f"""# The record
 
 This page is generated from `chalicelib/schema.py` by `make docs`. To change the record or the

@@ -1,36 +1,21 @@
 """Synthetic records, written through the API as any client would write them."""
 
-import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 from urllib.parse import quote
 
+from chalicelib.declaration import Table
+from chalicelib.keys import Item, texts_of
 from sluice.api import Api
-
-SAMPLES: tuple[dict[str, Any], ...] = (
-    {
-        "id": "123",
-        "siteId": "2",
-        "createdAtTime": 1700076551926,
-        "name": "Name one",
-        "valueOne": 123,
-        "valueTwo": 6789,
-    },
-    {
-        "id": "456",
-        "siteId": "1",
-        "createdAtTime": 1700076551318,
-        "name": "Name one",
-        "valueOne": 782,
-        "valueTwo": 152,
-    },
-)
-"""The two sample records of docs/record.md."""
+from sluice.synthesis import JsonRecord, Synthesis
 
 BATCH = 100
-_NAMES = ("boiler", "fan", "gate", "lamp", "meter", "pump", "valve")
+
+GROUPS, MINUTES = 5, 30
+"""Values of the level that reports are grouped by, and how far back event times reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,56 +32,59 @@ class Seeded:
         return self.inserts + self.changes + self.deletes
 
 
-def synthetic(count: int, sites: int, minutes: int, chance: random.Random) -> list[dict[str, Any]]:
-    """Return records of the last minutes, spread over the sites."""
-    now = time.time_ns() // 1_000_000
-    run = f"{chance.getrandbits(48):012x}"
-    return [
-        {
-            "id": f"{run}-{index}",
-            "siteId": f"site-{chance.randrange(sites) + 1}",
-            "createdAtTime": now - chance.randrange(minutes * 60_000),
-            "name": f"{chance.choice(_NAMES)} {index}",
-            "valueOne": chance.randrange(1000),
-            "valueTwo": chance.randrange(2**40),
-        }
-        for index in range(count)
-    ]
+def records(
+    table: Table, count: int, chance: Random, groups: int = GROUPS, minutes: int = MINUTES
+) -> list[JsonRecord]:
+    """Return records of a table, of every kind in turn, as the API's JSON has them.
+
+    Raises OperationError where the declaration's rules allow too few.
+    """
+    return [record for _, record in Synthesis(table, chance, groups, minutes).records(count)]
 
 
 def seed(
+    table: Table,
     api: Api,
     count: int,
-    sites: int,
+    groups: int = GROUPS,
     changes: int = 0,
     deletes: int = 0,
-    minutes: int = 30,
+    minutes: int = MINUTES,
     samples: bool = False,
     rate: float | None = None,
-    chance: random.Random | None = None,
+    chance: Random | None = None,
     progress: Callable[[int], None] = lambda _changes: None,
 ) -> Seeded:
     """Write `count` new records, then change some and delete others of them.
 
-    `rate` bounds the changes a second. `progress` is called with the number of changes since its
-    last call. Raises OperationError when the API refuses.
+    With `samples`, the declaration's examples come first. `rate` bounds the changes a second.
+    `progress` is called with the number of changes since its last call. Raises OperationError when
+    the API refuses.
     """
-    chance = chance or random.Random()  # noqa: S311
-    records = synthetic(count, sites, minutes, chance)
+    chance = chance or Random()  # noqa: S311
+    synthesis = Synthesis(table, chance, groups, minutes)
+    made = list(synthesis.records(count))
     pace = _Pace(rate, progress)
-    new = [*SAMPLES, *records] if samples else records
-    sample = chance.sample(records, changes + deletes)
-    changed = [{**record, "valueOne": record["valueOne"] + 1000} for record in sample[:changes]]
-    for batch in (*_batches(new), *_batches(changed)):
+    sample = chance.sample(made, changes + deletes)
+    changed = [synthesis.changed(kind, record) for kind, record in sample[:changes]]
+    new = [*(table.examples if samples else ()), *(record for _, record in made)]
+    different = [record for record in changed if record is not None]
+    for batch in (*_batches(new), *_batches(different)):
         api.request("POST", "/records/batch", batch)
         pace.count(len(batch))
-    for record in sample[changes:]:
-        api.request("DELETE", f"/records/{quote(record['id'], safe='')}")
+    for _, record in sample[changes:]:
+        api.request("DELETE", _path(table, record))
         pace.count(1)
-    return Seeded(len(new), changes, deletes)
+    return Seeded(len(new), len(different), deletes)
 
 
-def _batches(records: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def _path(table: Table, record: JsonRecord) -> str:
+    """Return the API's path of a record."""
+    key: Item = {key.name: {key.type: record[key.name]} for key in table.key}
+    return "/".join(["/records", *(quote(text, safe="") for text in texts_of(table, key))])
+
+
+def _batches(records: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any]]]:
     return [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
 
 

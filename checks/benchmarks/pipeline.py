@@ -21,13 +21,14 @@ from urllib.parse import urlsplit
 import psutil
 import urllib3
 
+from chalicelib.declared import declared
 from chalicelib.partitions import DATA_PREFIX
 from checks.benchmarks.verdict import Measurement
 from local.pipe.status import read_status
 from local.processes import LocalRunError, Process
 from local.session import PIPE_STATE, Options, Session, emulator_session, running
 from sluice.items import read_line
-from sluice.seed import synthetic
+from sluice.seed import records
 
 SMALL, USUAL, LARGE = 1_000, 10_000, 100_000
 ROUNDS = 3
@@ -117,7 +118,7 @@ class Contender:
 
     def _write(self, count: int) -> None:
         with self._table.batch_writer() as batches:
-            for record in synthetic(count, SITES, MINUTES, Random()):  # noqa: S311
+            for record in records(declared(), count, Random(), SITES, MINUTES):  # noqa: S311
                 batches.put_item(Item=record)
 
     def _wait(self, done: int, count: int) -> None:

@@ -3,6 +3,7 @@
 import click
 import msgspec
 
+from chalicelib.declared import declared
 from sluice.api import Api
 from sluice.cli.command import AMOUNT, json_option, out, print_json, progress_bar, sluice
 from sluice.errors import OperationError
@@ -28,7 +29,7 @@ from sluice.stack import Stack
     show_default=True,
     help="How far back their event times reach.",
 )
-@click.option("--samples", is_flag=True, help="Write the two sample records as well.")
+@click.option("--samples", is_flag=True, help="Write the declaration's examples first.")
 @click.option("--rate", type=AMOUNT, help="Changes a second at most.")
 @json_option
 @click.pass_obj
@@ -47,10 +48,12 @@ def seed_command(
     if changes + deletes > count:
         raise OperationError("--changes and --deletes together must not exceed --count")
     api = Api(Stack.named(stack_name).api_url)
-    total = count + changes + deletes + (2 if samples else 0)
+    table = declared()
+    total = count + changes + deletes + (len(table.examples) if samples else 0)
     with progress_bar("seeding") as bar:
         task = bar.add_task("", total=total)
         seeded = seed(
+            table,
             api,
             count,
             sites,

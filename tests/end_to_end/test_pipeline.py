@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import pytest
 
+from chalicelib.schema import TABLE
 from local.session import Session
-from sluice.seed import SAMPLES
 from tests.end_to_end.deployment import TEMPLATES, Deployed
 
 
@@ -27,7 +27,7 @@ def test_the_two_samples_land_typed_in_their_partitions(deployed_stack: Deployed
         "2": "data/siteId=2/year=2023/month=11/day=15/hour=19/minute=29/",
         "1": "data/siteId=1/year=2023/month=11/day=15/hour=19/minute=29/",
     }
-    for sample in SAMPLES:
+    for sample in TABLE.examples:
         record = {**sample, "id": f"{run}-{sample['id']}"}
         status, stored = deployed_stack.api.request("POST", "/records", record)
         assert (status, stored) == (201, record)
