@@ -204,6 +204,19 @@ class Table(Struct, frozen=True, eq=False, kw_only=True, dict=True):
                 return shape
         raise KeyError(kind)
 
+    def kind_of(self, item: Mapping[str, Mapping[str, Any]]) -> str:
+        """Return the kind of an item in DynamoDB JSON; empty where kinds are not told apart."""
+        if self.told_by is None:
+            return ""
+        text = item.get(self.told_by.name, {}).get("S")
+        if not isinstance(text, str):
+            return OTHER
+        if isinstance(self.told_by, ByAttribute):
+            return next((kind.name for kind in self.kinds if kind.when == text), OTHER)
+        # ORDER#LINE# is looked for before ORDER#.
+        by_length = sorted(self.kinds, key=lambda kind: len(kind.when), reverse=True)
+        return next((kind.name for kind in by_length if text.startswith(kind.when)), OTHER)
+
     @cached_property
     def key_names(self) -> tuple[str, ...]:
         """The names of the key's attributes."""

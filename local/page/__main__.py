@@ -13,6 +13,8 @@ import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from chalicelib.declaration import Table
+from chalicelib.declared import declared
 from local.page.changes import Changes
 from local.page.collector import Collector
 from local.page.commands import SluiceCommand
@@ -64,8 +66,9 @@ def main(
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal that stopped it once more, after its end.
         signal.signal(number, lambda *_: None)
-    changes = Changes(Stream(stack.streams, source_arn))
-    asyncio.run(serve(stack, changes, api, pipe_state, listener))
+    table = declared()
+    changes = Changes(Stream(stack.streams, source_arn), table)
+    asyncio.run(serve(stack, table, changes, api, pipe_state, listener))
 
 
 def _fail_fast() -> None:
@@ -78,13 +81,18 @@ def _fail_fast() -> None:
 
 
 async def serve(
-    stack: Stack, changes: Changes, api: Api, pipe_state: Path, listener: socket.socket
+    stack: Stack,
+    table: Table,
+    changes: Changes,
+    api: Api,
+    pipe_state: Path,
+    listener: socket.socket,
 ) -> None:
     """Serve the page until a signal ends it."""
-    views = Views()
+    views = Views(table)
     feed = Feed(views.regions)
-    collector = Collector(stack, changes, pipe_state, feed)
-    page = PageRoutes(stack, api, SluiceCommand(stack.name), views, feed, collector)
+    collector = Collector(stack, table, changes, pipe_state, feed)
+    page = PageRoutes(stack, table, api, SluiceCommand(stack.name), views, feed, collector)
     async with asyncio.TaskGroup() as tasks:
         gathering = tasks.create_task(collector.run())
         await PageServer(page, feed).serve(sockets=[listener])

@@ -4,7 +4,8 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chalicelib.schema import KEY, LAYOUT
+from chalicelib.declaration import Table
+from chalicelib.keys import texts_of
 from local.page.snapshot import TableChange, TableState
 from sluice.event import as_event
 from sluice.stream import ShardReader, Stream
@@ -15,8 +16,9 @@ LATEST_MAX = 8
 class Changes:
     """The changes of a stream from its oldest one on. One thread may read."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, table: Table) -> None:
         self._stream = stream
+        self._table = table
         self._readers: dict[str, ShardReader] = {}
         self._finished: set[str] = set()
         self._counts: Counter[str] = Counter()
@@ -36,33 +38,39 @@ class Changes:
                 continue
             while True:
                 page = reader.read()
-                new += [change_of(as_event(record, self._stream.arn)) for record in page.records]
+                new += [
+                    change_of(as_event(record, self._stream.arn), self._table)
+                    for record in page.records
+                ]
                 if page.last:
                     self._finished.add(shard_id)
                 if page.last or not page.full:
                     break
-        self._counts.update(change.kind for change in new)
+        self._counts.update(change.type for change in new)
         self._latest.extendleft(new)
-        table = TableState(
+        state = TableState(
             self._counts["INSERT"],
             self._counts["MODIFY"],
             self._counts["REMOVE"],
             tuple(self._latest),
         )
-        return table, new
+        return state, new
 
 
-def change_of(event: Mapping[str, Any]) -> TableChange:
+def change_of(event: Mapping[str, Any], table: Table) -> TableChange:
     """Return the part of a stream record that the page shows."""
     data = event["dynamodb"]
     image = data.get("NewImage") or data.get("OldImage") or {}
     return TableChange(
         event["eventName"],
-        _text(data["Keys"].get(KEY)),
-        _text(image.get(LAYOUT[0])),
+        texts_of(table, data["Keys"]),
+        _group(table, image),
         float(data["ApproximateCreationDateTime"]),
     )
 
 
-def _text(attribute: Mapping[str, Any] | None) -> str:
-    return str(next(iter(attribute.values()))) if attribute else ""
+def _group(table: Table, image: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return an item's value of the level that reports are grouped by, empty without one."""
+    if table.group is None or table.group.attribute is None:
+        return table.kind_of(image)
+    return "".join(map(str, image.get(table.group.attribute, {}).values()))

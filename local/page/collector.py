@@ -10,15 +10,16 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec.structs import replace
 
+from chalicelib.declaration import Table
+from chalicelib.keys import texts_of
 from chalicelib.partitions import ERROR_PREFIX
-from chalicelib.schema import KEY
 from local.page.changes import Changes
 from local.page.feed import Feed
 from local.page.lake import LakeReader
@@ -35,6 +36,7 @@ from local.page.snapshot import (
 )
 from local.pipe.status import Status, read_status
 from sluice.errors import OperationError, explain
+from sluice.items import item_writer, read_line
 from sluice.lake import objects
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.recovery.quarantine import Selection, read_quarantine
@@ -66,10 +68,14 @@ _log = logging.getLogger(__name__)
 class Collector:
     """Gathers, and publishes to the feed."""
 
-    def __init__(self, stack: Stack, changes: Changes, pipe_state: Path, feed: Feed) -> None:
+    def __init__(
+        self, stack: Stack, table: Table, changes: Changes, pipe_state: Path, feed: Feed
+    ) -> None:
         """`pipe_state` is the state directory of the local pipe."""
         self.history = History()
         self._stack = stack
+        self._table = table
+        self._item = item_writer()
         self._changes = changes
         self._lake_reader = LakeReader(stack)
         self._pipe_state = pipe_state
@@ -87,9 +93,9 @@ class Collector:
         self._posted: deque[Journey] = deque()
         self._journeys: deque[Journey] = deque(maxlen=JOURNEYS_MAX)
 
-    def follow(self, record_id: str, partition: str) -> None:
+    def follow(self, key: tuple[str, ...], partition: str) -> None:
         """Watch a record that was posted just now on its way to a partition."""
-        self._posted.append(Journey(record_id, partition, time.time()))
+        self._posted.append(Journey(key, partition, time.time()))
 
     def look_again(self) -> None:
         """List the bucket and read its quarantine anew: something was moved there."""
@@ -224,28 +230,27 @@ class Collector:
         """Note which of the followed records were seen in the stream and in the lake."""
         while self._posted:
             self._journeys.appendleft(self._posted.popleft())
-        waiting = {journey.id for journey in self._journeys if journey.landed is None}
+        waiting = {journey.key for journey in self._journeys if journey.landed is None}
         if not waiting:
             return
-        streamed = {change.id for change in changes} & waiting
-        landed = {_id_of(line) for line in lines} & waiting
+        streamed = {change.key for change in changes} & waiting
+        landed = {self._key_of(line) for line in lines} & waiting
         for index, journey in enumerate(self._journeys):
-            if journey.id in streamed and journey.streamed is None:
+            if journey.key in streamed and journey.streamed is None:
                 journey = replace(journey, streamed=now)
-            if journey.id in landed and journey.landed is None:
+            if journey.key in landed and journey.landed is None:
                 journey = replace(journey, streamed=journey.streamed or now, landed=now)
             self._journeys[index] = journey
+
+    def _key_of(self, line: bytes) -> tuple[str, ...]:
+        """Return the key in a line of the lake, empty for a line of another declaration."""
+        try:
+            return texts_of(self._table, self._item(read_line(line)))
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+            return ()
 
 
 def damage(keys: Sequence[str]) -> str:
     """Return the sentence about objects of the lake that cannot be read."""
     more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
     return f"{keys[0]}{more} cannot be read: not gzip, or cut short."
-
-
-def _id_of(line: bytes) -> Any:
-    """Return the key in a line of the lake, or None."""
-    try:
-        return msgspec.json.decode(line, type=dict[str, Any]).get(KEY)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None

@@ -18,8 +18,11 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from chalicelib.attributes import item
+from chalicelib.catalog import ALL_CHANGES
+from chalicelib.declaration import Table
+from chalicelib.keys import texts_of
 from chalicelib.partitions import partitioner, path
-from chalicelib.schema import KEY, Record
 from local.guard import Guard
 from local.page import form
 from local.page.collector import Collector
@@ -43,11 +46,6 @@ QUERY_SECONDS = 50
 BROKEN = b'{"this": "is not a change of the table"}'
 """A record that the transform cannot read, and so answers with ProcessingFailed."""
 
-FIRST_QUERY = """SELECT siteid, count(*) AS changes
-FROM all_changes
-GROUP BY 1
-ORDER BY 1"""
-
 Action = Callable[[Mapping[str, str]], Awaitable[Response]]
 
 
@@ -57,6 +55,7 @@ class PageRoutes:
     def __init__(
         self,
         stack: Stack,
+        table: Table,
         api: Api,
         sluice: SluiceCommand,
         views: Views,
@@ -65,6 +64,7 @@ class PageRoutes:
         queries: Callable[[], Mapping[str, SavedQuery]] = saved_queries,
     ) -> None:
         self._stack = stack
+        self._table = table
         self._api = api
         self._sluice = sluice
         self._views = views
@@ -99,7 +99,8 @@ class PageRoutes:
             fields=self._fields,
             regions=self._feed.regions,
             queries=self._queries().values(),
-            sql=FIRST_QUERY,
+            group=self._table.group.name if self._table.group else "",
+            sql=first_query(self._table),
         )
 
     async def _events(self, _: Request) -> Response:
@@ -120,11 +121,10 @@ class PageRoutes:
             if errors:
                 detail = "The form breaks these rules; nothing was written."
             return self._refused(HTTPStatus(status), detail, errors)
-        stored = msgspec.convert(answer, Record)
-        self._collector.follow(getattr(stored, KEY), path(self._partition(stored)))
-        return self._html(
-            "posted", new=status == HTTPStatus.CREATED, record_id=getattr(stored, KEY)
-        )
+        stored = msgspec.convert(answer, self._table.shapes[0].record)
+        key = texts_of(self._table, item(stored))
+        self._collector.follow(key, path(self._partition(stored)))
+        return self._html("posted", new=status == HTTPStatus.CREATED, key=key)
 
     async def _break(self, _: Mapping[str, str]) -> Response:
         try:
@@ -233,6 +233,14 @@ async def while_connected(request: Request, work: Awaitable[Response]) -> Respon
         working.cancel()
         leaving.cancel()
         await asyncio.wait({working, leaving})
+
+
+def first_query(table: Table) -> str:
+    """Return the SQL that the page begins with: how many changes there are, by group."""
+    if table.group is None:
+        return f"SELECT count(*) AS changes\nFROM {ALL_CHANGES}"
+    column = f'"{table.group.name.lower()}"'
+    return f"SELECT {column}, count(*) AS changes\nFROM {ALL_CHANGES}\nGROUP BY 1\nORDER BY 1"
 
 
 class PageServer(uvicorn.Server):

@@ -17,14 +17,15 @@ HISTORY_SAMPLES = 180
 class TableChange(Struct, frozen=True):
     """One change as the table's stream reports it. `at`: epoch seconds."""
 
-    kind: str
-    id: str
-    site: str
+    type: str
+    key: tuple[str, ...]
+    group: str
+    """The item's value of the level that reports are grouped by."""
     at: float
 
 
 class TableState(Struct, frozen=True):
-    """The number of changes by kind since the table's stream began, and the latest ones first."""
+    """The number of changes by type since the table's stream began, and the latest ones first."""
 
     inserts: int = 0
     modifications: int = 0
@@ -113,7 +114,7 @@ class Quarantine(Struct, frozen=True):
 class Journey(Struct, frozen=True):
     """A record posted from the page, and when it was seen where; epoch seconds."""
 
-    id: str
+    key: tuple[str, ...]
     partition: str
     posted: float
     streamed: float | None = None

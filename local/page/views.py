@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.filesize import decimal
 
+from chalicelib.declaration import Table
 from chalicelib.partitions import DATA_PREFIX
 from local.page import heat
 from local.page.drawing import TALL, WIDE
@@ -20,7 +21,8 @@ REGIONS = ("notices", "flow", "latest", "heat", "quarantine", "journeys")
 class Views:
     """Renders the templates."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: Table) -> None:
+        self._group = table.group.name if table.group else ""
         self._environment = Environment(
             loader=FileSystemLoader(Path(__file__).with_name("templates")),
             autoescape=True,
@@ -34,7 +36,7 @@ class Views:
 
     def regions(self, snapshot: Snapshot) -> dict[str, str]:
         """Return the HTML of every region."""
-        grid = heat.grid(snapshot.lake.partitions)
+        grid = heat.grid(snapshot.lake.partitions, self._group)
         return {
             name: self.render(name, snapshot=snapshot, heat=grid, drawings=(WIDE, TALL))
             for name in REGIONS
@@ -73,13 +75,13 @@ def rate(per_second: float) -> str:
 
 
 def folder(key: str) -> str:
-    """Return the site and the time of a key's or a prefix's partition, or its error type."""
+    """Return the values and the time of a key's or a prefix's partition, or its error type."""
     prefix = key.rpartition("/")[0]
     if not prefix.startswith(DATA_PREFIX.rstrip("/")):
         return " \N{MIDDLE DOT} ".join(prefix.split("/")[:2])
-    site, times = heat.split(prefix)
+    times = heat.times_of(prefix)
     moment = "-".join(times[:3]) + (" " + ":".join(times[3:]) if times[3:] else "")
-    return " \N{MIDDLE DOT} ".join(filter(None, (site, moment)))
+    return " \N{MIDDLE DOT} ".join(filter(None, (*heat.values_of(prefix), moment)))
 
 
 def payload(content: bytes | None) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import pytest
 import urllib3
 
+from chalicelib.declared import shipped
 from local.page.changes import Changes
 from local.page.collector import Collector
 from local.page.commands import SluiceCommand
@@ -71,12 +72,12 @@ def absent(aws_environment: pytest.MonkeyPatch, closed_endpoint: str) -> Stack:
 
 @pytest.fixture
 def changes(absent: Stack) -> Changes:
-    return Changes(Stream(absent.streams, "arn:aws:dynamodb:::table/absent/stream/1"))
+    return Changes(Stream(absent.streams, "arn:aws:dynamodb:::table/absent/stream/1"), shipped())
 
 
 @pytest.fixture
 def collector(absent: Stack, changes: Changes, tmp_path: Path) -> Collector:
-    return Collector(absent, changes, tmp_path, Feed(lambda _: {}))
+    return Collector(absent, shipped(), changes, tmp_path, Feed(lambda _: {}))
 
 
 @pytest.fixture
@@ -95,15 +96,16 @@ def site(absent: Stack, changes: Changes, api_url: str, tmp_path: Path) -> Itera
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
 
     async def serve() -> None:
-        views = Views()
+        views = Views(shipped())
         feed = Feed(views.regions)
         page = PageRoutes(
             absent,
+            shipped(),
             Api(api_url),
             SluiceCommand(absent.name),
             views,
             feed,
-            Collector(absent, changes, tmp_path, feed),
+            Collector(absent, shipped(), changes, tmp_path, feed),
             partial(saved_queries, queries),
         )
         server = PageServer(page, feed)

@@ -15,7 +15,7 @@ def test_a_cell_counts_the_records_of_its_site_and_minute() -> None:
     heat = grid({folder("a", 1): 2, folder("a", 3): 8, folder("b", 3): 1})
     assert heat.level == "minute"
     assert heat.columns == (TimeSpan("2026-01-01", "00:01"), TimeSpan("2026-01-01", "00:03"))
-    assert [(row.site, [cell.records for cell in row.cells]) for row in heat.rows] == [
+    assert [(row.group, [cell.records for cell in row.cells]) for row in heat.rows] == [
         ("a", [2, 8]),
         ("b", [0, 1]),
     ]
@@ -43,12 +43,29 @@ def test_what_is_left_out_is_counted() -> None:
 def test_the_sites_with_the_newest_records_are_the_rows_of_the_grid() -> None:
     old = {folder(f"site-{n:02}", 0): 9 for n in range(ROWS_MAX)}
     heat = grid({**old, folder("site-99", 1): 1})
-    assert [row.site for row in heat.rows][-1] == "site-99"
+    assert [row.group for row in heat.rows][-1] == "site-99"
     assert (heat.further_rows, len(heat.rows)) == (1, ROWS_MAX)
 
 
 def test_a_site_is_shown_as_it_was_written() -> None:
-    assert grid({folder("..%2F%3Cb%3E", 0): 1}).rows[0].site == "../<b>"
+    assert grid({folder("..%2F%3Cb%3E", 0): 1}).rows[0].group == "../<b>"
+
+
+def test_rows_are_the_values_of_one_level_whatever_others_the_layout_has() -> None:
+    day = "year=2026/month=01/day=02/"
+    folders = {
+        f"data/kind=order/region=NL/{day}": 2,
+        f"data/kind=item/region=NL/{day}": 3,
+        f"data/kind=item/region=DE/{day}": 4,
+    }
+    by_kind, by_region = grid(folders, "kind"), grid(folders, "region")
+    assert {row.group: row.records for row in by_kind.rows} == {"order": 2, "item": 7}
+    assert {row.group: row.records for row in by_region.rows} == {"NL": 5, "DE": 4}
+
+
+def test_a_layout_of_time_alone_has_one_row() -> None:
+    heat = grid({"data/year=2026/month=01/": 2, "data/year=2026/month=02/": 3})
+    assert [(row.group, row.records) for row in heat.rows] == [("all", 5)]
 
 
 def test_a_layout_without_time_has_one_column() -> None:

@@ -35,13 +35,13 @@ def hostile_snapshot() -> Snapshot:
     folder = f"data/siteId={HOSTILE}/year=2026/month=01/day=02/hour=03/minute=04/"
     record = ErrorLine(1, HOSTILE, HOSTILE, 0, HOSTILE.encode(), HOSTILE)
     return Snapshot(
-        table=TableState(1, 0, 0, (TableChange("INSERT", HOSTILE, HOSTILE, 0.0),)),
+        table=TableState(1, 0, 0, (TableChange("INSERT", (HOSTILE,), HOSTILE, 0.0),)),
         firehose=FirehoseStatus(buffers=(Buffer(folder, 1, 2, 3),)),
         lake=LakeState(1, 0, 9, {folder: 1}, (LakeObject(f"{folder}x.gz", 0.0, 1, HOSTILE),)),
         error_objects=1,
         quarantine=Quarantine({HOSTILE: 1}, (QuarantinedRecord(record, HOSTILE, 0, HOSTILE),)),
         catalog=(HOSTILE,),
-        journeys=(Journey(HOSTILE, HOSTILE, 0.0),),
+        journeys=(Journey((HOSTILE,), HOSTILE, 0.0),),
         problems=(HOSTILE,),
     )
 

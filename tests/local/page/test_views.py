@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from chalicelib.declared import shipped
 from local.page.views import Views
 
 
 def heads(rows: list[dict[str, Any]]) -> list[tuple[str, bool]]:
     """The columns of the table, and whether each is one of numbers."""
-    html = Views().result(rows, [])
+    html = Views(shipped()).result(rows, [])
     return [
         (name, "number" in attributes)
         for attributes, name in re.findall(r'<th scope="col"([^>]*)>(\w+)', html)
@@ -29,7 +30,7 @@ def test_a_column_is_numeric_when_it_holds_nothing_but_numbers(
 
 
 def test_an_empty_answer_has_no_table() -> None:
-    html = Views().result([], ["the columns are a, b"])
+    html = Views(shipped()).result([], ["the columns are a, b"])
     assert "<table" not in html
     assert "0 rows" in html
     assert "the columns are a, b" in html
