@@ -190,7 +190,7 @@ class Table(Struct, frozen=True, eq=False, kw_only=True, dict=True):
         )
         if declared and not self.told_by:
             return declared
-        types = [(f"key_{index}", _KEY_FIELD_TYPES[key.type]) for index, key in enumerate(self.key)]
+        types = [(f"key_{index}", self._key_type(key)) for index, key in enumerate(self.key)]
         names = {member: key.name for (member, _), key in zip(types, self.key, strict=True)}
         record = msgspec.defstruct("Item", types, rename=names, frozen=True, kw_only=True)
         undeclared = self.others if self.told_by else "keep"
@@ -254,7 +254,7 @@ class Table(Struct, frozen=True, eq=False, kw_only=True, dict=True):
         room = PREFIX_LENGTH_MAX - len("data/") - sum(len(f"{lines[name]}=/") for name in names)
         for name, field in fields.items():
             if sum(lengths.values()) > room:
-                lengths[name] = min(lengths[name], _longest(field))
+                lengths[name] = min(lengths[name], longest_value(field))
         while fields and sum(lengths.values()) > room:
             widest = max(fields, key=lambda name: lengths[name])
             if lengths[widest] == 1:
@@ -270,6 +270,14 @@ class Table(Struct, frozen=True, eq=False, kw_only=True, dict=True):
         fields = [level for level in self.levels if level.attribute is not None]
         kinds = [level for level in self.levels if level.attribute is None and not level.is_time]
         return next(iter((*fields, *kinds)), None)
+
+    def _key_type(self, key: Key) -> Any:
+        """Return the Python type of a key's attribute: the first kind's, which has its rules."""
+        for kind in self.kinds:
+            for field in msgspec.structs.fields(kind.record):
+                if field.encode_name == key.name:
+                    return field.type
+        return _KEY_FIELD_TYPES[key.type]
 
     def _is_field(self, level: str) -> bool:
         return level not in TIME_FORMATS and not (level == KIND and self.told_by)
@@ -298,7 +306,7 @@ def record_fields(record: type[Struct]) -> dict[str, Field]:
     return fields
 
 
-def _longest(field: Field) -> int:
+def longest_value(field: Field) -> int:
     """Return the most characters that a field's values have in a path, by the field's rule."""
     longest: int | None = getattr(field.type.info, "max_length", None)
     return VALUE_LENGTH_MAX if longest is None else max(1, longest) * _CHARACTER_LENGTH_MAX

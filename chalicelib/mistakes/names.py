@@ -1,0 +1,79 @@
+"""The names of a declaration: which would be one name in a line, or one column of a table."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from chalicelib.change import ChangeFields
+from chalicelib.declaration import EVENT_TIME, KIND, TIME_FORMATS, Table
+from chalicelib.mistakes.reading import ReadKind
+from chalicelib.types import field_types
+
+NAME_LENGTH_MAX = 255
+"""Bytes of the name of a key's attribute, and of a column
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html,
+https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html)."""
+
+RENAME = 'give a field another name in the lake with Meta(extra={"line": "..."})'
+"""The way out."""
+
+_NOT_OF_A_COLUMN = re.compile("[^a-z0-9_]")
+
+
+def check_names(table: Table, kinds: Sequence[ReadKind]) -> Iterator[str]:
+    """Yield which names would be one name in a line, or one column of a table."""
+    reserved = _names_of_change(table, kinds)
+    columns: dict[str, dict[str, str]] = defaultdict(dict)
+    types: dict[str, dict[str, str]] = defaultdict(dict)
+    for kind in kinds:
+        lines: dict[str, str] = {}
+        for field in kind.fields.values():
+            place = f"{kind.name}.{field.name}"
+            first = lines.setdefault(field.line, field.name)
+            if field.line in reserved or first != field.name:
+                yield f"{place}: a line has the name {field.line} already; {RENAME}"
+                continue
+            if len(field.line.encode()) > NAME_LENGTH_MAX:
+                yield f"{place}: a column has {NAME_LENGTH_MAX} bytes in its name; {RENAME}"
+            columns[sql_name(field.line)].setdefault(field.line, place)
+            if field.name not in table.protect:
+                types[field.line].setdefault(field.type.column, place)
+    for name in reserved:
+        columns[sql_name(name)].setdefault(name, f"{name} of the change")
+    for name in _partition_columns(table):
+        columns[name].setdefault("", f"the partition {name}")
+    for column, places in columns.items():
+        if len(places) > 1:
+            yield (
+                f"{' and '.join(places.values())} would be one column, {column}, since those have "
+                f"only lower-case letters, digits and underscores; {RENAME}"
+            )
+    for line, by_type in types.items():
+        if len(by_type) > 1:
+            several = " and ".join(f"{column} as {place}" for column, place in by_type.items())
+            yield f"the column of {line} would have several types, {several}; {RENAME}"
+
+
+def sql_name(text: str) -> str:
+    """Return the name of a column of a name."""
+    return _NOT_OF_A_COLUMN.sub("_", text.lower())
+
+
+def _names_of_change(table: Table, kinds: Sequence[ReadKind]) -> set[str]:
+    """Return the names of a line's own fields."""
+    names = {*field_types(ChangeFields)} - {KIND, EVENT_TIME}
+    if table.told_by:
+        names.add(KIND)
+    fields = [kind.fields.get(time.field or "") for kind in kinds for time in table.times]
+    in_one_field = len(fields) == 1 and not table.told_by and table.times[0].unit == "ms"
+    if not in_one_field or fields[0] is None or fields[0].type.column != "bigint":
+        names.add(EVENT_TIME)
+    return names
+
+
+def _partition_columns(table: Table) -> Iterator[str]:
+    """Yield the partitions of `changes`: the levels before the hour."""
+    for level in ((KIND,) if table.told_by else ()) + table.layout:
+        if level in ("hour", "minute"):
+            return
+        yield level if level in TIME_FORMATS else f"{sql_name(level)}_partition"
