@@ -1,6 +1,7 @@
 """`python -m local`: the demonstration, and the stack kept running for development."""
 
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -9,11 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any, TypeVar
 
 import click
+import msgspec
 from rich.text import Text
 
+from chalicelib import declared
+from chalicelib.errors import SchemaError
 from local.cdk import ROOT, TOOLS
 from local.demo import demonstrate
 from local.emulator import client_environment
@@ -22,6 +27,7 @@ from local.session import STACK_NAME, Options, Session, running
 from local.session import destroy as destroy_stack
 from local.supervisor import Supervisor
 from sluice.console import PlainConsole
+from sluice.seed import records
 
 console = PlainConsole()
 
@@ -50,10 +56,72 @@ buffer_option = click.option(
 format_option = click.option(
     "--format",
     type=click.Choice(["json", "parquet"]),
-    default="json",
-    show_default=True,
-    help="Format of the lake's objects.",
+    help="Format of the lake's objects: short for -c format=...",
 )
+
+
+def _declare(_: click.Context, __: click.Parameter, path: Path | None) -> None:
+    """Have this process and all that it starts read this declaration."""
+    if path is not None:
+        os.environ[declared.VARIABLE] = str(path.resolve())
+
+
+schema_option = click.option(
+    "--schema",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar=declared.VARIABLE,
+    show_envvar=True,
+    callback=_declare,
+    expose_value=False,
+    help="The file that declares the table.  [default: the one that ships]",
+)
+
+_OWN_SETTINGS = {
+    "stage": "it is local here",
+    "target": "it is local here",
+    "schema": "name the file with --schema",
+}
+"""The settings that a local run has its own way of choosing."""
+
+
+def _check_settings(
+    _: click.Context, __: click.Parameter, settings: tuple[str, ...]
+) -> tuple[str, ...]:
+    for setting in settings:
+        name, is_setting, _value = setting.partition("=")
+        if not is_setting or not name:
+            raise click.BadParameter(f"{setting!r} is not a setting; write it as NAME=VALUE")
+        if name in _OWN_SETTINGS:
+            raise click.BadParameter(f"{name} is not to be set: {_OWN_SETTINGS[name]}")
+    return settings
+
+
+settings_option = click.option(
+    "-c",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_check_settings,
+    help="A setting of the deployment, as `cdk deploy -c` takes it; docs/settings.md lists them.",
+)
+
+
+def deployment_options(command: _Command) -> _Command:
+    """Give a command the options of a deployment: settings, declaration, buffering."""
+    for option in (buffer_option, format_option, settings_option, schema_option):
+        command = option(command)
+    return command
+
+
+def _settings(settings: tuple[str, ...], format: str | None) -> tuple[str, ...]:
+    """Return the settings of a deployment of the declaration. Raises SchemaError if it is wrong."""
+    declared.declared()
+    schema = os.environ.get(declared.VARIABLE)
+    return (
+        *((f"schema={schema}",) if schema else ()),
+        *((f"format={format}",) if format else ()),
+        *settings,
+    )
 
 
 @contextmanager
@@ -89,7 +157,7 @@ def exit_on_failure() -> Iterator[None]:
     """Turn a failure or an interrupt into one message and an exit status."""
     try:
         yield
-    except LocalRunError as failure:
+    except (LocalRunError, SchemaError) as failure:
         console.print(Text.assemble(("error:", "red"), f" {failure}"))
         sys.exit(1)
     except KeyboardInterrupt:
@@ -105,11 +173,11 @@ def main() -> None:
 
 
 @main.command()
-@buffer_option
-@format_option
-def demo(buffer_seconds: float, format: str) -> None:
+@deployment_options
+def demo(buffer_seconds: float, format: str | None, settings: tuple[str, ...]) -> None:
     """Deploy into an emulator, send records through, show the partitions."""
-    options = Options(buffer_seconds=buffer_seconds, settings=(f"format={format}",))
+    with exit_on_failure():
+        options = Options(buffer_seconds=buffer_seconds, settings=_settings(settings, format))
     with _session(options) as (session, report):
         complete = demonstrate(session, console, report)
     sys.exit(0 if complete else 1)
@@ -120,15 +188,15 @@ def demo(buffer_seconds: float, format: str) -> None:
 @port_option("--firehose-port", 4573, "Port of Firehose.")
 @port_option("--api-port", 8000, "Port of `chalice local`.")
 @port_option("--page-port", 8080, "Port of the page.")
-@buffer_option
-@format_option
+@deployment_options
 def dev(
     port: int,
     firehose_port: int,
     api_port: int,
     page_port: int,
     buffer_seconds: float,
-    format: str,
+    format: str | None,
+    settings: tuple[str, ...],
 ) -> None:
     """Keep the stack running, with the API on `chalice local` and the page, until Ctrl-C."""
     ports = {
@@ -139,7 +207,7 @@ def dev(
     }
     with exit_on_failure():
         require_free(ports)
-    options = Options(port, firehose_port, buffer_seconds, (f"format={format}",))
+        options = Options(port, firehose_port, buffer_seconds, _settings(settings, format))
     with _session(options) as (session, report):
         report("starting chalice local")
         session.start_api(api_port)
@@ -182,7 +250,9 @@ def report_event(sentence: str) -> None:
 
 
 def _welcome(session: Session, api_port: int, page_port: int) -> Text:
-    exports = "export " + " ".join(f"{name}={value}" for name, value in session.client.items())
+    exports = "export " + " ".join(
+        f"{name}={shlex.quote(value)}" for name, value in session.client.items()
+    )
     text = f""" Ctrl-C stops it and forgets its data.
 
   Page      http://{LOOPBACK}:{page_port}/
@@ -198,11 +268,18 @@ In another terminal, any AWS client reaches it with:
 
   {exports}
 
-  curl -d '{{"siteId": "2", "name": "Name one", "valueOne": 123}}' \\
+  curl -d {shlex.quote(_example())} \\
        -H 'Content-Type: application/json' http://{LOOPBACK}:{api_port}/records
   .venv/bin/sluice tree
 """
     return Text.assemble((f"\n{STACK_NAME} is running.", "bold"), text)
+
+
+def _example() -> str:
+    """Return a record to post, as JSON: the declaration's first example, or one that is made up."""
+    table = declared.declared()
+    record = next(iter(table.examples), None) or records(table, 1, Random())[0]  # noqa: S311
+    return msgspec.json.Encoder(decimal_format="number").encode(record).decode()
 
 
 if __name__ == "__main__":

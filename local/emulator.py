@@ -9,6 +9,7 @@ from pathlib import Path
 
 import urllib3
 
+from chalicelib.declared import VARIABLE
 from local.cdk import ROOT
 from local.processes import LOOPBACK, Process
 
@@ -90,6 +91,8 @@ def emulator(port: int, folder: Path) -> Iterator[MiniStack]:
         "TMPDIR": str(folder),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+    # The functions would inherit it, and they have the declaration that they were packed with.
+    environment.pop(VARIABLE, None)
     folder.mkdir(parents=True, exist_ok=True)
     process = Process(
         "the emulator",

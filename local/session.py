@@ -10,6 +10,7 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError
 
+from chalicelib.declared import VARIABLE
 from local.cdk import ROOT, TOOLS, cdk, require_tools, tools_path
 from local.emulator import CREDENTIALS, MiniStack, answers, client_environment, emulator
 from local.pipe.batches import BACKOFF_SECONDS_MAX
@@ -84,6 +85,7 @@ class Session:
             "AWS_ENDPOINT_URL_FIREHOSE": self.firehose_url,
             "SLUICE_STACK": STACK_NAME,
             FOLDER_VARIABLE: str(self.folder),
+            **({VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}),
         }
 
     @property
