@@ -197,6 +197,13 @@ class Table(Struct, frozen=True, eq=False, kw_only=True, dict=True):
         kind = OTHER if self.told_by else ""
         return (*declared, RecordShape(kind, record, undeclared, record_fields(record), False))
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """The fingerprint of the declaration without its layout; equal of equal declarations."""
+        from chalicelib.fingerprint import fingerprint
+
+        return fingerprint(self)
+
     def shape(self, kind: str) -> RecordShape:
         """Return the kind of this name. Raises KeyError."""
         for shape in self.shapes:
