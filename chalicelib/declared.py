@@ -63,13 +63,37 @@ def _read(path: Path, name: Path) -> Table:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
+        if errors := _import_errors(path):
+            raise SchemaError(str(name), errors)
         spec.loader.exec_module(module)
+    except SchemaError:
+        raise
     except Exception as error:
         raise SchemaError(str(name), [_place(error, path)]) from None
     table = getattr(module, NAME, None)
     if not isinstance(table, Table):
         raise SchemaError(str(name), [f"it must set {NAME} to a Table"])
     return table
+
+
+def _import_errors(path: Path) -> list[str]:
+    """Return a sentence for each module that a file imports and that the functions do not have."""
+    import ast
+
+    names = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        match node:
+            case ast.Import(names=modules):
+                names.update(module.name for module in modules)
+            case ast.ImportFrom(module=module, level=level):
+                names.add("." * level + (module or ""))
+    return [
+        f"it imports {name}, which the functions do not have; declare a table with the standard "
+        f"library, msgspec and chalicelib.declaration only, all of it in this file"
+        for name in sorted(names)
+        if name == "chalicelib.schema"  # As which this file itself is packed.
+        or name.partition(".")[0] not in {"chalicelib", "msgspec", *sys.stdlib_module_names}
+    ]
 
 
 def _place(error: Exception, path: Path) -> str:
