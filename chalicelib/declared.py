@@ -80,7 +80,7 @@ def _import_errors(path: Path) -> list[str]:
     """Return a sentence for each module that a file imports and that the functions do not have."""
     import ast
 
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
         match node:
             case ast.Import(names=modules):

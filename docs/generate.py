@@ -23,7 +23,7 @@ from docs.licences import licences_page
 from docs.markdown import markdown_table
 from docs.rights import operators_tables, rights_tables
 from docs.scale import large_case, middle_case, small_case
-from infrastructure.settings import DeploymentSettings
+from infrastructure.settings import PROJECT, DeploymentSettings
 
 SETTINGS_PAGE = Path(__file__).parent / "settings.md"
 SCALE_PAGE = Path(__file__).parent / "scale.md"
@@ -121,6 +121,8 @@ def as_context(default: object) -> str:
     match default:
         case None | ():
             return "none"
+        case Path():
+            return f"`{default.relative_to(PROJECT)}`"
         case (int(), int()):
             return f"`{default[0]}-{default[1]}`"
         case tuple():

@@ -2,12 +2,14 @@
 
 import os
 import sys
+from collections.abc import Mapping
 
 import boto3
 from aws_cdk import App, Validations
 from botocore.exceptions import UnknownRegionError
 from cdk_nag import AwsSolutionsChecks
 
+from chalicelib.declared import VARIABLE
 from infrastructure import attachment
 from infrastructure.packaging import PackagingError
 from infrastructure.settings import DeploymentSettings, SettingsError
@@ -40,6 +42,11 @@ def refuse_partition(region: str) -> None:
         )
 
 
+def schema_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the context with the declaration that the environment names, as `sluice` reads it."""
+    return {"schema": file} if (file := environment.get(VARIABLE)) else {}
+
+
 def main() -> None:
     """Synthesize the stack that the CDK context asks for."""
     # Chalice asks for a region to package, though nothing it packages depends on one.
@@ -48,7 +55,9 @@ def main() -> None:
     try:
         # The command line names the region it deploys to, and its own choice without credentials.
         refuse_partition(os.environ.get("CDK_DEFAULT_REGION", "us-east-1"))
-        settings = DeploymentSettings.from_context(app.node.get_all_context())
+        settings = DeploymentSettings.from_context(
+            schema_of(os.environ) | app.node.get_all_context()
+        )
         stack = Sluice(app, settings=settings)
     except (SettingsError, PackagingError) as error:
         sys.exit(str(error))

@@ -89,7 +89,7 @@ class Catalog(Construct):
             ),
         )
         storage = _STORAGES[settings.format]
-        partitions = partition_columns(settings.layout)
+        partitions = partition_columns(settings.table.layout)
         self.changes = self._table(
             "Changes",
             CHANGES,
@@ -97,8 +97,10 @@ class Catalog(Construct):
             storage,
             partitions=partitions,
             parameters={
-                **projection(settings.layout, settings.sites, settings.years),
-                "storage.location.template": bucket.s3_url_for_object(location(settings.layout)),
+                **projection(settings.table.layout, settings.sites, settings.years),
+                "storage.location.template": bucket.s3_url_for_object(
+                    location(settings.table.layout)
+                ),
             },
         )
         self.all_changes = self._table(

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import chalice
@@ -18,10 +18,9 @@ from chalice.cdk import Chalice
 from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from constructs import Construct
 
+from chalicelib.declared import DEFAULT, VARIABLE
 from chalicelib.errors import SluiceError
-from infrastructure.settings import Target
-
-PROJECT = Path(__file__).resolve().parent.parent
+from infrastructure.settings import PROJECT, Target
 
 WHEELS = Path(sys.prefix, "wheels")
 """Where `make setup` puts what requirements.txt pins, and last a copy of requirements.txt."""
@@ -42,8 +41,12 @@ class PackagingError(SluiceError):
         )
 
 
-def packaged(scope: Construct, *, target: Target, role: iam.IRole) -> Chalice:
+def packaged(
+    scope: Construct, *, target: Target, role: iam.IRole, schema: Path = DEFAULT
+) -> Chalice:
     """The application, packaged by Chalice. Raises PackagingError if a requirement is missing.
+
+    The declaration `schema` is packed as `chalicelib.schema`, so that the functions know no other.
 
     Chalice zips whatever it finds under `chalicelib` and leaves its output in the working
     directory, so it is given a copy of the sources, in a folder that goes away: a stray `.pyc` is
@@ -60,9 +63,11 @@ def packaged(scope: Construct, *, target: Target, role: iam.IRole) -> Chalice:
         for name in ("app.py", "requirements.txt", ".chalice/config.json"):
             (source / name).parent.mkdir(exist_ok=True)
             shutil.copy(PROJECT / name, source / name)
+        shutil.copy(schema, source / "chalicelib/schema.py")
         _compile(source)
         try:
-            with _wheels_of_setup(source / "requirements.txt"):
+            # Chalice reads the routes from `app.py`, which it imports here.
+            with _environment({VARIABLE: str(schema), **_wheels_of_setup(source)}):
                 app = Chalice(
                     scope,
                     "Chalice",
@@ -81,18 +86,22 @@ def packaged(scope: Construct, *, target: Target, role: iam.IRole) -> Chalice:
     return app
 
 
-@contextlib.contextmanager
-def _wheels_of_setup(requirements: Path) -> Iterator[None]:
-    """Have Chalice's pip take what `make setup` fetched and ask no index, if nothing else is asked.
+def _wheels_of_setup(source: Path) -> dict[str, str]:
+    """Return the options by which pip takes what `make setup` fetched, if nothing else is asked.
 
-    pip reads its options from the environment, which Chalice passes on.
+    pip reads them from the environment, which Chalice passes on; it then asks no index.
     """
     fetched = WHEELS / "requirements.txt"
-    if not fetched.exists() or fetched.read_text() != requirements.read_text():
-        yield
-        return
+    if not fetched.exists() or fetched.read_text() != (source / "requirements.txt").read_text():
+        return {}
+    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS)}
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for a while."""
     before = dict(os.environ)
-    os.environ.update(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(WHEELS))
+    os.environ.update(variables)
     try:
         yield
     finally:

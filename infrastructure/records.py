@@ -6,7 +6,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from chalicelib.schema import KEY
+from chalicelib.declaration import Key
 from infrastructure.acknowledgments import acknowledge
 from infrastructure.retention import removal_policy
 from infrastructure.settings import DeploymentSettings
@@ -33,12 +33,14 @@ class Records(Construct):
         self.stream_arn = cast(str, self.table.table_stream_arn)
 
     def _new_table(self, settings: DeploymentSettings, key: kms.IKey) -> dynamodb.Table:
+        partition_key, *sort_keys = map(_attribute, settings.table.key)
         table = dynamodb.Table(
             self,
             "Table",
             # `chalice local` knows no stack, so the local table's name is known beforehand.
             table_name=f"sluice-{settings.stage}-records" if settings.target == "local" else None,
-            partition_key=dynamodb.Attribute(name=KEY, type=dynamodb.AttributeType.STRING),
+            partition_key=partition_key,
+            sort_key=next(iter(sort_keys), None),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
             encryption_key=key,
@@ -56,3 +58,14 @@ class Records(Construct):
                 "Only prod keeps its data; every other stage is made to be thrown away.",
             )
         return table
+
+
+_TYPES = {
+    "S": dynamodb.AttributeType.STRING,
+    "N": dynamodb.AttributeType.NUMBER,
+    "B": dynamodb.AttributeType.BINARY,
+}
+
+
+def _attribute(key: Key) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=key.name, type=_TYPES[key.type])

@@ -35,14 +35,16 @@ class Runtime(Construct):
         self.transform_log = Log(self, "TransformLog", settings=settings, key=key)
         self.transform_role = declared_role(self, "TransformRole", settings=settings)
 
-        self._app = packaged(self, target=settings.target, role=self.api_role)
+        self._app = packaged(
+            self, target=settings.target, role=self.api_role, schema=settings.schema
+        )
         self._configure(API_HANDLER, self.api_role, self.api_log, {"TABLE_NAME": table.table_name})
         self._configure(
             TRANSFORM,
             self.transform_role,
             self.transform_log,
             {
-                "LAYOUT": "/".join(settings.layout),
+                "LAYOUT": "/".join(settings.table.layout),
                 "CHANGE_TYPES": ",".join(settings.change_types),
                 "UNDECLARED": settings.undeclared,
             },

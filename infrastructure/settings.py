@@ -4,16 +4,20 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from chalicelib.catalog import partition_columns, partition_levels
 from chalicelib.change import CHANGE_TYPES
-from chalicelib.errors import PartitionError, SluiceError
+from chalicelib.declaration import Table
+from chalicelib.declared import DEFAULT, load
+from chalicelib.errors import PartitionError, SchemaError, SluiceError
 from chalicelib.limits import BUFFER_MEGABYTES, BUFFER_SECONDS, ITEM_BYTES_MAX
+from chalicelib.mistakes import mistakes
 from chalicelib.partitions import encode_value, layout_errors
-from chalicelib.schema import LAYOUT, SITE
 from sluice.planning.lint import projection_errors, template_errors, workload_errors
 from sluice.planning.rules import (
     PlanError,
@@ -26,6 +30,8 @@ from sluice.planning.rules import (
 )
 from sluice.planning.settings import PlanSettings
 from sluice.planning.workload import Workload
+
+PROJECT = Path(__file__).resolve().parent.parent
 
 Target = Literal["aws", "local"]
 KeepOrDrop = Literal["keep", "drop"]
@@ -71,16 +77,19 @@ class ExistingTable:
         return self.stream_arn.split(":")[4]
 
 
+def _read_schema(value: Any) -> Path:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be the path of a Python file, absolute or from the project's root")
+    # `cdk` runs in another folder than the person who names a file.
+    return PROJECT / value
+
+
 def _read_layout(value: Any) -> tuple[str, ...]:
     levels = [each.strip() for each in re.split("[/,]", value)] if isinstance(value, str) else value
     if not isinstance(levels, list | tuple) or not all(isinstance(each, str) for each in levels):
         raise ValueError("must be the names of its levels")
-    if errors := layout_errors(levels):
-        raise ValueError("; ".join(errors))
-    try:
-        partition_columns(levels)
-    except TypeError as error:
-        raise ValueError(str(error)) from None
+    if not levels:
+        raise ValueError("it names no level")
     return tuple(levels)
 
 
@@ -92,7 +101,7 @@ def _read_sites(value: Any) -> tuple[str, ...]:
         raise ValueError("names a site twice")
     for site in sites:
         try:
-            encode_value(SITE, site)
+            encode_value("sites", site)
         except PartitionError as error:
             raise ValueError(f"of {site!r}: {error}") from None
     return tuple(sites)
@@ -117,7 +126,8 @@ Stage = Annotated[
         "part of names",
     ),
 ]
-Layout = Annotated[tuple[str, ...], Reader(_read_layout), Meta(examples=["/".join(LAYOUT)])]
+SchemaFile = Annotated[Path, Reader(_read_schema), Meta(examples=["tables/shop.py"])]
+Layout = Annotated[tuple[str, ...], Reader(_read_layout), Meta(examples=["year/month/day"])]
 Sites = Annotated[tuple[str, ...], Reader(_read_sites), Meta(examples=["1,2"])]
 Years = Annotated[tuple[int, int], Reader(_read_years), Meta(examples=["2020-2039"])]
 EmailAddress = Annotated[
@@ -161,8 +171,11 @@ class DeploymentSettings:
     target: Target = "aws"
     """Where it runs: on AWS, or on the emulator of this machine."""
 
-    layout: Layout = LAYOUT
-    """The partition levels, outermost first."""
+    schema: SchemaFile = DEFAULT
+    """The file that declares the table, absolute or from the project's root."""
+
+    layout: Layout | None = None
+    """The partition levels, outermost first, in place of those that the table's declaration has."""
 
     deletes: KeepOrDrop = "keep"
     """Whether the deletion of a record becomes a line of the lake."""
@@ -226,6 +239,11 @@ class DeploymentSettings:
     """Whether the stack makes managed policies for who runs `sluice`: docs/security.md has them."""
 
     @property
+    def table(self) -> Table:
+        """The declared table, with the layout of this deployment. Raises SchemaError."""
+        return _table(self.schema, self.layout)
+
+    @property
     def retains_data(self) -> bool:
         """Whether the data outlives the stack."""
         return self.stage == "prod"
@@ -272,6 +290,10 @@ class DeploymentSettings:
                 errors.append(f"{error}. Pass for example `-c {key}={_example(cls, key)}`.")
                 wrong.add(key)
         settings = cls(**values)
+        for name, declaration_errors in (("schema", _schema_errors), ("layout", _layout_errors)):
+            if wrong.isdisjoint({"schema", name}) and (reasons := declaration_errors(settings)):
+                errors += reasons
+                wrong.add(name)
         for rule, fields in _RULES:
             if wrong.isdisjoint(fields):
                 errors += rule(settings)
@@ -286,6 +308,40 @@ def _example(cls: type[DeploymentSettings], name: str) -> object:
     if meta and meta.examples:
         return meta.examples[0]
     return next(each.default for each in dataclasses.fields(cls) if each.name == name)
+
+
+@cache
+def _table(schema: Path, layout: tuple[str, ...] | None) -> Table:
+    table = load(schema)
+    return table if layout is None else table.with_layout(layout)
+
+
+def _schema_errors(settings: DeploymentSettings) -> list[str]:
+    try:
+        load(settings.schema)
+    except SchemaError as error:
+        return [f"schema is {settings.schema}, but {each}" for each in error.errors]
+    return []
+
+
+def _layout_errors(settings: DeploymentSettings) -> list[str]:
+    layout = settings.layout
+    if layout is None:
+        return []
+    record = settings.table.shapes[0].record
+    errors = layout_errors(layout, record)
+    if not errors:
+        try:
+            partition_columns(layout, record)
+        except TypeError as error:
+            errors = [str(error)]
+        else:
+            errors = mistakes(settings.table)
+    example = _example(DeploymentSettings, "layout")
+    return [
+        f"layout is {'/'.join(layout)!r}, but {each}. Pass for example `-c layout={example}`."
+        for each in errors
+    ]
 
 
 def _table_has_name_and_stream(settings: DeploymentSettings) -> Iterator[str]:
@@ -319,10 +375,11 @@ def _stream_belongs_to_the_table(settings: DeploymentSettings) -> Iterator[str]:
 
 
 def _sites_have_a_level(settings: DeploymentSettings) -> Iterator[str]:
-    if settings.sites and SITE not in partition_levels(settings.layout):
+    group, layout = settings.table.group, settings.table.layout
+    if settings.sites and (group is None or group.attribute not in partition_levels(layout)):
         yield (
-            f"sites are given, but the layout has no level {SITE} above the hour to find them "
-            "by. Leave them out, or add that level."
+            f"sites are given, but the layout {'/'.join(layout)} has no level of a field above the "
+            "hour to find them by. Leave them out, or add that level."
         )
 
 
@@ -331,7 +388,7 @@ def _template_has_no_missing_path(_settings: DeploymentSettings) -> Iterator[str
 
 
 def _athena_looks_where_firehose_writes(settings: DeploymentSettings) -> Iterator[str]:
-    yield from projection_errors(settings.layout, settings.sites, settings.years)
+    yield from projection_errors(settings.table.layout, settings.sites, settings.years)
 
 
 def _workload_is_carried(settings: DeploymentSettings) -> Iterator[str]:
@@ -348,22 +405,26 @@ def _workload_is_carried(settings: DeploymentSettings) -> Iterator[str]:
         )
     elif workload:
         same = {name: getattr(settings, name) for name in _PLANNED}
+        same["layout"] = settings.table.layout
         try:
             yield from workload_errors(Workload(**workload), PlanSettings(**same))
         except PlanError as error:
             yield f"the declared workload cannot be planned: {error}"
 
 
-_PLANNED = ("layout", "buffer_seconds", "buffer_megabytes", "format", "scan_gigabytes")
+_PLANNED = ("buffer_seconds", "buffer_megabytes", "format", "scan_gigabytes")
 """The settings that a plan takes from the settings of a deployment."""
 
 _RULES: Sequence[tuple[Callable[[DeploymentSettings], Iterator[str]], tuple[str, ...]]] = (
     (_table_has_name_and_stream, ("table_name", "table_stream_arn")),
     (_key_belongs_to_a_table, ("table_name", "table_key_arn")),
     (_stream_belongs_to_the_table, ("table_name", "table_stream_arn")),
-    (_sites_have_a_level, ("sites", "layout")),
+    (_sites_have_a_level, ("schema", "sites", "layout")),
     (_template_has_no_missing_path, ()),
-    (_athena_looks_where_firehose_writes, ("layout", "sites", "years")),
-    (_workload_is_carried, ("changes_per_second", "change_bytes", "expected_sites", *_PLANNED)),
+    (_athena_looks_where_firehose_writes, ("schema", "layout", "sites", "years")),
+    (
+        _workload_is_carried,
+        ("schema", "layout", "changes_per_second", "change_bytes", "expected_sites", *_PLANNED),
+    ),
 )
 """The rules that span settings, each with those it reads: it waits until they are right."""

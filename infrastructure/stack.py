@@ -100,6 +100,8 @@ class Sluice(Stack):
             "ApiLogName": runtime.api_log.log_group_name,
             "PipeLogName": pipe.log.log_group_name,
             "FirehoseLogName": delivery.log.log_group_name,
+            "SchemaFingerprint": settings.table.fingerprint,
+            "Layout": "/".join(settings.table.layout),
         }
         if settings.target == "local":
             outputs["PipeDefinition"] = pipe.definition()

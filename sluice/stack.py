@@ -13,6 +13,8 @@ import boto3
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
+from chalicelib.declaration import Table
+from chalicelib.declared import DEFAULT, VARIABLE, declared
 from sluice.errors import OperationError
 
 if TYPE_CHECKING:
@@ -53,6 +55,22 @@ class Stack:
             return self.outputs[key]
         except KeyError:
             raise OperationError(f"the stack {self.name} has no output {key}") from None
+
+    @cached_property
+    def table(self) -> Table:
+        """The declared table, with the layout of the stack.
+
+        Raises SchemaError, and OperationError where the stack was deployed with another one.
+        """
+        table = declared()
+        deployed = self.output("SchemaFingerprint")
+        if table.fingerprint != deployed:
+            raise OperationError(
+                f"the stack {self.name} was deployed with another declaration of the table "
+                f"({deployed}) than {os.environ.get(VARIABLE) or DEFAULT} ({table.fingerprint}); "
+                f"name its file with --schema or {VARIABLE}, or deploy this one"
+            )
+        return table.with_layout(self.output("Layout").split("/"))
 
     athena = cached_property(lambda _: boto3.client("athena"))
     cloudwatch = cached_property(lambda _: boto3.client("cloudwatch"))

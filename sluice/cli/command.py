@@ -1,6 +1,7 @@
 """The group of all commands, which reports errors in one line, and their consoles and options."""
 
 import math
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from chalicelib.declared import VARIABLE
+from chalicelib.errors import SchemaError
 from sluice.console import PlainConsole
 from sluice.errors import OperationError, explain
 from sluice.wording import printable
@@ -43,6 +46,12 @@ class _Commands(click.Group):
         except (OperationError, ClientError, BotoCoreError, ResponseParserError) as refused:
             print_error(explain(refused))
             sys.exit(1)
+        except SchemaError as wrong:
+            heading, *mistakes = str(wrong).splitlines()
+            print_error(heading)
+            for mistake in mistakes:
+                err.print(Text(printable(mistake)))
+            sys.exit(1)
         except KeyboardInterrupt as stop:
             err.print(": ".join(filter(None, ["interrupted", str(stop)])))
             sys.exit(INTERRUPTED)
@@ -56,8 +65,14 @@ class _Commands(click.Group):
     show_default=True,
     help="The deployed stack to work on.",
 )
+@click.option(
+    "--schema",
+    envvar=VARIABLE,
+    metavar="FILE",
+    help="The file that declares the table; by default the one that ships.",
+)
 @click.pass_context
-def sluice(ctx: click.Context, stack_name: str) -> None:
+def sluice(ctx: click.Context, stack_name: str, schema: str | None) -> None:
     """Inspect a Sluice stack and keep it running, on AWS or on this machine.
 
     AWS_ENDPOINT_URL decides which of the two it is.
@@ -66,6 +81,8 @@ def sluice(ctx: click.Context, stack_name: str) -> None:
         raise click.BadParameter("a stack has a name", param_hint="--stack-name")
     if not stack_name.isprintable():
         raise click.BadParameter("a stack's name is printable text", param_hint="--stack-name")
+    if schema is not None:
+        os.environ[VARIABLE] = schema
     ctx.obj = stack_name
 
 

@@ -18,9 +18,8 @@ def record(**fields: Any) -> type[Struct]:
 
 def shop(record_type: type[Struct], **more: Any) -> Table:
     kinds = (Kind("order", record_type, when="ORDER#"),)
-    return Table(
-        **{"key": (Key("pk"), Key("sk")), "kinds": kinds, "told_by": ByPrefix("sk")} | more
-    )
+    declared = Table(key=(Key("pk"), Key("sk")), kinds=kinds, told_by=ByPrefix("sk"))
+    return msgspec.structs.replace(declared, **more)
 
 
 AMOUNT = record(amount=int)

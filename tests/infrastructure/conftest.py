@@ -48,6 +48,7 @@ DEPLOYMENTS = {
         "table_stream_arn": f"{ORDERS}/stream/2026-01-31T12:00:00.000",
     },
     "local": {"stage": "local", "target": "local"},
+    "patients": {"stage": "patients", "schema": "tests/infrastructure/patients.py"},
 }
 
 
@@ -238,3 +239,9 @@ def attached(deployments: Deployments) -> Deployment:
 @pytest.fixture
 def local(deployments: Deployments) -> Deployment:
     return deployments["local"]
+
+
+@pytest.fixture
+def patients(deployments: Deployments) -> Deployment:
+    """A deployment of another declaration than the one that ships."""
+    return deployments["patients"]

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from infrastructure.__main__ import refuse_partition
-from infrastructure.packaging import PROJECT, WHEELS
+from infrastructure.packaging import WHEELS
+from infrastructure.settings import PROJECT
 
 BREACH = """
 from aws_cdk import App, Stack, aws_s3

@@ -59,6 +59,32 @@ def test_compiled_code_is_of_its_source_and_the_same_wherever_it_is_built(
     assert f"/var/task/{source}".encode() in compiled
 
 
+def test_the_declaration_is_packed_as_the_one_that_the_functions_import(
+    dev: Any, patients: Any
+) -> None:
+    shipped, other = (
+        {
+            entry.filename: deployment.package().read(entry)
+            for entry in deployment.package().infolist()
+        }
+        for deployment in (dev, patients)
+    )
+    schema = "chalicelib/schema.py"
+    compiled = f"chalicelib/__pycache__/schema.{sys.implementation.cache_tag}.pyc"
+    assert shipped[schema] == (PROJECT / schema).read_bytes()
+    assert other[schema] == (PROJECT / patients.context["schema"]).read_bytes()
+    assert other[compiled][8:16] == importlib.util.source_hash(other[schema])
+    assert {name for name in shipped | other if shipped.get(name) != other.get(name)} == {
+        schema,
+        compiled,
+    }
+
+
+def test_deployments_of_the_same_declaration_have_the_same_package(dev: Any, prod: Any) -> None:
+    dev_zip, prod_zip = dev.package().filename, prod.package().filename
+    assert Path(dev_zip).read_bytes() == Path(prod_zip).read_bytes()
+
+
 @pytest.mark.parametrize(("kind", "architecture"), [("dev", "arm64"), ("local", HOST)])
 def test_compiled_modules_are_built_for_the_function_they_run_in(
     deployments: Any, kind: str, architecture: str

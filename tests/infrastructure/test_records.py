@@ -2,15 +2,21 @@
 
 from typing import Any
 
-from chalicelib.schema import KEY
-
 TABLE = "Records/Table"
 KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
-def test_the_table_is_keyed_by_the_schemas_key(dev: Any) -> None:
-    assert dev[TABLE]["KeySchema"] == [{"AttributeName": KEY, "KeyType": "HASH"}]
-    assert dev[TABLE]["AttributeDefinitions"] == [{"AttributeName": KEY, "AttributeType": "S"}]
+def test_the_table_has_the_key_that_is_declared(dev: Any, patients: Any) -> None:
+    assert dev[TABLE]["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+    assert dev[TABLE]["AttributeDefinitions"] == [{"AttributeName": "id", "AttributeType": "S"}]
+    assert patients[TABLE]["KeySchema"] == [
+        {"AttributeName": "patient", "KeyType": "HASH"},
+        {"AttributeName": "takenAt", "KeyType": "RANGE"},
+    ]
+    assert patients[TABLE]["AttributeDefinitions"] == [
+        {"AttributeName": "patient", "AttributeType": "S"},
+        {"AttributeName": "takenAt", "AttributeType": "N"},
+    ]
 
 
 def test_the_table_is_paid_by_request(dev: Any) -> None:

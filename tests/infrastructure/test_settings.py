@@ -1,12 +1,13 @@
 """The settings a CDK context gives."""
 
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chalicelib.schema import LAYOUT
-from infrastructure.settings import DeploymentSettings, ExistingTable, SettingsError
+from chalicelib.schema import TABLE
+from infrastructure.settings import PROJECT, DeploymentSettings, ExistingTable, SettingsError
 
 STREAM_ARN = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/2026-01-31T12:00:00.000"
 KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -22,7 +23,8 @@ def test_an_empty_context_gives_the_documented_defaults() -> None:
     assert DeploymentSettings.from_context({}) == DeploymentSettings(
         stage="dev",
         target="aws",
-        layout=LAYOUT,
+        schema=PROJECT / "chalicelib/schema.py",
+        layout=None,
         deletes="keep",
         buffer_seconds=60,
         buffer_megabytes=128,
@@ -36,6 +38,7 @@ def test_every_setting_can_be_given_as_text() -> None:
     given = {
         "stage": "prod",
         "target": "local",
+        "schema": "chalicelib/../chalicelib/schema.py",
         "layout": "siteId/year/month",
         "deletes": "drop",
         "undeclared": "drop",
@@ -62,6 +65,7 @@ def test_every_setting_can_be_given_as_text() -> None:
     assert DeploymentSettings.from_context(given) == DeploymentSettings(
         stage="prod",
         target="local",
+        schema=PROJECT / "chalicelib/../chalicelib/schema.py",
         layout=("siteId", "year", "month"),
         deletes="drop",
         undeclared="drop",
@@ -84,6 +88,51 @@ def test_every_setting_can_be_given_as_text() -> None:
         expected_sites=20,
         operators="policies",
     )
+
+
+@pytest.fixture
+def wrong_schema(tmp_path: Path) -> Path:
+    """A file with several mistakes."""
+    file = tmp_path / "wrong.py"
+    file.write_text("import boto3\nimport yaml\n")
+    return file
+
+
+def test_the_table_is_that_of_the_declaration_with_the_layout_of_the_deployment() -> None:
+    assert DeploymentSettings().table is TABLE
+    coarser = DeploymentSettings(layout=("siteId", "year"))
+    assert coarser.table.layout == ("siteId", "year")
+    assert coarser.table is coarser.table
+    assert coarser.table.fingerprint == TABLE.fingerprint
+
+
+def test_the_file_of_a_declaration_is_absolute_or_from_the_projects_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped = DeploymentSettings.from_context({"schema": "chalicelib/schema.py"})
+    assert shipped.table is TABLE
+    file = tmp_path / "blobs.py"
+    file.write_text(
+        "from chalicelib.declaration import Key, Table\nTABLE = Table(key=(Key('hash', 'B'),))\n"
+    )
+    assert DeploymentSettings.from_context({"schema": str(file)}).table.key_names == ("hash",)
+
+
+def test_all_mistakes_of_a_declaration_are_reported_beside_the_other_errors(
+    wrong_schema: Path,
+) -> None:
+    stage, first, second = errors(stage="Prod!", schema=str(wrong_schema), layout="siteId/month")
+    assert stage.startswith("stage is 'Prod!'")
+    assert first.startswith(f"schema is {wrong_schema}, but it imports boto3, which ")
+    assert second.startswith(f"schema is {wrong_schema}, but it imports yaml, which ")
+
+
+@pytest.mark.parametrize("value", ["", 7, "none.py", "chalicelib"])
+def test_a_schema_that_is_no_python_file_is_refused(value: Any) -> None:
+    (error,) = errors(schema=value)
+    assert error.startswith("schema is ")
+    assert "Python file" in error
 
 
 @pytest.mark.parametrize("layout", ["siteId,year", "siteId / year", ["siteId", "year"]])
@@ -114,7 +163,7 @@ def test_a_rule_that_spans_settings_is_reported_beside_a_wrong_value() -> None:
     stage, table, sites = errors(stage="Prod!", table_name="orders", sites="1", layout="year")
     assert "stage is 'Prod!'" in stage
     assert "table_name is given without table_stream_arn" in table
-    assert "no level siteId above the hour" in sites
+    assert "no level of a field above the hour" in sites
 
 
 def test_a_rule_that_spans_settings_waits_until_they_are_right() -> None:
@@ -227,7 +276,7 @@ def test_a_value_outside_its_rule_is_refused(setting: str, value: Any) -> None:
 @pytest.mark.parametrize("layout", ["year/month", "year/month/day/hour/siteId"])
 def test_sites_need_a_level_to_find_them_by(layout: str) -> None:
     (error,) = errors(sites="1,2", layout=layout)
-    assert "no level siteId above the hour" in error
+    assert "no level of a field above the hour" in error
 
 
 @pytest.mark.parametrize("prefix", ["aws", "aws-cn", "aws-us-gov"])

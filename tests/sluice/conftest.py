@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import boto3
 import pytest
 
+from chalicelib.schema import TABLE
 from sluice.stack import Stack
 from tests.fakes import STREAM, FakeFirehose
 
@@ -27,7 +28,14 @@ def stack(
     s3.create_bucket(Bucket=name)
     queue = sqs.create_queue(QueueName=name)["QueueUrl"]
     yield Stack(
-        "Sluice-test", {"BucketName": name, "DeadLetterQueueUrl": queue, "StreamName": STREAM}
+        "Sluice-test",
+        {
+            "BucketName": name,
+            "DeadLetterQueueUrl": queue,
+            "StreamName": STREAM,
+            "SchemaFingerprint": TABLE.fingerprint,
+            "Layout": "/".join(TABLE.layout),
+        },
     )
     sqs.delete_queue(QueueUrl=queue)
     boto3.resource("s3").Bucket(name).objects.delete()

@@ -23,7 +23,7 @@ RUNBOOK = Path(__file__).parents[3] / "docs/runbook.md"
 
 def test_the_settings_are_those_that_are_deployed() -> None:
     settings, deployed = PlanSettings(), DeploymentSettings()
-    assert settings.layout == deployed.layout
+    assert settings.layout == deployed.table.layout
     assert settings.buffer_seconds == deployed.buffer_seconds
     assert settings.buffer_megabytes == deployed.buffer_megabytes
     assert settings.format == deployed.format
