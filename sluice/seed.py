@@ -1,18 +1,26 @@
-"""Synthetic records, written through the API as any client would write them."""
+"""Synthetic records, written through the API as any client would, or straight to the table."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from chalicelib.declaration import Table
-from chalicelib.keys import Item, texts_of
+from chalicelib.keys import key_of, texts_of
+from chalicelib.limits import BATCH_WRITES_MAX
+from chalicelib.retry import retrying
 from sluice.api import Api
-from sluice.synthesis import JsonRecord, Synthesis
+from sluice.errors import UnavailableError
+from sluice.synthesis import JsonRecord, Synthesis, item_of, kind_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 BATCH = 100
+ATTEMPTS = 8
 
 GROUPS, MINUTES = 5, 30
 """Values of the level that reports are grouped by, and how far back event times reach."""
@@ -32,6 +40,60 @@ class Seeded:
         return self.inserts + self.changes + self.deletes
 
 
+class Writer(Protocol):
+    """Writes and deletes records of some kinds."""
+
+    def put(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Write records with different keys. Raises OperationError when they are refused."""
+
+    def delete(self, record: Mapping[str, Any]) -> None:
+        """Delete the record with this one's key. Raises OperationError when that is refused."""
+
+
+class ApiWriter:
+    """Writes records of declared kinds through the API."""
+
+    def __init__(self, table: Table, api: Api) -> None:
+        self._table = table
+        self._api = api
+
+    def put(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Write records in one request."""
+        self._api.request("POST", "/records/batch", records)
+
+    def delete(self, record: Mapping[str, Any]) -> None:
+        """Delete a record."""
+        texts = texts_of(self._table, item_of(self._table, record))
+        path = "/".join(quote(text, safe="") for text in texts)
+        self._api.request("DELETE", f"/records/{path}")
+
+
+class TableWriter:
+    """Writes records of any kind straight to the table."""
+
+    def __init__(self, table: Table, client: "DynamoDBClient", name: str) -> None:
+        self._table = table
+        self._client = client
+        self._name = name
+
+    def put(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Write records."""
+        items = (item_of(self._table, record) for record in records)
+        writes: Iterator[Any] = ({"PutRequest": {"Item": item}} for item in items)
+        while batch := list(islice(writes, BATCH_WRITES_MAX)):
+            for _ in retrying(ATTEMPTS, 0.1, 3.2, time.sleep):
+                answer = self._client.batch_write_item(RequestItems={self._name: batch})
+                if not (batch := list(answer["UnprocessedItems"].get(self._name, ()))):
+                    break
+            else:
+                raise UnavailableError(f"DynamoDB is throttling the table {self._name}")
+
+    def delete(self, record: Mapping[str, Any]) -> None:
+        """Delete a record."""
+        key = key_of(self._table, item_of(self._table, record))
+        self._client.delete_item(TableName=self._name, Key=key)
+
+
 def records(
     table: Table, count: int, chance: Random, groups: int = GROUPS, minutes: int = MINUTES
 ) -> list[JsonRecord]:
@@ -44,7 +106,8 @@ def records(
 
 def seed(
     table: Table,
-    api: Api,
+    declared: Writer,
+    undeclared: Writer,
     count: int,
     groups: int = GROUPS,
     changes: int = 0,
@@ -57,35 +120,37 @@ def seed(
 ) -> Seeded:
     """Write `count` new records, then change some and delete others of them.
 
-    With `samples`, the declaration's examples come first. `rate` bounds the changes a second.
-    `progress` is called with the number of changes since its last call. Raises OperationError when
-    the API refuses.
+    Records of declared kinds and those of none have a writer each. With `samples`, the
+    declaration's examples come first. A record that no change leaves in its place is not changed.
+    `rate` bounds the changes a second. `progress` is called with the number of changes since its
+    last call. Raises OperationError when a writer does.
     """
     chance = chance or Random()  # noqa: S311
     synthesis = Synthesis(table, chance, groups, minutes)
-    made = list(synthesis.records(count))
+    new = list(synthesis.records(count))
+    sample = chance.sample(new, changes + deletes)
+    examples = [(kind_of(table, example), example) for example in table.examples if samples]
+    altered = [
+        (kind, changed)
+        for kind, record in sample[:changes]
+        if (changed := synthesis.changed(kind, record)) is not None
+    ]
     pace = _Pace(rate, progress)
-    sample = chance.sample(made, changes + deletes)
-    changed = [synthesis.changed(kind, record) for kind, record in sample[:changes]]
-    new = [*(table.examples if samples else ()), *(record for _, record in made)]
-    different = [record for record in changed if record is not None]
-    for batch in (*_batches(new), *_batches(different)):
-        api.request("POST", "/records/batch", batch)
-        pace.count(len(batch))
-    for _, record in sample[changes:]:
-        api.request("DELETE", _path(table, record))
+
+    def writer_of(kind: str) -> Writer:
+        return declared if table.shape(kind).is_declared else undeclared
+
+    for step in (examples, new, altered):
+        for writer in dict.fromkeys((declared, undeclared)):
+            own = [record for kind, record in step if writer_of(kind) is writer]
+            for start in range(0, len(own), BATCH):
+                batch = own[start : start + BATCH]
+                writer.put(batch)
+                pace.count(len(batch))
+    for kind, record in sample[changes:]:
+        writer_of(kind).delete(record)
         pace.count(1)
-    return Seeded(len(new), len(different), deletes)
-
-
-def _path(table: Table, record: JsonRecord) -> str:
-    """Return the API's path of a record."""
-    key: Item = {key.name: {key.type: record[key.name]} for key in table.key}
-    return "/".join(["/records", *(quote(text, safe="") for text in texts_of(table, key))])
-
-
-def _batches(records: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any]]]:
-    return [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
+    return Seeded(len(examples) + len(new), len(altered), deletes)
 
 
 class _Pace:

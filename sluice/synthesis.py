@@ -3,7 +3,7 @@
 import re
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType, inspect
 
+from chalicelib.attributes import attribute
 from chalicelib.declaration import CHANGED, ByAttribute, ByPrefix, RecordShape, Table, Time
 from chalicelib.types import struct_fields
 from sluice.errors import OperationError
@@ -61,15 +62,22 @@ class Synthesis:
     """Makes up records of a table whose keys differ, and changes of them.
 
     Levels have few values: `groups` of them the one that reports are grouped by. Event times are of
-    the last minutes.
+    the last minutes, before `now_seconds` or this moment.
     """
 
-    def __init__(self, table: Table, chance: Random, groups: int, minutes: int) -> None:
+    def __init__(
+        self,
+        table: Table,
+        chance: Random,
+        groups: int,
+        minutes: int,
+        now_seconds: float | None = None,
+    ) -> None:
         self._table = table
         self._chance = chance
         self._groups = groups
         self._microseconds = minutes * 60_000_000
-        self._now = time.time_ns() // 1000
+        self._now = int((time.time() if now_seconds is None else now_seconds) * 1_000_000)
         self._values = Values(chance)
         self._run = f"{chance.getrandbits(48):012x}"
         self._keys: set[tuple[str, ...]] = set()
@@ -190,6 +198,22 @@ class Synthesis:
             return self._values.value(bare)
 
         return self._values.different(make, count, least=1)
+
+
+def kind_of(table: Table, record: Mapping[str, Any]) -> str:
+    """Return the kind of a record as the API's JSON has it."""
+    if table.told_by is None:
+        return ""
+    return table.kind_of({table.told_by.name: {"S": record.get(table.told_by.name)}})
+
+
+def item_of(table: Table, record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the item of a record as the API's JSON has it, as boto3 takes it."""
+    fields = table.shape(kind_of(table, record)).fields
+    return {
+        name: fields[name].type.attribute(value) if name in fields else attribute(value)
+        for name, value in record.items()
+    }
 
 
 def _collection(index: int, attempt: int) -> int:

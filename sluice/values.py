@@ -70,7 +70,9 @@ class Values:
             case inspect.IntType():
                 return self._whole(info)
             case inspect.DecimalType():
-                return Decimal(chance.randrange(10**6)).scaleb(-chance.randrange(4))
+                amount = Decimal(chance.randrange(10**6)).scaleb(-chance.randrange(4))
+                # Without the zeros at its end, which DynamoDB does not keep.
+                return Decimal(f"{amount.normalize():f}")
             case inspect.LiteralType(values=values):
                 return chance.choice(values)
             case inspect.EnumType(cls=cls):

@@ -7,7 +7,7 @@ from chalicelib.declared import declared
 from sluice.api import Api
 from sluice.cli.command import AMOUNT, json_option, out, print_json, progress_bar, sluice
 from sluice.errors import OperationError
-from sluice.seed import seed
+from sluice.seed import ApiWriter, TableWriter, seed
 from sluice.stack import Stack
 
 
@@ -15,9 +15,18 @@ from sluice.stack import Stack
 @click.option(
     "--count", type=click.IntRange(0), default=100, show_default=True, help="New records."
 )
-@click.option("--sites", type=click.IntRange(1), default=5, show_default=True, help="Sites to use.")
 @click.option(
-    "--changes", type=click.IntRange(0), default=0, help="Of the records, how many to change."
+    "--sites",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Values of the layout's first field.",
+)
+@click.option(
+    "--changes",
+    type=click.IntRange(0),
+    default=0,
+    help="Of the records, how many to change at most.",
 )
 @click.option(
     "--deletes", type=click.IntRange(0), default=0, help="Of the records, how many to delete."
@@ -44,17 +53,24 @@ def seed_command(
     rate: float | None,
     as_json: bool,
 ) -> None:
-    """Write synthetic records through the API."""
+    """Write synthetic records of the declared table, of every kind in turn.
+
+    They go through the API, but straight to the table where the stack has no API, and where the
+    declaration has no kind for them.
+    """
     if changes + deletes > count:
         raise OperationError("--changes and --deletes together must not exceed --count")
-    api = Api(Stack.named(stack_name).api_url)
+    stack = Stack.named(stack_name)
     table = declared()
+    straight = TableWriter(table, stack.dynamodb, stack.output("TableName"))
+    has_api = "ApiUrl" in stack.outputs
     total = count + changes + deletes + (len(table.examples) if samples else 0)
     with progress_bar("seeding") as bar:
         task = bar.add_task("", total=total)
         seeded = seed(
             table,
-            api,
+            ApiWriter(table, Api(stack.api_url)) if has_api else straight,
+            straight,
             count,
             sites,
             changes,
