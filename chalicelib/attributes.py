@@ -4,7 +4,7 @@ Numbers never pass through a float.
 """
 
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -60,11 +60,8 @@ def attribute(value: Any) -> dict[str, Any]:
 
 def item(record: Struct) -> dict[str, dict[str, Any]]:
     """Return the DynamoDB item of a record; absent fields stay absent."""
-    return {
-        name: attribute(value)
-        for name, value in msgspec.structs.asdict(record).items()
-        if value is not UNSET
-    }
+    values = zip(record.__struct_encode_fields__, msgspec.structs.astuple(record), strict=True)
+    return {name: attribute(value) for name, value in values if value is not UNSET}
 
 
 def number(text: str) -> int | Decimal:
@@ -127,3 +124,28 @@ def plain(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         name: fold(value, lambda kind, content: _PLAIN[kind](content))
         for name, value in attributes.items()
     }
+
+
+_read_attributes = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
+
+
+def from_text(text: str | bytes) -> dict[str, dict[str, Any]]:
+    """Return the attributes in a DynamoDB JSON text, in which binary values are base64."""
+    return {name: converted(value, _FROM_BASE64) for name, value in _read_attributes(text).items()}
+
+
+def converted(
+    attribute: Mapping[str, Any], converters: Mapping[str, Callable[[Any], Any]]
+) -> dict[str, Any]:
+    """Return an attribute with the contents of some types converted, within lists and maps too."""
+
+    def convert(kind: str, content: Any) -> dict[str, Any]:
+        return {kind: converters[kind](content) if kind in converters else content}
+
+    return fold(attribute, convert)
+
+
+_FROM_BASE64: dict[str, Callable[[Any], Any]] = {
+    "B": b64decode,
+    "BS": lambda members: [b64decode(member) for member in members],
+}

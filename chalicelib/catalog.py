@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from chalicelib.change import line_types
-from chalicelib.declaration import TIME_FORMATS
+from chalicelib.declaration import TIME_FORMATS, record_fields
+from chalicelib.lines import change_fields
 from chalicelib.partitions import encode_value, path
-from chalicelib.schema import LAYOUT, SITE, Record
+from chalicelib.schema import LAYOUT, SITE, TABLE, Record
+from chalicelib.types import FieldType
 
 CHANGES = "changes"
 ALL_CHANGES = "all_changes"
@@ -43,7 +44,7 @@ def columns(record_type: type[Struct] = Record) -> tuple[Column, ...]:
     and sets. Raises TypeError for two fields that differ only in case.
     """
     keys: dict[str, str] = {}
-    for key in line_types(record_type):
+    for key in _line_types(record_type):
         other = keys.setdefault(key.lower(), key)
         if other != key:
             raise TypeError(
@@ -52,8 +53,18 @@ def columns(record_type: type[Struct] = Record) -> tuple[Column, ...]:
             )
     return tuple(
         Column(key.lower(), declared.column, key, declared.description)
-        for key, declared in line_types(record_type).items()
+        for key, declared in _line_types(record_type).items()
     )
+
+
+def _line_types(record_type: type[Struct]) -> dict[str, FieldType]:
+    record = {field.line: field.type for field in record_fields(record_type).values()}
+    change = change_fields(TABLE)
+    if common := sorted(record.keys() & change.keys()):
+        raise TypeError(
+            f"a record's field must not be named {', '.join(common)}: a line has it already"
+        )
+    return record | change
 
 
 def partition_levels(layout: Sequence[str] = LAYOUT) -> tuple[str, ...]:

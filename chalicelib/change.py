@@ -1,4 +1,4 @@
-"""A change of the table: the form in which the pipe passes it, and its line in the lake.
+"""A change of the table: the form in which the pipe passes it, and how it becomes a line.
 
 The template passes whole sub-objects and no single attribute: Pipes inserts values unescaped and
 turns a missing path into ""
@@ -7,15 +7,17 @@ attribute named by the template could break the JSON, inject a field, or be miss
 """
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
-from chalicelib.errors import ChangeError
-from chalicelib.schema import EPOCH_MS_MAX, Int64, Record
-from chalicelib.types import FieldType, field_types, image_reader, image_type, nullable
+from chalicelib.declaration import EPOCH_MS_MAX, EVENT_TIME, Table
+from chalicelib.errors import ChangeError, RecordError
+from chalicelib.images import Hasher, image_reader
+from chalicelib.lines import line_types
+from chalicelib.times import Notice, event_time_reader, ignore
 
 INPUT_TEMPLATE = (
     '{"eventID": <$.eventID>, "eventName": <$.eventName>, '
@@ -45,51 +47,6 @@ TTL_PRINCIPAL = "dynamodb.amazonaws.com"
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html)."""
 
 
-class ChangeFields(Struct):
-    """The fields of a line that describe the change."""
-
-    changeType: Annotated[
-        str,
-        Meta(
-            description="INSERT, MODIFY, REMOVE with the item's last image, or SNAPSHOT by a "
-            "backfill."
-        ),
-    ]
-    changeSequence: Annotated[
-        str,
-        Meta(
-            description="Orders a key's versions; zero-padded, so that text order is numeric order."
-        ),
-    ]
-    changedAt: Annotated[
-        Int64, Meta(description="When the table changed, epoch milliseconds, to the second.")
-    ]
-    eventId: Annotated[
-        str,
-        Meta(description="Unique for each change; two lines with the same one are duplicates."),
-    ]
-    expired: (
-        Annotated[
-            bool,
-            Meta(
-                description="true on a REMOVE made by time to live in this table's own Region; "
-                "absent otherwise."
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-    extra: (
-        Annotated[
-            str,
-            Meta(
-                description="Attributes the schema does not declare, as DynamoDB JSON text; absent "
-                "without any."
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-
-
 class StreamData(Struct):
     """The `dynamodb` object of a stream record. Images stay undecoded until one is chosen."""
 
@@ -110,78 +67,41 @@ class StreamRecord(Struct):
     anything that does not name time to live is nobody."""
 
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
-
-
-def line_types(record_type: type[Struct] = Record) -> Mapping[str, FieldType]:
-    """Return the types of a line's fields: the record's, then the change's.
-
-    Raises TypeError when the two have a name in common.
-    """
-    record, change = field_types(record_type), field_types(ChangeFields)
-    if common := sorted(record.keys() & change.keys()):
-        raise TypeError(
-            f"a record's field must not be named {', '.join(common)}: a line has it already"
-        )
-    return {**record, **change}
-
-
-def line_type(record_type: type[Struct]) -> type[Struct]:
-    """Return the type of a line, whose fields are UNSET where absent. Raises as `line_types`."""
-    fields = [(name, Any, UNSET) for name in line_types(record_type)]
-    return msgspec.defstruct("Line", fields, gc=False)
-
-
-def line_encoder(record_type: type[Struct] = Record) -> Callable[[Struct], bytes]:
-    """Return a function that encodes a line of the lake: one JSON object, ended by a newline.
-
-    A value that no column holds exactly becomes the text of its JSON. What Firehose's deserializer
-    and Athena's make of a number that is not a 64-bit integer is not documented; it may be a
-    double. Text stays exact.
-    """
-    as_text = [name for name, declared in field_types(record_type).items() if declared.as_json]
-
-    def encode(line: Struct) -> bytes:
-        for name in as_text:
-            value = getattr(line, name)
-            if value is not UNSET and value is not None:
-                setattr(line, name, _encode(value).decode())
-        return _encode(line) + b"\n"
-
-    return encode
-
-
 def change_reader(
-    record_type: type[Struct] = Record, keep_undeclared: bool = True
+    table: Table,
+    hasher: Hasher | None = None,
+    notice: Notice = ignore,
+    *,
+    is_protected: bool = False,
 ) -> Callable[[bytes], Any]:
-    """Return a function that reads a pipe's record (JSON) into a `line_type`.
+    """Return a function that reads a pipe's record (JSON) into a line, None for one to drop.
 
-    The function raises only ChangeError. Attributes the record type does not declare go into
-    `extra`, unless `keep_undeclared` is false. Building it raises TypeError when the record type
-    cannot be stored in the lake.
+    The function raises only RecordError. What the table protects is left out, or replaced by what
+    `hasher` makes of it, before anything else is read, unless `is_protected` says that it was.
+    `notice` hears of fields whose times look like another unit's. Building it raises TypeError when
+    the table's records cannot be stored in the lake.
     """
-    new_line: Callable[..., Any] = line_type(record_type)
     decode_record = msgspec.json.Decoder(StreamRecord).decode
-    decode_image = msgspec.json.Decoder(image_type(record_type)).decode
-    read_image = image_reader(record_type)
-    read_mixed_image = mixed_image_reader(record_type, keep_undeclared)
+    read_image = image_reader(table, None if is_protected else hasher, is_protected=is_protected)
+    times = (
+        {line.type: event_time_reader(table, line, notice) for line in line_types(table)}
+        if table.time_line_name == EVENT_TIME
+        else {}
+    )
 
     def read(data: bytes) -> Any:
         try:
             record = decode_record(data)
             image, expired = chosen_image(record)
-            try:
-                declared = decode_image(image)
-            except msgspec.ValidationError:
-                values, extra = read_mixed_image(image)
-            else:
-                values, extra = read_image(declared), UNSET
-        except ChangeError:
+            line = read_image(image)
+        except RecordError:
             raise
         except UnicodeDecodeError:
             raise ChangeError("is not UTF-8") from None
         except (msgspec.MsgspecError, ValueError, RecursionError) as broken:
             raise ChangeError(f"is not a change of the table: {broken}") from None
+        if line is None:
+            return None
         sequence = record.dynamodb.SequenceNumber
         if (
             len(sequence) > SEQUENCE_DIGITS or not (sequence.isascii() and sequence.isdecimal())
@@ -190,51 +110,14 @@ def change_reader(
         changed_at = record.dynamodb.ApproximateCreationDateTime * 1000
         if not 0 <= changed_at <= EPOCH_MS_MAX:
             raise ChangeError("ApproximateCreationDateTime is not in the years 1970-9999")
-        # Assigned one by one, since msgspec takes keywords at twice the cost.
-        line = new_line(*values)
         line.changeType = record.eventName
         line.changeSequence = sequence.zfill(SEQUENCE_DIGITS)
         line.changedAt = round(changed_at)
         line.eventId = record.eventID
         line.expired = expired
-        line.extra = extra
+        if times:
+            line.eventTime = times[line.__class__](line)
         return line
-
-    return read
-
-
-def mixed_image_reader(
-    record_type: type[Struct], keep_undeclared: bool
-) -> Callable[[Raw], tuple[list[Any], str | UnsetType]]:
-    """Return a function that reads an image with undeclared attributes, or with NULL for a value.
-
-    It returns the declared fields' values in order, UNSET where absent, and the undeclared
-    attributes as JSON, UNSET without any. It raises ChangeError.
-    """
-    decode_attributes = msgspec.json.Decoder(dict[str, Raw]).decode
-    fields = []
-    for name, declared in field_types(record_type).items():
-        value_or_null = nullable(declared)
-        decode = msgspec.json.Decoder(value_or_null.wire).decode
-        fields.append((name, decode, value_or_null.read))
-
-    def read(image: Raw) -> tuple[list[Any], str | UnsetType]:
-        try:
-            attributes = decode_attributes(image)
-        except msgspec.ValidationError:
-            raise ChangeError("its image is missing; the stream must carry both") from None
-        values: list[Any] = []
-        for name, decode, value in fields:
-            raw = attributes.pop(name, UNSET)
-            try:
-                values.append(raw if raw is UNSET else value(decode(raw)))
-            except msgspec.ValidationError:
-                # Its own words may quote the names within a map, which are data.
-                raise ChangeError(f"{name} is not of the type that the schema declares") from None
-            except ValueError as broken:
-                raise ChangeError(f"{name} {broken}") from None
-        extra = _encode(attributes).decode() if attributes and keep_undeclared else UNSET
-        return values, extra
 
     return read
 

@@ -9,10 +9,10 @@ a parameter. `chalicelib.schema` holds the one that ships, `tables/` holds worke
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct
 
 from chalicelib.limits import PREFIX_LENGTH_MAX
 from chalicelib.types import FieldType, field_type, struct_fields
@@ -47,6 +47,9 @@ OTHER = "other"
 EVENT_TIME = "eventTime"
 """The name in a line of the event time, in epoch milliseconds, where no single field holds it."""
 
+CHANGED_AT = "changedAt"
+"""The name in a line of the time of the change itself, in epoch milliseconds."""
+
 VALUE_LENGTH_MAX = 256
 """Characters that a percent-encoded value may have in a path, however few levels there are."""
 
@@ -55,6 +58,12 @@ _CHARACTER_LENGTH_MAX = 12
 
 _NUMBER_LENGTH_MAX = 45
 """Characters of a number: 38 digits, a sign, a point and an exponent."""
+
+EPOCH_MS_MAX = 253_402_300_799_999
+"""The last millisecond of the year 9999, the last year a four-digit partition can name."""
+
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""An integer of 64 bits, which a column of the lake holds as a number."""
 
 _KEY_FIELD_TYPES: Mapping[KeyType, Any] = {"S": str, "N": Decimal, "B": bytes}
 
@@ -215,14 +224,23 @@ class Table(Struct, frozen=True, eq=False, kw_only=True, dict=True):
         """Return the kind of an item in DynamoDB JSON; empty where kinds are not told apart."""
         if self.told_by is None:
             return ""
-        text = item.get(self.told_by.name, {}).get("S")
+        return self.kind_told_by(item.get(self.told_by.name, {}))
+
+    def kind_told_by(self, attribute: Mapping[str, Any]) -> str:
+        """Return the kind of an item whose `told_by` has this attribute, in DynamoDB JSON."""
+        text = attribute.get("S")
         if not isinstance(text, str):
             return OTHER
         if isinstance(self.told_by, ByAttribute):
-            return next((kind.name for kind in self.kinds if kind.when == text), OTHER)
-        # ORDER#LINE# is looked for before ORDER#.
-        by_length = sorted(self.kinds, key=lambda kind: len(kind.when), reverse=True)
-        return next((kind.name for kind in by_length if text.startswith(kind.when)), OTHER)
+            return self._kinds_by_when.get(text, OTHER)
+        whens = self._kinds_by_when.items()
+        return next((kind for when, kind in whens if text.startswith(when)), OTHER)
+
+    @cached_property
+    def _kinds_by_when(self) -> dict[str, str]:
+        """The kinds by `Kind.when`, the longest first: ORDER#LINE# is looked for before ORDER#."""
+        kinds = sorted(self.kinds, key=lambda kind: len(kind.when), reverse=True)
+        return {kind.when: kind.name for kind in kinds}
 
     @cached_property
     def key_names(self) -> tuple[str, ...]:
@@ -236,7 +254,7 @@ class Table(Struct, frozen=True, eq=False, kw_only=True, dict=True):
 
     @cached_property
     def time_field(self) -> Field | None:
-        """The field that is the event time in epoch milliseconds; None: a line has EVENT_TIME."""
+        """The field that is the event time in epoch milliseconds, if a single one is."""
         if len(self.times) != 1 or len(self.shapes) != 1 or self.times[0].unit != "ms":
             return None
         field = self.shapes[0].fields.get(self.times[0].field or "")
@@ -244,7 +262,12 @@ class Table(Struct, frozen=True, eq=False, kw_only=True, dict=True):
 
     @cached_property
     def time_line_name(self) -> str:
-        """The name in a line of the event time in epoch milliseconds."""
+        """The name in a line of the event time in epoch milliseconds.
+
+        It is EVENT_TIME, which only then a line has, unless a field or the change's time is it.
+        """
+        if self.times == (CHANGED,):
+            return CHANGED_AT
         return self.time_field.line if self.time_field else EVENT_TIME
 
     @cached_property
@@ -321,4 +344,4 @@ def longest_value(field: Field) -> int:
 
 def is_missing(value: Any) -> bool:
     """Whether a field's value is absent or NULL."""
-    return value is None or isinstance(value, UnsetType) or value is UNSET
+    return value is None or value is UNSET

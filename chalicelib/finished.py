@@ -4,48 +4,62 @@ AWS does not document for every failure behind a function which bytes it quarant
 or the finished line, as a failed conversion holds it. A replay puts either.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
-from chalicelib.change import TTL_PRINCIPAL, change_reader, line_types
-from chalicelib.errors import ChangeError
+from chalicelib.change import TTL_PRINCIPAL, change_reader
+from chalicelib.declaration import KIND, Field, Table
+from chalicelib.errors import ChangeError, RecordError
 from chalicelib.exact import read_object
-from chalicelib.schema import Record
-from chalicelib.types import FieldType, field_types, line_values, write_fields
+from chalicelib.images import Hasher
+from chalicelib.lines import line_fields, stored_fields
+from chalicelib.times import Notice, ignore
+from chalicelib.types import line_value
 
 _decode_attributes = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def replayable_reader(
-    record_type: type[Struct] = Record, keep_undeclared: bool = True
+    table: Table, hasher: Hasher | None = None, notice: Notice = ignore
 ) -> Callable[[bytes], Any]:
-    """Return `change_reader`'s function, which also reads a finished line into a `line_type`.
+    """Return `change_reader`'s function, which also reads a finished line into a line.
 
     A finished line is read as the change it was made of, by the schema and the settings of now. It
     is refused if it has a field that no line has, or if any of its values would come out as
     another: then it is a line of another schema, or of a stranger.
     """
-    read_change = change_reader(record_type, keep_undeclared)
-    types = field_types(record_type)
-    names = line_types(record_type).keys()
+    read_change = change_reader(table, hasher, notice)
+    read_again = change_reader(table, notice=notice, is_protected=True)
+    fields = {shape.kind: stored_fields(table, shape) for shape in table.shapes}
+    names = {shape.kind: line_fields(table, shape).keys() for shape in table.shapes}
 
     def read(data: bytes) -> Any:
         try:
             return read_change(data)
-        except ChangeError:
+        except RecordError:
             if (line := _finished(data)) is None:
                 raise
-        if not line.keys() <= names:
+        kind = line.get(KIND, "") if table.told_by else ""
+        if kind not in names:
+            raise ChangeError("is a line of a kind that the schema does not declare")
+        if not line.keys() <= names[kind]:
             raise ChangeError("is a line with a field that the schema does not declare")
         try:
-            values = {**line, **line_values(types, line)}
-            again = read_change(_change(types, values))
+            values = {
+                **line,
+                **{
+                    field.line: line_value(field.type, line[field.line])
+                    for field in fields[kind]
+                    if field.line in line
+                },
+            }
+            again = read_again(_change(fields[kind], values))
             written = read_object(_encode(again))
-        except ChangeError:
+        except RecordError:
             raise
         except (msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError) as broken:
             raise ChangeError(f"is not a line of the lake: {type(broken).__name__}") from None
@@ -68,7 +82,7 @@ def _finished(data: bytes) -> dict[str, Any] | None:
     return line if "changeSequence" in line else None
 
 
-def _change(types: Mapping[str, FieldType], line: Mapping[str, Any]) -> bytes:
+def _change(fields: Sequence[Field], line: Mapping[str, Any]) -> bytes:
     """Return the change that a line was made of, as the pipe passes it."""
     undeclared = _decode_attributes(line["extra"]) if "extra" in line else {}
     return _encode(
@@ -79,7 +93,12 @@ def _change(types: Mapping[str, FieldType], line: Mapping[str, Any]) -> bytes:
                 "SequenceNumber": line["changeSequence"],
                 "ApproximateCreationDateTime": line["changedAt"] / 1000,
                 "OldImage" if line["changeType"] == "REMOVE" else "NewImage": (
-                    undeclared | write_fields(types, line)
+                    undeclared
+                    | {
+                        field.name: field.type.attribute(line[field.line])
+                        for field in fields
+                        if field.line in line
+                    }
                 ),
             },
             "userIdentity": {"principalId": TTL_PRINCIPAL} if line.get("expired") else None,

@@ -5,120 +5,134 @@ field level is the field's text, percent-encoded (RFC 3986) except for letters, 
 so that no value can add a level to the path.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 from urllib.parse import quote
 
-from msgspec import UNSET, Struct, UnsetType
-
-from chalicelib.declaration import TIME_FORMATS, VALUE_LENGTH_MAX
+from chalicelib.declaration import (
+    EPOCH_MS_MAX,
+    KIND,
+    TIME_FORMATS,
+    VALUE_LENGTH_MAX,
+    Table,
+    is_missing,
+)
 from chalicelib.errors import PartitionError
-from chalicelib.limits import PREFIX_LENGTH_MAX
-from chalicelib.schema import EPOCH_MS_MAX, EVENT_TIME, LAYOUT, Record
-from chalicelib.types import field_types
+from chalicelib.lines import LineType, line_member, line_types
+from chalicelib.times import PLAUSIBLE_MS, Notice, epoch_ms, ignore, likely_unit
 
 DATA_PREFIX = "data/"
 ERROR_PREFIX = "errors/"
 REPLAYED_PREFIX = "errors-replayed/"
 """Prefix of the error objects whose records were all put back."""
 
-
-@lru_cache(maxsize=8192)
-def encode_value(field: str, text: str | UnsetType | None) -> str:
-    """Return the partition value of a field's text.
-
-    Raises PartitionError if it is missing, empty, or too long.
-    """
-    if text is None or text is UNSET:
-        raise PartitionError(field, "is missing")
-    if not text:
-        raise PartitionError(field, "must not be empty")
-    value = quote(text, safe="")
-    if len(value) > VALUE_LENGTH_MAX:
-        raise PartitionError(
-            field,
-            f"must have at most {VALUE_LENGTH_MAX} characters once percent-encoded, "
-            f"and has {len(value)}",
-        )
-    return value
-
-
-def event_time(record: Any) -> int:
-    """Return a record's event time, epoch milliseconds.
-
-    Raises PartitionError if it is missing, or outside the years 1970-9999.
-    """
-    epoch_ms = getattr(record, EVENT_TIME)
-    if epoch_ms is None or epoch_ms is UNSET:
-        raise PartitionError(EVENT_TIME, "is missing")
-    if not 0 <= epoch_ms <= EPOCH_MS_MAX:
-        raise PartitionError(EVENT_TIME, "must lie in the years 1970-9999, in epoch milliseconds")
-    return int(epoch_ms)
-
+UNKNOWN_VALUE = "__HIVE_DEFAULT_PARTITION__"
+"""The value of a field's level for records of no declared kind, which have no such field."""
 
 _MINUTES = tuple(TIME_FORMATS["minute"].format(minute) for minute in range(60))
 
 
-def partitioner(layout: Sequence[str] = LAYOUT) -> Callable[[Any], dict[str, str]]:
-    """Return a function from a record to its partition keys: the layout's levels, in order.
+@lru_cache(maxsize=8192)
+def encode_value(field: str, value: Any, length: int = VALUE_LENGTH_MAX) -> str:
+    """Return the partition value of a field's scalar, at most `length` characters.
 
-    The record has its fields as attributes, None or UNSET where absent. The function raises
+    Raises PartitionError if it is missing, empty, or too long.
+    """
+    if is_missing(value):
+        raise PartitionError(field, "is missing")
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if not text:
+        raise PartitionError(field, "must not be empty")
+    encoded = quote(text, safe="")
+    if len(encoded) > length:
+        raise PartitionError(
+            field,
+            f"must have at most {length} characters once percent-encoded, and has {len(encoded)}",
+        )
+    return encoded
+
+
+def partitioner(table: Table, notice: Notice = ignore) -> Callable[[Any], dict[str, str]]:
+    """Return a function from a line to its partition keys: the table's levels, in order.
+
+    `notice` hears of the field whose time looks like another unit's. The function raises
     PartitionError for a field that is missing or cannot name a partition.
     """
-    fields = [level for level in layout if level not in TIME_FORMATS]
-    times = [level for level in layout if level in TIME_FORMATS]
+    by_type = {line.type: _line_partitioner(table, line, notice) for line in line_types(table)}
+    if len(by_type) == 1:
+        (only,) = by_type.values()
+        return only
+    return lambda line: by_type[line.__class__](line)
+
+
+def _line_partitioner(
+    table: Table, line: LineType, notice: Notice
+) -> Callable[[Any], dict[str, str]]:
+    levels = [level.name for level in table.levels]
+    members = {field.name: line_member(field) for field in line.fields}
+    fields = [
+        (level.name, level.attribute, members[level.attribute], level.length)
+        for level in table.levels
+        if level.attribute in members
+    ]
+    unknown = {
+        level.name: UNKNOWN_VALUE
+        for level in table.levels
+        if level.attribute is not None and level.attribute not in members
+    }
+    fixed = unknown | ({KIND: line.shape.kind} if table.told_by else {})
+    times = [level.name for level in table.levels if level.is_time]
     has_minutes = "minute" in times
-    in_order = [*fields, *times] == list(layout)
+    in_order = [*fixed, *(name for name, *_ in fields), *times] == levels
+    event_time = event_time_of(table, notice)
 
     @lru_cache(maxsize=8192)
     def values_of_hour(hours: int) -> dict[str, str]:
         moment = datetime.fromtimestamp(hours * 3600, UTC)
         return {level: TIME_FORMATS[level].format(getattr(moment, level)) for level in times}
 
-    def keys(record: Any) -> dict[str, str]:
-        values: dict[str, str] = {}
-        for name in fields:
-            values[name] = encode_value(name, getattr(record, name))
+    def keys(line: Any) -> dict[str, str]:
+        values = fixed.copy()
+        for name, attribute, member, length in fields:
+            values[name] = encode_value(attribute, getattr(line, member), length)
         if times:
-            minutes = event_time(record) // 60_000
+            minutes = event_time(line) // 60_000
             values.update(values_of_hour(minutes // 60))
             if has_minutes:
                 values["minute"] = _MINUTES[minutes % 60]
-        return values if in_order else {level: values[level] for level in layout}
+        return values if in_order else {level: values[level] for level in levels}
 
     return keys
 
 
-def layout_errors(layout: Sequence[str], record_type: type[Struct] = Record) -> list[str]:
-    """Return the errors of a layout, as sentences; none if it can be used."""
-    texts = {
-        name for name, declared in field_types(record_type).items() if declared.kinds == ("S",)
-    }
-    errors = [
-        f"level {level!r} is neither a text field of the record ({', '.join(sorted(texts))}) "
-        f"nor a part of its time ({', '.join(TIME_FORMATS)})"
-        for level in layout
-        if level not in texts and level not in TIME_FORMATS
-    ]
-    if not layout:
-        errors.append("it names no level")
-    if len(set(layout)) != len(layout):
-        errors.append("it names a level twice")
-    times = [level for level in layout if level in TIME_FORMATS]
-    if times != list(TIME_FORMATS)[: len(times)]:
-        errors.append(
-            f"its time levels must be {', '.join(TIME_FORMATS)} in this order, from the first on"
-        )
-    longest = path(
-        {level: "0" * 4 if level in TIME_FORMATS else "x" * VALUE_LENGTH_MAX for level in layout}
-    )
-    if len(longest) > PREFIX_LENGTH_MAX:
-        errors.append(
-            f"its path can reach {len(longest)} characters; Firehose allows {PREFIX_LENGTH_MAX}"
-        )
-    return errors
+def event_time_of(table: Table, notice: Notice = ignore) -> Callable[[Any], int]:
+    """Return a function from a line to its event time in epoch milliseconds.
+
+    It raises PartitionError if it is missing, or outside the years 1970-9999.
+    """
+    field = table.time_field
+    if field is None:
+        return attrgetter(table.time_line_name)
+    name, member, (time,) = field.name, line_member(field), table.times
+    first = PLAUSIBLE_MS[0]
+
+    def event_time(line: Any) -> int:
+        value = getattr(line, member)
+        if is_missing(value):
+            raise PartitionError(name, "is missing")
+        if not first <= value <= EPOCH_MS_MAX:
+            try:
+                epoch_ms(time, value)
+            except ValueError as broken:
+                raise PartitionError(name, str(broken)) from None
+            if likely_unit(time, value):
+                notice(name)
+        return int(value)
+
+    return event_time
 
 
 def path(keys: Mapping[str, str]) -> str:
@@ -126,9 +140,9 @@ def path(keys: Mapping[str, str]) -> str:
     return DATA_PREFIX + "".join(f"{level}={value}/" for level, value in keys.items())
 
 
-def firehose_prefix(layout: Sequence[str] = LAYOUT) -> str:
+def firehose_prefix(table: Table) -> str:
     """Return the delivery stream's S3 prefix, which evaluates to `path(keys)`."""
-    return path({level: f"!{{partitionKeyFromLambda:{level}}}" for level in layout})
+    return path({level.name: f"!{{partitionKeyFromLambda:{level.name}}}" for level in table.levels})
 
 
 def firehose_error_prefix() -> str:

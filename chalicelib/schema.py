@@ -10,12 +10,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from chalicelib.declaration import Key, Kind, Table, Time
-
-EPOCH_MS_MAX = 253_402_300_799_999
-"""The last millisecond of the year 9999, the last year a four-digit partition can name."""
-
-Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+from chalicelib.declaration import EPOCH_MS_MAX, Int64, Key, Kind, Table, Time
 
 
 def _new_id() -> str:

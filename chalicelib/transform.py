@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, TypedDict
 
-from msgspec import Struct, ValidationError, convert
+from msgspec import ValidationError, convert
 
 from chalicelib.answers import (
     Answer,
@@ -19,53 +19,56 @@ from chalicelib.answers import (
     fastest_response,
     within_limit,
 )
-from chalicelib.change import CHANGE_TYPES, SNAPSHOT, line_encoder
+from chalicelib.change import CHANGE_TYPES, SNAPSHOT
+from chalicelib.declaration import Table
+from chalicelib.declared import declared
 from chalicelib.environment import variable
 from chalicelib.errors import RecordError
 from chalicelib.finished import replayable_reader
-from chalicelib.metrics import counting
+from chalicelib.images import Hasher
+from chalicelib.lines import line_encoder
+from chalicelib.metrics import OddTime, counting, counting_odd_times, log_odd_time
 from chalicelib.partitions import partitioner
-from chalicelib.schema import LAYOUT, Record
+from chalicelib.times import Notice, ignore
 
 Event = Mapping[str, Any]
 
 
 class ReaderSettings(TypedDict):
-    """The stack's settings of how payloads are read."""
+    """What decides how payloads are read."""
 
-    layout: Sequence[str]
+    table: Table
     change_types: Collection[str]
-    keep_undeclared: bool
 
 
-def settings(variable: Callable[[str], str]) -> ReaderSettings:
-    """Return the settings that the function's environment variables hold."""
+def settings(table: Table, variable: Callable[[str], str]) -> ReaderSettings:
+    """Return the table, and the stack's settings that the function's environment holds."""
     return ReaderSettings(
-        layout=variable("LAYOUT").split("/"),
+        table=table.with_layout(tuple(variable("LAYOUT").split("/"))),
         change_types=variable("CHANGE_TYPES").split(","),
-        keep_undeclared=variable("UNDECLARED") == "keep",
     )
 
 
 def payload_reader(
-    layout: Sequence[str] = LAYOUT,
+    table: Table,
     change_types: Collection[str] = CHANGE_TYPES,
-    keep_undeclared: bool = True,
-    record_type: type[Struct] = Record,
+    hasher: Hasher | None = None,
+    notice: Notice = ignore,
 ) -> Callable[[bytes], tuple[Any, dict[str, str]] | None]:
     """Return a function from a payload to its line and partition keys, or None for one to drop.
 
     A payload is a change of the pipe, or a finished line, whose keys are computed anew. A change
     whose type is not among `change_types` is dropped: the pipe filters those out, but a replay does
-    not pass the pipe. A SNAPSHOT is never dropped. The function raises RecordError.
+    not pass the pipe. A SNAPSHOT is never dropped. `notice` hears of fields whose times look like
+    another unit's. The function raises RecordError.
     """
-    read_change = replayable_reader(record_type, keep_undeclared)
+    read_change = replayable_reader(table, hasher, notice)
     kept = {*change_types, SNAPSHOT}
-    partition_keys = partitioner(layout)
+    partition_keys = partitioner(table, notice)
 
     def read(payload: bytes) -> tuple[Any, dict[str, str]] | None:
         line = read_change(payload)
-        if line.changeType not in kept:
+        if line is None or line.changeType not in kept:
             return None
         return line, partition_keys(line)
 
@@ -73,15 +76,16 @@ def payload_reader(
 
 
 def transformer(
-    layout: Sequence[str] = LAYOUT,
+    table: Table,
     change_types: Collection[str] = CHANGE_TYPES,
-    keep_undeclared: bool = True,
-    record_type: type[Struct] = Record,
     respond: Respond = as_dictionary,
+    hasher: Hasher | None = None,
+    odd_time: OddTime = log_odd_time,
 ) -> Callable[[Event], Any]:
     """Return a function that answers a Firehose event: every recordId once, in order."""
-    read = payload_reader(layout, change_types, keep_undeclared, record_type)
-    encode = line_encoder(record_type)
+    odd_fields: list[str] = []
+    read = payload_reader(table, change_types, hasher, odd_fields.append)
+    encode = line_encoder(table)
 
     def answer(record_id: str, data: str) -> Answer:
         try:
@@ -93,6 +97,10 @@ def transformer(
             content = read(payload)
         except RecordError as broken:
             return failed(record_id, str(broken))
+        finally:
+            if odd_fields:
+                odd_time(record_id, odd_fields[0])
+                odd_fields.clear()
         if content is None:
             return Answer(record_id, "Dropped")
         line, keys = content
@@ -123,8 +131,10 @@ def transformer(
 
 @cache
 def deployed_transformer() -> Callable[[Event], Any]:
-    """Return the transformer that the stack configured through the environment, with metrics."""
+    """Return the transformer of the declared table, as the stack configured it, with metrics."""
+    function_name = variable("AWS_LAMBDA_FUNCTION_NAME")
     return transformer(
-        **settings(variable),
-        respond=counting(fastest_response(), variable("AWS_LAMBDA_FUNCTION_NAME")),
+        **settings(declared(), variable),
+        respond=counting(fastest_response(), function_name),
+        odd_time=counting_odd_times(function_name),
     )

@@ -6,7 +6,7 @@ a record arrives.
 
 import math
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from operator import attrgetter
@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, inspect
 
-from chalicelib.attributes import number
+from chalicelib.attributes import attribute, from_text, number
 from chalicelib.exact import read_value
 
 SHORT_DIGITS_MAX = 18
 """Digits up to which a whole number without sign or exponent is read directly."""
+
+_write_json = msgspec.json.Encoder().encode
 
 
 class FieldType(NamedTuple):
@@ -38,6 +40,9 @@ class FieldType(NamedTuple):
     as_json: bool = True
     """Whether line and column hold the value as the text of its JSON, since no other is exact."""
     description: str = ""
+    is_mixed: bool = False
+    """Whether attributes of several types hold it: then a line has a text as it is, and all else,
+    as well as a text that begins with a brace, as the text of its DynamoDB JSON."""
     line: str | None = None
     """The name in a line that `Meta(extra={"line": ...})` gives; None: that of the attribute."""
 
@@ -48,6 +53,8 @@ class FieldType(NamedTuple):
 
     def attribute(self, value: Any) -> dict[str, Any]:
         """Return the attribute of a value in a line's JSON, as boto3 takes it."""
+        if self.is_mixed:
+            return _mixed_attribute(value)
         return {"NULL": True} if value is None else {self.kinds[0]: self.write(value)}
 
 
@@ -69,10 +76,11 @@ def field_type(info: inspect.Type) -> FieldType:
             line = (info.extra or {}).get("line")
             return field_type(inner)._replace(description=description, line=line)
         case inspect.UnionType(types=types):
-            others = [each for each in types if not isinstance(each, inspect.NoneType)]
-            if len(others) != 1:
-                raise TypeError("a field has one type, or one type and None")
-            return nullable(field_type(others[0]))
+            others = [field_type(each) for each in types if not isinstance(each, inspect.NoneType)]
+            declared = others[0] if len(others) == 1 else _mixed(info, others)
+            return nullable(declared) if len(others) < len(types) else declared
+        case inspect.AnyType():
+            return nullable(_mixed(info, [_field_type(info, *each) for each in _ANYTHING]))
         case inspect.StrType():
             return _field_type(info, "S", str, as_json=False)
         case inspect.BytesType():
@@ -94,25 +102,26 @@ def field_type(info: inspect.Type) -> FieldType:
             return _map(info, field_type(element))
         case inspect.StructType(cls=cls):
             return _struct(info, cls)
-    raise TypeError(f"no DynamoDB attribute holds a field of the type {info}")
+        case inspect.FloatType():
+            raise TypeError("a float is not exact; declare it as decimal.Decimal")
+    raise TypeError(f"no DynamoDB attribute holds a {type(info).__name__.removesuffix('Type')}")
 
 
 def nullable(inner: FieldType) -> FieldType:
     """Return the type of a value that may also be NULL, read as None."""
     if "NULL" in inner.kinds:
         return inner
-    (field,) = msgspec.structs.fields(inner.wire)
-    kind = field.name
-    wire = msgspec.defstruct(
-        f"{kind}OrNull",
-        [(kind, field.type | UnsetType, UNSET), ("NULL", bool | UnsetType, UNSET)],
-        forbid_unknown_fields=True,
-    )
+    wire = _one_of([*msgspec.structs.fields(inner.wire), _NULL])
+    kinds = inner.kinds
 
     def read(attribute: Any) -> Any:
-        if (attribute.NULL is UNSET) == (getattr(attribute, kind) is UNSET):
+        if attribute.NULL is UNSET:
+            if len(kinds) == 1 and getattr(attribute, kinds[0]) is UNSET:
+                raise ValueError("is not one attribute value")
+            return inner.read(attribute)
+        if any(getattr(attribute, kind) is not UNSET for kind in kinds):
             raise ValueError("is not one attribute value")
-        return inner.read(attribute) if attribute.NULL is UNSET else None
+        return None
 
     return inner._replace(wire=wire, read=read)
 
@@ -126,53 +135,35 @@ def struct_fields(record_type: type[Struct]) -> tuple[inspect.Field, ...]:
 
 @cache
 def field_types(record_type: type[Struct]) -> Mapping[str, FieldType]:
-    """Return the types of a record type's fields, by name, in order."""
-    return {field.name: field_type(field.type) for field in struct_fields(record_type)}
+    """Return the types of a record type's fields, by the attribute's name, in order."""
+    return {field.encode_name: field_type(field.type) for field in struct_fields(record_type)}
 
 
-def write_fields(
-    types: Mapping[str, FieldType], values: Mapping[str, Any]
-) -> dict[str, dict[str, Any]]:
-    """Return the attributes of the fields, of these types, that the JSON of a struct has."""
-    return {
-        name: declared.attribute(values[name]) for name, declared in types.items() if name in values
-    }
+def line_value(declared: FieldType, value: Any) -> Any:
+    """Return the value of a field in a line, where it may be the text of its JSON or as it is.
 
-
-def line_values(types: Mapping[str, FieldType], line: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of the fields, of these types, that a line has.
-
-    A value may be there as the text of its JSON or as it is. Raises msgspec.DecodeError for text
-    that is not JSON.
+    Raises msgspec.DecodeError for text that is not JSON.
     """
-    return {
-        name: read_value(value) if types[name].as_json and isinstance(value, str) else value
-        for name, value in line.items()
-        if name in types
-    }
+    return read_value(value) if declared.as_json and isinstance(value, str) else value
 
 
-def image_type(record_type: type[Struct]) -> type[Struct]:
-    """Return the wire type of an image with only declared fields, any of which may be absent.
+def image_type(types: Mapping[str, FieldType]) -> type[Struct]:
+    """Return the wire type of an image with only these attributes, any of which may be absent.
 
     Absent even where the API demands a field: items may be older than the schema.
     """
-    return msgspec.defstruct(
-        f"{record_type.__name__}Image",
-        [
-            (name, declared.wire | UnsetType, UNSET)
-            for name, declared in field_types(record_type).items()
-        ],
-        forbid_unknown_fields=True,
-    )
+    members = [
+        (f"m{index}", each.wire | UnsetType, UNSET) for index, each in enumerate(types.values())
+    ]
+    names = {member: name for (member, *_), name in zip(members, types, strict=True)}
+    return msgspec.defstruct("Image", members, rename=names, forbid_unknown_fields=True)
 
 
-def image_reader(record_type: type[Struct]) -> Callable[[Struct], list[Any]]:
+def image_reader(types: Mapping[str, FieldType]) -> Callable[[Struct], list[Any]]:
     """Return a function from a decoded `image_type` to its values in order, UNSET where absent.
 
-    It raises ValueError naming the field and the rule.
+    It raises ValueError naming the attribute and the rule.
     """
-    types = field_types(record_type)
     names, readers = list(types), [declared.read for declared in types.values()]
     wires = msgspec.structs.astuple
 
@@ -264,12 +255,70 @@ def _map(info: inspect.Type, element: FieldType) -> FieldType:
 
 
 def _struct(info: inspect.Type, cls: type[Struct]) -> FieldType:
-    types, read_image = field_types(cls), image_reader(cls)
+    types = field_types(cls)
+    read_image = image_reader(types)
 
     def read(image: Struct) -> dict[str, Any]:
         fields = zip(types, read_image(image), strict=True)
         return {name: value for name, value in fields if value is not UNSET}
 
-    return _field_type(
-        info, "M", image_type(cls), read=read, write=lambda values: write_fields(types, values)
+    def write(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        return {name: types[name].attribute(value) for name, value in values.items()}
+
+    return _field_type(info, "M", image_type(types), read=read, write=write)
+
+
+def _one_of(fields: Iterable[msgspec.structs.FieldInfo]) -> type[Struct]:
+    """Return a wire type with the members of several, of which an attribute has one."""
+    return msgspec.defstruct(
+        "OneOf",
+        [(field.name, field.type | UnsetType, UNSET) for field in fields],
+        forbid_unknown_fields=True,
     )
+
+
+class _Null(Struct):
+    NULL: bool
+
+
+(_NULL,) = msgspec.structs.fields(_Null)
+
+_ANYTHING: tuple[tuple[str, Any], ...] = (
+    *(("S", str), ("N", str), ("B", str), ("BOOL", bool)),
+    *(("SS", list[str]), ("NS", list[str]), ("BS", list[str])),
+    *(("L", list[dict[str, Any]]), ("M", dict[str, dict[str, Any]])),
+)
+"""What an attribute may be, beside NULL, as DynamoDB JSON has it."""
+
+
+def _mixed(info: inspect.Type, others: Sequence[FieldType]) -> FieldType:
+    """Return the type of a value that attributes of several types hold."""
+    members = {kind: declared for declared in others for kind in declared.kinds}
+    if len(members) < len(others):
+        raise TypeError("two of its types are stored as the same attribute type; declare one")
+
+    def read(attribute: Any) -> str:
+        kinds = [kind for kind in members if getattr(attribute, kind) is not UNSET]
+        if len(kinds) != 1:
+            raise ValueError("is not one attribute value")
+        content = getattr(attribute, kinds[0])
+        declared = members[kinds[0]]
+        declared.read(declared.wire(content))
+        if kinds[0] == "S" and not content.startswith(_MIXED_JSON):
+            return str(content)
+        return str(_write_json({kinds[0]: content}), "utf-8")
+
+    wire = _one_of(field for each in others for field in msgspec.structs.fields(each.wire))
+    return FieldType(info, wire, read, str, as_json=False, is_mixed=True)
+
+
+_MIXED_JSON = "{"
+"""How the DynamoDB JSON of a mixed type begins."""
+
+
+def _mixed_attribute(value: Any) -> dict[str, Any]:
+    """Return the attribute of a mixed type's value in a line, as boto3 takes it."""
+    if isinstance(value, str) and value.startswith(_MIXED_JSON):
+        return from_text(f'{{"v":{value}}}')["v"]
+    # A line may be older than the wider type.
+    return attribute(value)

@@ -13,8 +13,8 @@ import msgspec
 import msgspec.inspect as types
 from msgspec import NODEFAULT, Struct
 
-from chalicelib.change import ChangeFields
 from chalicelib.declaration import VALUE_LENGTH_MAX
+from chalicelib.lines import change_fields
 from chalicelib.partitions import firehose_error_prefix, firehose_prefix, partitioner, path
 from chalicelib.schema import EVENT_TIME, LAYOUT, TABLE, Record
 from chalicelib.types import field_types, struct_fields
@@ -51,7 +51,7 @@ def record_table(record_type: type[Struct] = Record) -> str:
     rows = []
     types = field_types(record_type)
     for field in struct_fields(record_type):
-        declared = types[field.name]
+        declared = types[field.encode_name]
         kind, description = _TYPE_NAMES[type(declared.info)], declared.description
         needed = "yes" if field.required and field.default is NODEFAULT else "no"
         rows.append((f"`{field.name}`", kind, needed, description))
@@ -60,10 +60,8 @@ def record_table(record_type: type[Struct] = Record) -> str:
 
 def record_page() -> str:
     """The page about the record, its line in the lake and its partition."""
-    change_fields = [
-        (f"`{name}`", declared.description) for name, declared in field_types(ChangeFields).items()
-    ]
-    example = partitioner()(msgspec.convert(TABLE.examples[0], Record))
+    of_change = [(f"`{name}`", each.description) for name, each in change_fields(TABLE).items()]
+    example = partitioner(TABLE)(msgspec.convert(TABLE.examples[0], Record))
     return f"""# The record
 
 This page is generated from `chalicelib/schema.py` by `make docs`. To change the record or the
@@ -81,7 +79,7 @@ The API describes the same, with every rule and limit, as an OpenAPI 3.1 documen
 Each object in S3 is gzip, or by a setting [Parquet](parquet.md). It holds one JSON object a line.
 A line has the record's fields, and these of the change:
 
-{markdown_table(("field", "meaning"), change_fields)}
+{markdown_table(("field", "meaning"), of_change)}
 
 ## Partitions
 
@@ -100,7 +98,7 @@ one record, which then lies under `errors/` with its original bytes.
 Firehose gets these prefixes:
 
 ```
-{firehose_prefix()}
+{firehose_prefix(TABLE)}
 {firehose_error_prefix()}
 ```
 """

@@ -67,7 +67,7 @@ class Delivery(Construct):
                 dynamic_partitioning=firehose.DynamicPartitioningProps(
                     enabled=True, retry_duration=PARTITION_RETRY
                 ),
-                data_output_prefix=firehose_prefix(settings.table.layout),
+                data_output_prefix=firehose_prefix(settings.table),
                 error_output_prefix=firehose_error_prefix(),
                 logging_config=firehose.EnableLogging(self.log),
                 processors=[

@@ -10,14 +10,14 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from chalicelib.catalog import partition_columns, partition_levels
+from chalicelib.catalog import partition_levels
 from chalicelib.change import CHANGE_TYPES
 from chalicelib.declaration import Table
 from chalicelib.declared import DEFAULT, load
 from chalicelib.errors import PartitionError, SchemaError, SluiceError
 from chalicelib.limits import BUFFER_MEGABYTES, BUFFER_SECONDS, ITEM_BYTES_MAX
-from chalicelib.mistakes import mistakes
-from chalicelib.partitions import encode_value, layout_errors
+from chalicelib.mistakes import layout_errors
+from chalicelib.partitions import encode_value
 from sluice.planning.lint import projection_errors, template_errors, workload_errors
 from sluice.planning.rules import (
     PlanError,
@@ -328,19 +328,10 @@ def _layout_errors(settings: DeploymentSettings) -> list[str]:
     layout = settings.layout
     if layout is None:
         return []
-    record = settings.table.shapes[0].record
-    errors = layout_errors(layout, record)
-    if not errors:
-        try:
-            partition_columns(layout, record)
-        except TypeError as error:
-            errors = [str(error)]
-        else:
-            errors = mistakes(settings.table)
     example = _example(DeploymentSettings, "layout")
     return [
         f"layout is {'/'.join(layout)!r}, but {each}. Pass for example `-c layout={example}`."
-        for each in errors
+        for each in layout_errors(settings.table)
     ]
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
+from chalicelib.attributes import converted
 from chalicelib.change import INPUT_TEMPLATE
 from sluice.errors import TransformationFailed
-from sluice.items import converted
 
 VARIABLE = re.compile(r"<(\$[^<>]*|aws\.pipes\.[^<>]*)>")
 """A variable of a template: a path of the event, or one that Pipes reserves."""

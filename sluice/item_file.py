@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from chalicelib.attributes import from_text
 from sluice.errors import OperationError
-from sluice.items import Item, attributes
+from sluice.items import Item
 
 TYPES = frozenset(("S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"))
 """The types that an attribute's value is given by."""
@@ -47,7 +48,7 @@ def _item(line: bytes) -> Item:
     # An attribute of the name Item would be the key, whose value is no object.
     if members.keys() == {"Item"} and all(raw[:1] == b"{" for raw in map(bytes, _inner(members))):
         line = msgspec.json.encode(members["Item"])
-    item = attributes(line)
+    item = from_text(line)
     if not item or not all(len(value) == 1 and value.keys() <= TYPES for value in item.values()):
         raise ValueError
     return item

@@ -3,17 +3,14 @@
 The way back of `chalicelib.change`: only the schema says what a declared field's JSON stands for.
 """
 
-from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
-from msgspec import Struct
-
-from chalicelib.attributes import fold
+from chalicelib.attributes import from_text
+from chalicelib.declaration import KIND, Table
 from chalicelib.exact import read_object
-from chalicelib.schema import Record
-from chalicelib.types import field_types, line_values, write_fields
+from chalicelib.lines import stored_fields
+from chalicelib.types import line_value
 
 Attribute = dict[str, Any]
 """A DynamoDB attribute: its content, by its type."""
@@ -26,39 +23,22 @@ Line = dict[str, Any]
 read_line: Callable[[bytes], Line] = read_object
 """A line of the lake, its numbers exact: integers as int, all others as Decimal."""
 
-_read_attributes = msgspec.json.Decoder(dict[str, Attribute]).decode
 
-
-def item_writer(record_type: type[Struct] = Record) -> Callable[[Line], Item]:
-    """Return a function from a line to the item in it.
+def item_writer(table: Table) -> Callable[[Line], Item]:
+    """Return a function from a line to the item in it, without what the lake must not hold.
 
     Declared fields are written by their types, `extra` as it is. A field that is null in the line
-    is NULL in the item; one that the line lacks is absent.
+    is NULL in the item; one that the line lacks is absent. The function raises KeyError for a line
+    of a kind that the table does not have.
     """
-    types = field_types(record_type)
+    fields = {shape.kind: stored_fields(table, shape) for shape in table.shapes}
 
     def write(line: Line) -> Item:
-        undeclared = attributes(line["extra"]) if "extra" in line else {}
-        return write_fields(types, line_values(types, line)) | undeclared
+        declared = {
+            field.name: field.type.attribute(line_value(field.type, line[field.line]))
+            for field in fields[line.get(KIND, "") if table.told_by else ""]
+            if field.line in line
+        }
+        return declared | (from_text(line["extra"]) if "extra" in line else {})
 
     return write
-
-
-def attributes(text: str | bytes) -> Item:
-    """Return the attributes in a DynamoDB JSON text, in which binary values are base64."""
-    return {name: converted(value, _FROM_BASE64) for name, value in _read_attributes(text).items()}
-
-
-def converted(attribute: Attribute, converters: Mapping[str, Callable[[Any], Any]]) -> Attribute:
-    """Return an attribute with the contents of some types converted, within lists and maps too."""
-
-    def convert(kind: str, content: Any) -> Attribute:
-        return {kind: converters[kind](content) if kind in converters else content}
-
-    return fold(attribute, convert)
-
-
-_FROM_BASE64: dict[str, Callable[[Any], Any]] = {
-    "B": b64decode,
-    "BS": lambda members: [b64decode(member) for member in members],
-}

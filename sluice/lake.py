@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from chalicelib.catalog import columns
-from chalicelib.change import ChangeFields
+from chalicelib.lines import ChangeFields
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
 from chalicelib.schema import KEY, Record
 from sluice.errors import DamagedError

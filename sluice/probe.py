@@ -19,6 +19,7 @@ from msgspec import Raw, Struct
 
 from chalicelib.catalog import CHANGES
 from chalicelib.declaration import TIME_FORMATS
+from chalicelib.declared import declared
 from chalicelib.partitions import ERROR_PREFIX, partitioner, path
 from chalicelib.schema import EVENT_TIME, KEY, SITE, Record
 from sluice.api import Api
@@ -113,7 +114,7 @@ class Probe:
     @cached_property
     def layout(self) -> list[str]:
         """The levels of the lake."""
-        return list(deployed_settings(self.stack)["layout"])
+        return list(deployed_settings(self.stack)["table"].layout)
 
     @cached_property
     def _record(self) -> dict[str, str | int]:
@@ -125,7 +126,9 @@ class Probe:
     @cached_property
     def partition(self) -> dict[str, str]:
         """The partition keys of the record that is delivered."""
-        return partitioner(self.layout)(msgspec.convert(self._record, Record))
+        return partitioner(declared().with_layout(self.layout))(
+            msgspec.convert(self._record, Record)
+        )
 
     @property
     def folder(self) -> str:

@@ -8,8 +8,8 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Meta, Struct
 
+from chalicelib.declaration import EPOCH_MS_MAX
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
-from chalicelib.schema import EPOCH_MS_MAX
 from sluice.errors import OperationError, explain
 from sluice.lake import Stored, objects, read_objects
 from sluice.recovery.dead_letters import DeadLetters

@@ -5,6 +5,7 @@ The declaration is this package's own: it is the deployed one where both are of 
 
 from collections.abc import Callable, Mapping
 
+from chalicelib.declared import declared
 from chalicelib.errors import RecordError
 from chalicelib.transform import ReaderSettings, payload_reader, settings
 from sluice.errors import OperationError
@@ -18,7 +19,7 @@ def deployed_settings(stack: Stack) -> ReaderSettings:
     )
     variables: Mapping[str, str] = configuration.get("Environment", {}).get("Variables", {})
     try:
-        return settings(variables.__getitem__)
+        return settings(declared(), variables.__getitem__)
     except KeyError as missing:
         raise OperationError(
             f"the function {stack.output('TransformName')} has no variable {missing}; deploy the "

@@ -4,8 +4,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from chalicelib.change import ChangeFields
 from chalicelib.declaration import EVENT_TIME, KIND, TIME_FORMATS, Table
+from chalicelib.lines import ChangeFields
 from chalicelib.mistakes.reading import ReadKind
 from chalicelib.types import field_types
 

@@ -75,7 +75,7 @@ class Collector:
         self.history = History()
         self._stack = stack
         self._table = table
-        self._item = item_writer()
+        self._item = item_writer(table)
         self._changes = changes
         self._lake_reader = LakeReader(stack)
         self._pipe_state = pipe_state

@@ -21,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 from chalicelib.attributes import item
 from chalicelib.catalog import ALL_CHANGES
 from chalicelib.declaration import Table
+from chalicelib.declared import declared
 from chalicelib.keys import texts_of
 from chalicelib.partitions import partitioner, path
 from local.guard import Guard
@@ -72,7 +73,7 @@ class PageRoutes:
         self._collector = collector
         self._queries = queries
         self._fields = form.fields()
-        self._partition = partitioner()
+        self._partition = partitioner(declared())
         self._replaying = asyncio.Lock()
 
     def application(self) -> Starlette:

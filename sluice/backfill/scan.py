@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from botocore.exceptions import ClientError
 
+from chalicelib.attributes import from_text
 from chalicelib.retry import REQUEST_ERRORS, error_code, is_passing, is_throttled, retrying
 from sluice.backfill.capacity import ReadCapacity
 from sluice.backfill.source import Page, SourceItem
 from sluice.backfill.stop import Stop
 from sluice.errors import OperationError
-from sluice.items import attributes
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -72,7 +72,7 @@ class TableScan:
         """
         try:
             segment, total = map(int, part.split("/"))
-            last: Any = attributes(after) if after is not None else None
+            last: Any = from_text(after) if after is not None else None
         except (ValueError, msgspec.MsgspecError):
             raise OperationError(
                 f"the checkpoint has a position that no scan wrote, in part {part!r}; "
@@ -99,7 +99,7 @@ class TableScan:
 
     def _is_key(self, text: str) -> bool:
         try:
-            return attributes(text).keys() == set(self._keys)
+            return from_text(text).keys() == set(self._keys)
         except (AttributeError, TypeError, ValueError):
             return False
 

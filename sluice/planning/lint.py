@@ -15,6 +15,7 @@ from msgspec.structs import fields
 from chalicelib.catalog import location, partition_column, partition_levels, projection
 from chalicelib.change import INPUT_TEMPLATE, StreamRecord
 from chalicelib.declaration import TIME_FORMATS
+from chalicelib.declared import declared
 from chalicelib.partitions import firehose_prefix, partitioner, path
 from chalicelib.schema import EVENT_TIME, LAYOUT, Record
 from sluice.event import template_paths
@@ -78,7 +79,10 @@ def projection_errors(
 ) -> Iterator[str]:
     """The samples for which Athena does not look into the folder that Firehose writes to."""
     yield from folder_errors(
-        layout, firehose_prefix(layout), location(layout), projection(layout, sites, years)
+        layout,
+        firehose_prefix(declared().with_layout(layout)),
+        location(layout),
+        projection(layout, sites, years),
     )
 
 
@@ -86,7 +90,7 @@ def folder_errors(
     layout: Sequence[str], prefix: str, template: str, properties: Mapping[str, str]
 ) -> Iterator[str]:
     """The same of Firehose's prefix, and the table's location template and properties."""
-    partition = partitioner(layout)
+    partition = partitioner(declared().with_layout(layout))
     for text, epoch_ms in product(SAMPLE_TEXTS, SAMPLE_TIMES_MS):
         keys = partition(_sample(text, epoch_ms))
         written = _substituted(_PREFIX_KEY, prefix, keys)

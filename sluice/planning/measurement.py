@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from chalicelib.change import CHANGE_TYPES
+from chalicelib.declared import declared
 from chalicelib.partitions import DATA_PREFIX
 from chalicelib.schema import EVENT_TIME, SITE
 from sluice.errors import OperationError
@@ -31,7 +32,7 @@ PAGES_MAX = 20
 
 SHARDS_MAX = 20
 
-_item = item_writer()
+_item = item_writer(declared())
 
 LATE_MS = 3_600_000
 """An event time more than an hour ago counts as late."""

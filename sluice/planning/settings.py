@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from chalicelib.declaration import TIME_FORMATS
+from chalicelib.declared import declared
 from chalicelib.limits import BUFFER_MEGABYTES, BUFFER_SECONDS
-from chalicelib.partitions import layout_errors
+from chalicelib.mistakes import layout_errors
 from chalicelib.schema import LAYOUT, SITE
 from sluice.planning.limits import REGION
 from sluice.planning.rules import Option, PlanError, Reader, field_errors, number, text, whole
@@ -35,7 +36,7 @@ def layout_named(name: str, layout: Sequence[str] = LAYOUT) -> tuple[str, ...]:
 
 def _read_layout(value: str | tuple[str, ...]) -> tuple[str, ...]:
     layout = layout_named(value) if isinstance(value, str) else value
-    if errors := layout_errors(layout):
+    if errors := layout_errors(declared().with_layout(layout)):
         raise ValueError(errors[0])
     for level in layout:
         if level not in {SITE, *TIME_FORMATS}:

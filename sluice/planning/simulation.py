@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from msgspec import defstruct
 
+from chalicelib.declared import declared
 from chalicelib.partitions import partitioner
 from chalicelib.schema import EVENT_TIME, SITE
 from sluice.planning.forecast import PHASES, TRANSIENT, BufferLimits, Forecast, Waits
@@ -160,7 +161,7 @@ def simulate(
     # The measured time begins with a period.
     begin = math.ceil(settling / (period or 1)) * (period or 1)
     end = begin + seconds
-    partition = partitioner(layout)
+    partition = partitioner(declared().with_layout(layout))
     windows: list[_Window] = []
     for phase in range(PHASES):
         start = begin - settling + phase / PHASES * buffering.transform_seconds

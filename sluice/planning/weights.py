@@ -19,6 +19,7 @@ from typing import Any
 from msgspec.inspect import IntType, StrType
 
 from chalicelib.attributes import fold
+from chalicelib.declared import declared
 from chalicelib.schema import EVENT_TIME, KEY, SITE, Record
 from chalicelib.transform import transformer
 from chalicelib.types import field_types
@@ -104,7 +105,7 @@ def _weigh(
         render(stream_record(kind, image, number, item_bytes))
         for number, (kind, image) in enumerate(zip(kinds, images, strict=True))
     ]
-    transform = transformer(layout=layout)
+    transform = transformer(declared().with_layout(layout))
     # One by one: together, large ones would not fit into a response.
     answers = [
         transform({"records": [{"recordId": _RECORD_ID, "data": b64encode(record).decode()}]})[
@@ -211,12 +212,12 @@ def _image(
         EVENT_TIME: {"N": str(_NOW_MS + chance.randrange(86_400_000))},
     }
     text = _FILLER
-    for name, declared in field_types(Record).items():
+    for name, field in field_types(Record).items():
         if name in image:
             continue
-        if isinstance(declared.info, StrType):
+        if isinstance(field.info, StrType):
             text = name
-        elif isinstance(declared.info, IntType):
+        elif isinstance(field.info, IntType):
             number = {name: {"N": str(chance.randrange(10**9))}}
             if item_bytes_of(image | number) <= size:
                 image |= number

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from chalicelib.declaration import EPOCH_MS_MAX
 from chalicelib.limits import PUT_RECORD_BYTES_MAX
-from chalicelib.schema import EPOCH_MS_MAX
 from sluice.lake import unzip
 
 UNREADABLE = "unreadable"

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from chalicelib.catalog import ALL_CHANGES, columns
+from chalicelib.declared import declared as in_force
 from chalicelib.schema import KEY, SITE
 from sluice.items import Item
 from sluice.query.athena import QueryResult
@@ -153,7 +154,7 @@ def _latest(
         f"SELECT {', '.join(names)} FROM (\n{saved_query('latest').sql}) AS latest"  # noqa: S608
     )
     problems += result.problems
-    read = item_reader(result.columns)
+    read = item_reader(result.columns, in_force())
     key, kind, sequence = (
         result.columns.index(name) for name in (KEY.lower(), "changetype", "changesequence")
     )
@@ -246,7 +247,7 @@ def _versions_query(keys: Sequence[str]) -> str:
 
 
 def _versions(result: QueryResult, declared: frozenset[str] | None) -> dict[str, set[_Version]]:
-    read = item_reader(result.columns)
+    read = item_reader(result.columns, in_force())
     places = [result.columns.index(name) for name in ("changetype", "changesequence", "changedat")]
     key = result.columns.index(KEY.lower())
     versions: dict[str, set[_Version]] = defaultdict(set)

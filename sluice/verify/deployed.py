@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from chalicelib.attributes import from_text
+from chalicelib.declared import declared
 from sluice.backfill.scan import TableScan
 from sluice.backfill.source import SourceItem, snapshot
-from sluice.items import Item, attributes
+from sluice.items import Item
 from sluice.recovery.waiting import waiting
 from sluice.stack import Stack
 from sluice.transform import deployed_settings, reason_reader
@@ -26,7 +28,7 @@ def coverage(stack: Stack) -> Coverage:
     filters = source.get("FilterCriteria", {}).get("Filters", [])
     return Coverage(
         deletes=not filters or any("REMOVE" in each.get("Pattern", "") for each in filters),
-        undeclared=deployed_settings(stack)["keep_undeclared"],
+        undeclared=all(shape.undeclared == "keep" for shape in declared().shapes),
     )
 
 
@@ -45,7 +47,7 @@ def items(scan: TableScan, progress: Callable[[int], None]) -> Iterator[Item]:
     for part in scan.parts():
         for page in scan.pages(part, None):
             progress(len(page.items))
-            yield from (attributes(each.image) for each in page.items)
+            yield from (from_text(each.image) for each in page.items)
 
 
 def item_reason(stack: Stack) -> Callable[[Item], str | None]:

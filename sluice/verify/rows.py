@@ -11,9 +11,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from chalicelib.attributes import converted
 from chalicelib.catalog import columns
+from chalicelib.declaration import Table
 from chalicelib.schema import Record
-from sluice.items import Item, converted, item_writer
+from sluice.items import Item, item_writer
 from sluice.query.athena import Row
 
 Digest = bytes
@@ -23,10 +25,10 @@ _EXACT = Context(prec=40)
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def item_reader(names: Sequence[str], record_type: type[Struct] = Record) -> Callable[[Row], Item]:
+def item_reader(names: Sequence[str], table: Table) -> Callable[[Row], Item]:
     """Return a function from a row with these columns to its item; it ignores other columns."""
-    keys = {column.name: column.key for column in columns(record_type)}
-    write = item_writer(record_type)
+    keys = {column.name: column.key for column in columns(table.kinds[0].record)}
+    write = item_writer(table)
 
     def read(row: Row) -> Item:
         line = {}

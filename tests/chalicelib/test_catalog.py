@@ -18,11 +18,12 @@ from chalicelib.catalog import (
     projection,
     serde_mapping,
 )
-from chalicelib.change import ChangeFields
-from chalicelib.declaration import TIME_FORMATS
+from chalicelib.declaration import EPOCH_MS_MAX, TIME_FORMATS, Int64
 from chalicelib.errors import PartitionError
-from chalicelib.partitions import encode_value, layout_errors, partitioner, path
-from chalicelib.schema import EPOCH_MS_MAX, LAYOUT, Int64, Record
+from chalicelib.lines import change_fields
+from chalicelib.mistakes import layout_errors
+from chalicelib.partitions import encode_value, partitioner, path
+from chalicelib.schema import LAYOUT, TABLE, Record
 
 ALL_YEARS = (1970, 9999)
 
@@ -38,7 +39,7 @@ def layouts(draw: st.DrawFn) -> tuple[str, ...]:
     levels = list(TIME_FORMATS)[: draw(st.integers(0, len(TIME_FORMATS)))]
     if not levels or draw(st.booleans()):
         levels.insert(draw(st.integers(0, len(levels))), "siteId")
-    assert layout_errors(levels) == []
+    assert layout_errors(TABLE.with_layout(levels)) == []
     return tuple(levels)
 
 
@@ -61,7 +62,10 @@ def projected(site: str, moment: int, layout: tuple[str, ...]) -> str:
 
 def written(site: str, moment: int, layout: tuple[str, ...]) -> str:
     """The key of an object that holds a record of this site and time."""
-    return path(partitioner(layout)(Record(siteId=site, createdAtTime=moment))) + "stream-1.gz"
+    return (
+        path(partitioner(TABLE.with_layout(layout))(Record(siteId=site, createdAtTime=moment)))
+        + "stream-1.gz"
+    )
 
 
 def values(site: str, moment: int, layout: tuple[str, ...]) -> list[object]:
@@ -118,7 +122,7 @@ def test_the_table_columns_are_the_fields_of_a_line_in_lower_case() -> None:
     found = columns()
     assert [column.key for column in found] == [
         *Record.__struct_fields__,
-        *ChangeFields.__struct_fields__,
+        *change_fields(TABLE),
     ]
     assert all(column.name == column.key.lower() for column in found)
     types = {column.key: column.type for column in found}

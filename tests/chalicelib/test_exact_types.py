@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.change import INPUT_TEMPLATE, ChangeFields
+from chalicelib.change import INPUT_TEMPLATE
+from chalicelib.lines import ChangeFields
 from chalicelib.transform import transformer
 from local.pipe.definition import PipeDefinition
 from local.pipe.template import Template
@@ -25,6 +26,7 @@ from tests.attribute_values import (
     texts,
     whole_numbers,
 )
+from tests.declaring import table
 from tests.record_types import Everything
 
 FIELDS = set(Everything.__struct_fields__)
@@ -97,8 +99,8 @@ TEMPLATE = Template(
         input_template=INPUT_TEMPLATE,
     )
 )
-TRANSFORM = transformer(layout=["siteId"], record_type=Everything)
-ITEM_OF = item_writer(Everything)
+TRANSFORM = transformer(table(Everything, ["siteId"]))
+ITEM_OF = item_writer(table(Everything))
 
 
 def answer_to(item: dict[str, Any], event_name: str = "INSERT") -> dict[str, Any]:
@@ -169,5 +171,5 @@ def test_a_declared_field_of_another_type_is_quarantined(field: str) -> None:
 
 def test_a_type_that_no_attribute_holds_is_refused_with_the_schema() -> None:
     floating = msgspec.defstruct("Floating", [("id", str), ("value", float)])
-    with pytest.raises(TypeError, match="no DynamoDB attribute holds"):
-        item_writer(floating)
+    with pytest.raises(TypeError, match="declare it as decimal"):
+        item_writer(table(floating))

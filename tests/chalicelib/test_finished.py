@@ -11,14 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, Struct, UnsetType
 
-from chalicelib.change import line_types
+from chalicelib.declaration import Undeclared
+from chalicelib.lines import line_fields
+from chalicelib.schema import TABLE as ARTICLE
 from chalicelib.transform import transformer
-from chalicelib.types import field_types, line_values
+from chalicelib.types import field_types, line_value
 from tests.chalicelib.test_exact import BEYOND
 from tests.chalicelib.test_exact_types import TRANSFORM, answer_to, items
 from tests.chalicelib.test_transform import change, encoded, lake_line, only
+from tests.declaring import table
 from tests.record_types import Everything
 
+TABLE = table(Everything)
+LINE = line_fields(TABLE, TABLE.shapes[0])
 ITEM = {
     "id": {"S": "a"},
     "siteId": {"S": "a"},
@@ -34,8 +39,8 @@ ITEM = {
 }
 
 
-def answer(payload: bytes, **options: Any) -> dict[str, Any]:
-    transform = transformer(layout=["siteId"], record_type=Everything, **options)
+def answer(payload: bytes, undeclared: Undeclared = "keep", **options: Any) -> dict[str, Any]:
+    transform = transformer(table(Everything, ["siteId"], undeclared), **options)
     record = {"recordId": "r", "data": b64encode(payload).decode()}
     result: dict[str, Any]
     (result,) = transform({"records": [record]})["records"]
@@ -71,20 +76,20 @@ def test_the_mark_of_a_delete_by_time_to_live_stays() -> None:
 
 def test_its_keys_are_those_of_the_layout_of_now() -> None:
     line = b64decode(only(change())["data"])
-    keys = only(line, layout=("year", "siteId"))["metadata"]["partitionKeys"]
+    keys = only(line, table=ARTICLE.with_layout(("year", "siteId")))["metadata"]["partitionKeys"]
     assert keys == {"year": "2023", "siteId": "2"}
 
 
 def test_the_settings_of_now_apply_to_it() -> None:
     line = written(finished())
-    assert "extra" not in json.loads(b64decode(answer(line, keep_undeclared=False)["data"]))
+    assert "extra" not in json.loads(b64decode(answer(line, undeclared="drop")["data"]))
     assert answer(line, change_types=["REMOVE"])["result"] == "Dropped"
 
 
 def test_values_that_are_not_text_in_it_become_text() -> None:
     """Lines may have the values themselves, as those of other writers do."""
     line = finished()
-    texts = [name for name, declared in line_types(Everything).items() if declared.as_json]
+    texts = [name for name, declared in LINE.items() if declared.as_json]
     plain = {
         name: msgspec.Raw(value.encode()) if name in texts and value is not None else value
         for name, value in line.items()
@@ -104,12 +109,12 @@ def test_an_attribute_that_is_declared_since_moves_to_its_field() -> None:
     image = {"siteId": {"S": "2"}, "weight": {"N": "1.5"}, "more": {"S": "m"}}
     stream = {**change()["dynamodb"], "NewImage": image}
     lines = [
-        transformer(layout=["siteId"], record_type=kind)(
+        transformer(table(kind, ["siteId"]))(
             {"records": [{"recordId": "r", "data": encoded(change(dynamodb=stream))}]}
         )["records"][0]
         for kind in (Before, Grown)
     ]
-    (again,) = transformer(layout=["siteId"], record_type=Grown)({"records": [lines[0]]})["records"]
+    (again,) = transformer(table(Grown, ["siteId"]))({"records": [lines[0]]})["records"]
     assert again == lines[1]
     assert lake_line(again)["weight"] == "1.5"
 
@@ -186,7 +191,7 @@ VALUES = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(sorted(line_types(Everything))), VALUES, max_size=3))
+@given(st.dictionaries(st.sampled_from(sorted(LINE)), VALUES, max_size=3))
 def test_a_line_either_fails_or_keeps_each_of_its_values(changed: dict[str, Any]) -> None:
     payload = json.dumps(finished() | changed)
     result = answer(payload.encode())
@@ -201,4 +206,8 @@ def test_a_line_either_fails_or_keeps_each_of_its_values(changed: dict[str, Any]
 def exact(line: str | bytes) -> dict[str, Any]:
     """A line's values, with the texts of JSON read."""
     values: dict[str, Any] = json.loads(line, parse_float=Decimal)
-    return values | line_values(field_types(Everything), values)
+    return values | {
+        name: line_value(declared, values[name])
+        for name, declared in field_types(Everything).items()
+        if name in values
+    }

@@ -14,25 +14,26 @@ from typing import Any
 import msgspec
 import pytest
 
+from chalicelib.schema import TABLE
 from chalicelib.transform import transformer
 from checks.benchmarks.events import Shape, event, shapes
 from local.pipe.template import Template
 from tests.checks.attacks.samples import EVENTS, pipe
+from tests.declaring import table
 from tests.record_types import Everything
 
 GOLDEN: dict[str, str] = json.loads(Path(__file__).with_name("golden_answers.json").read_bytes())
 
 RECORD_OPTIONS: dict[str, dict[str, Any]] = {
-    "default": {},
+    "default": {"table": TABLE},
     "declared fields, few kinds, by month": {
-        "keep_undeclared": False,
+        "table": table(layout=["year", "siteId", "month"], undeclared="drop"),
         "change_types": ["INSERT", "MODIFY"],
-        "layout": ["year", "siteId", "month"],
     },
 }
 EVERYTHING_OPTIONS: dict[str, dict[str, Any]] = {
-    "every type": {},
-    "every type, declared fields": {"keep_undeclared": False},
+    "every type": {"table": table(Everything, ["siteId"])},
+    "every type, declared fields": {"table": table(Everything, ["siteId"], "drop")},
 }
 
 NUMBERS = (
@@ -166,10 +167,10 @@ def test_the_answers_to_samples_and_to_damaged_ones_stay(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERYTHING_OPTIONS)
 def test_the_answers_to_attributes_of_every_type_stay(name: str) -> None:
-    options = {"layout": ["siteId"], "record_type": Everything, **EVERYTHING_OPTIONS[name]}
+    options = EVERYTHING_OPTIONS[name]
     assert digest([request_of(name)], **options) == GOLDEN[name]
 
 
 @pytest.mark.parametrize("shape", shapes(), ids=lambda shape: shape.name)
 def test_the_answers_to_the_benchmarks_events_stay(shape: Shape) -> None:
-    assert digest([json.loads(event(shape)[0])]) == GOLDEN[shape.name]
+    assert digest([json.loads(event(shape)[0])], table=TABLE) == GOLDEN[shape.name]

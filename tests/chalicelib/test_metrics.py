@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib.answers import Answer, Result, as_dictionary
 from chalicelib.metrics import counting
+from chalicelib.schema import TABLE
 from chalicelib.transform import transformer
 
 
@@ -59,8 +60,8 @@ def test_the_transforms_own_answers_are_counted_and_passed_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     event = {"records": [{"recordId": "1", "data": "bm90IGEgY2hhbmdl"}]}
-    response = transformer(respond=counting(as_dictionary, "a-function"))(event)
-    assert response == transformer()(event)
+    response = transformer(TABLE, respond=counting(as_dictionary, "a-function"))(event)
+    assert response == transformer(TABLE)(event)
     lines = capsys.readouterr().out.splitlines()
     (counted,) = [line for line in lines if "_aws" in json.loads(line)]
     assert metrics(counted)["RecordsFailed"] == 1

@@ -6,16 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from chalicelib.declaration import EPOCH_MS_MAX
 from chalicelib.errors import PartitionError
 from chalicelib.limits import PREFIX_LENGTH_MAX
+from chalicelib.mistakes import layout_errors
 from chalicelib.partitions import (
     firehose_error_prefix,
     firehose_prefix,
-    layout_errors,
     partitioner,
     path,
 )
-from chalicelib.schema import EPOCH_MS_MAX, LAYOUT, Record
+from chalicelib.schema import LAYOUT, TABLE, Record
 
 SAMPLE = Record(siteId="2", createdAtTime=1700076551926)
 
@@ -29,18 +30,18 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 
 
 def test_the_sample_record_lies_in_its_minute_in_utc() -> None:
-    keys = partitioner()(SAMPLE)
+    keys = partitioner(TABLE)(SAMPLE)
     assert path(keys) == "data/siteId=2/year=2023/month=11/day=15/hour=19/minute=29/"
 
 
 def test_time_levels_are_zero_padded() -> None:
-    keys = partitioner()(record(siteId="2", createdAtTime=0))
+    keys = partitioner(TABLE)(record(siteId="2", createdAtTime=0))
     assert path(keys) == "data/siteId=2/year=1970/month=01/day=01/hour=00/minute=00/"
 
 
 def test_a_record_has_exactly_the_keys_of_the_layout_in_its_order() -> None:
-    assert list(partitioner(["year", "siteId"])(SAMPLE)) == ["year", "siteId"]
-    assert list(partitioner(["siteId"])(record(siteId="2"))) == ["siteId"]
+    assert list(partitioner(TABLE.with_layout(["year", "siteId"]))(SAMPLE)) == ["year", "siteId"]
+    assert list(partitioner(TABLE.with_layout(["siteId"]))(record(siteId="2"))) == ["siteId"]
 
 
 @pytest.mark.parametrize(
@@ -58,13 +59,13 @@ def test_a_record_has_exactly_the_keys_of_the_layout_in_its_order() -> None:
 )
 def test_a_value_that_names_no_partition_is_refused(broken: SimpleNamespace, reason: str) -> None:
     with pytest.raises(PartitionError, match=reason):
-        partitioner()(broken)
+        partitioner(TABLE)(broken)
 
 
 @given(texts, st.integers(0, EPOCH_MS_MAX))
 def test_any_site_either_is_refused_or_stays_one_level_that_reads_back(site: str, ms: int) -> None:
     try:
-        folder = path(partitioner()(record(siteId=site, createdAtTime=ms)))
+        folder = path(partitioner(TABLE)(record(siteId=site, createdAtTime=ms)))
     except PartitionError:
         return
     assert len(folder) <= PREFIX_LENGTH_MAX
@@ -77,14 +78,14 @@ def test_any_site_either_is_refused_or_stays_one_level_that_reads_back(site: str
 @given(st.lists(st.integers(0, EPOCH_MS_MAX), min_size=2, max_size=2))
 def test_text_order_of_the_paths_is_the_order_of_time(times: list[int]) -> None:
     first, second = sorted(times)
-    keys = partitioner()
+    keys = partitioner(TABLE)
     assert path(keys(record(siteId="2", createdAtTime=first))) <= path(
         keys(record(siteId="2", createdAtTime=second))
     )
 
 
 def test_the_stream_prefix_names_every_level_of_the_layout() -> None:
-    assert firehose_prefix(["siteId", "year"]) == (
+    assert firehose_prefix(TABLE.with_layout(["siteId", "year"])) == (
         "data/siteId=!{partitionKeyFromLambda:siteId}/year=!{partitionKeyFromLambda:year}/"
     )
 
@@ -96,7 +97,7 @@ def test_the_error_prefix_names_the_kind_of_error_and_the_day() -> None:
 
 
 def test_the_default_layout_can_be_used() -> None:
-    assert layout_errors(LAYOUT) == []
+    assert layout_errors(TABLE) == []
 
 
 @pytest.mark.parametrize(
@@ -111,4 +112,4 @@ def test_the_default_layout_can_be_used() -> None:
     ],
 )
 def test_a_layout_that_cannot_be_used_says_why(layout: list[str], reason: str) -> None:
-    assert any(reason in error for error in layout_errors(layout))
+    assert any(reason in error for error in layout_errors(TABLE.with_layout(layout)))

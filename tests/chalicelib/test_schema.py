@@ -13,10 +13,11 @@ PROBE = """
 import json
 from msgspec import UNSET
 from chalicelib.attributes import item
-from chalicelib.change import change_reader, line_encoder
+from chalicelib.change import change_reader
+from chalicelib.lines import line_encoder
 from chalicelib.openapi import schemas
 from chalicelib.errors import Invalid
-from chalicelib.schema import Record
+from chalicelib.schema import TABLE, Record
 from chalicelib.validation import Validator
 from docs.generate import record_table
 
@@ -26,7 +27,7 @@ try:
 except Invalid as invalid:
     errors = [error.pointer for error in invalid.errors]
 attributes = item(record)
-line = change_reader()(json.dumps({
+line = change_reader(TABLE)(json.dumps({
     "eventID": "e", "eventName": "INSERT", "userIdentity": "",
     "dynamodb": {"SequenceNumber": "1", "ApproximateCreationDateTime": 1, "NewImage": attributes},
 }).encode())
@@ -35,7 +36,7 @@ print(json.dumps({
     "errors": errors,
     "decoded": line.colour,
     "extra": line.extra is not UNSET,
-    "line": json.loads(line_encoder()(line))["colour"],
+    "line": json.loads(line_encoder(TABLE)(line))["colour"],
     "openapi": schemas()["Record"]["properties"]["colour"],
     "docs": record_table(),
 }))

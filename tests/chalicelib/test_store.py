@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from chalicelib.attributes import plain
+from chalicelib.declaration import EPOCH_MS_MAX
 from chalicelib.errors import TooLarge, Unavailable
-from chalicelib.schema import EPOCH_MS_MAX, Record
+from chalicelib.schema import Record
 from chalicelib.store import BATCH_SECONDS, CLIENT_CONFIG, RecordStore, connect
 from chalicelib.validation import RECORDS
 

@@ -12,8 +12,10 @@ from simplejson.raw_json import RawJSON
 from chalicelib.change import INPUT_TEMPLATE
 from chalicelib.limits import INVOCATION_BYTES_MAX
 from chalicelib.partitions import path
+from chalicelib.schema import TABLE
 from chalicelib.transform import deployed_transformer, transformer
 from tests.attribute_values import attribute_values
+from tests.declaring import table
 
 IMAGE = {
     "id": {"S": "123"},
@@ -57,7 +59,7 @@ def batch(*payloads: Any) -> dict[str, Any]:
 
 
 def answers(event: dict[str, Any], **options: Any) -> list[dict[str, Any]]:
-    records: list[dict[str, Any]] = transformer(**options)(event)["records"]
+    records: list[dict[str, Any]] = transformer(**{"table": TABLE, **options})(event)["records"]
     return records
 
 
@@ -178,7 +180,7 @@ def test_undeclared_attributes_are_kept_exactly_as_text() -> None:
 
 
 def test_undeclared_attributes_can_be_dropped_by_setting() -> None:
-    answer = only(change(image={"weight": {"N": "1"}}), keep_undeclared=False)
+    answer = only(change(image={"weight": {"N": "1"}}), table=table(undeclared="drop"))
     assert answer["result"] == "Ok"
     assert "extra" not in lake_line(answer)
 
@@ -346,7 +348,7 @@ def test_a_change_type_that_is_not_kept_is_dropped() -> None:
 
 
 def test_the_keys_follow_the_configured_layout() -> None:
-    answer = only(change(), layout=("year", "siteId"))
+    answer = only(change(), table=TABLE.with_layout(("year", "siteId")))
     assert answer["metadata"]["partitionKeys"] == {"year": "2023", "siteId": "2"}
 
 
@@ -368,7 +370,7 @@ def test_a_full_buffer_of_the_smallest_or_the_most_hostile_records_fits_the_resp
     for payload in (tiny, hostile, b"1"):
         size = len(payload if isinstance(payload, bytes) else json.dumps(payload).encode())
         count = min(2**20 // size + 1, 30_000)
-        response = transformer()(batch(*[payload] * count))
+        response = transformer(TABLE)(batch(*[payload] * count))
         assert len(json.dumps(response)) < INVOCATION_BYTES_MAX
         refused = [a for a in response["records"] if a["result"] != "Ok"]
         assert refused == [] or payload == b"1"

@@ -9,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, field
 
-from chalicelib.declaration import VALUE_LENGTH_MAX
+from chalicelib.declaration import EPOCH_MS_MAX, VALUE_LENGTH_MAX
 from chalicelib.errors import Invalid, Problem, TooLarge
 from chalicelib.problems import ERRORS_MAX, problem_response
-from chalicelib.schema import EPOCH_MS_MAX, Record
+from chalicelib.schema import Record
 from chalicelib.validation import (
     BATCH_BYTES_MAX,
     BATCH_RECORDS_MAX,

@@ -20,6 +20,7 @@ from typing import Any, cast
 
 import boto3
 
+from chalicelib.schema import TABLE
 from sluice.items import Item, Line, item_writer, read_line
 from sluice.lake import keys, lines
 from sluice.verify.latest import latest
@@ -123,7 +124,7 @@ class Lake:
         self._run = run
         self._seen: set[str] = set()
         self._lines: list[Line] = []
-        self._item = item_writer()
+        self._item = item_writer(TABLE)
 
     def state(self) -> dict[str, Any]:
         """The items by key, as the lake's latest state has them."""

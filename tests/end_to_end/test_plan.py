@@ -12,7 +12,7 @@ import pytest
 import urllib3
 
 from chalicelib.partitions import DATA_PREFIX, partitioner
-from chalicelib.schema import EVENT_TIME, KEY, LAYOUT, SITE
+from chalicelib.schema import EVENT_TIME, KEY, LAYOUT, SITE, TABLE
 from local.session import Session
 from sluice.lake import keys
 from sluice.planning.forecast import BufferLimits
@@ -102,7 +102,7 @@ def simulate(weights: Weights) -> Simulation:
     )
     # By site only, as the event times of the run are all alike.
     buffering = BufferLimits(INTERVAL, 128 * MIB, PROCESSOR_SECONDS, MIB)
-    return deliver(flow, buffering, partitioner((SITE,)))
+    return deliver(flow, buffering, partitioner(TABLE.with_layout((SITE,))))
 
 
 def test_a_run_comes_to_what_was_planned(deployed_stack: Deployed, session: Session) -> None:

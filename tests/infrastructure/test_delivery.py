@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.partitions import firehose_error_prefix, firehose_prefix
+from chalicelib.schema import TABLE
 
 STREAM = "Delivery/Stream"
 
@@ -42,14 +43,14 @@ def test_objects_are_partitioned_by_the_keys_the_transform_gives(dev: Any, prod:
         "Enabled": True,
         "RetryOptions": {"DurationInSeconds": 300},
     }
-    assert destination(dev)["Prefix"] == firehose_prefix()
-    assert destination(prod)["Prefix"] == firehose_prefix(("year", "siteId"))
+    assert destination(dev)["Prefix"] == firehose_prefix(TABLE)
+    assert destination(prod)["Prefix"] == firehose_prefix(TABLE.with_layout(("year", "siteId")))
 
 
 def test_the_prefix_names_the_levels_of_the_transform(dev: Any, prod: Any) -> None:
     for deployment in (dev, prod):
         levels = deployment["Transform"]["Environment"]["Variables"]["LAYOUT"].split("/")
-        assert destination(deployment)["Prefix"] == firehose_prefix(levels)
+        assert destination(deployment)["Prefix"] == firehose_prefix(TABLE.with_layout(levels))
 
 
 def test_failures_go_under_errors_by_kind_and_day(dev: Any) -> None:

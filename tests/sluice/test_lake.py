@@ -11,12 +11,14 @@ from msgspec import Struct
 
 from chalicelib.catalog import columns
 from chalicelib.change import INPUT_TEMPLATE
-from chalicelib.schema import Int64, Record
+from chalicelib.declaration import Int64
+from chalicelib.schema import Record
 from chalicelib.transform import transformer
 from local.firehose.conversion import Conversion, Parquet, column
 from local.firehose.errors import CatalogTable
 from sluice.lake import lines, lines_of_parquet, partitions
 from sluice.stack import Stack
+from tests.declaring import table
 
 CHANGE = {
     "eventID": "e",
@@ -63,7 +65,7 @@ def transformed(image: dict[str, Any], record_type: type[Struct]) -> bytes:
     change = {**CHANGE, "dynamodb": {**CHANGE["dynamodb"], "NewImage": image}}  # type: ignore[dict-item]
     assert all(f"<$.{key}>" in INPUT_TEMPLATE for key in change)
     data = b64encode(json.dumps(change).encode()).decode()
-    transform = transformer(LAYOUT, record_type=record_type)
+    transform = transformer(table(record_type))
     (answer,) = transform({"records": [{"recordId": "r", "data": data}]})["records"]
     assert answer["result"] == "Ok"
     return b64decode(answer["data"])

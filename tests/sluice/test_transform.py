@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from chalicelib.change import CHANGE_TYPES
-from chalicelib.schema import LAYOUT
+from chalicelib.schema import TABLE
 from chalicelib.transform import ReaderSettings
 from sluice.transform import reason_reader
 
-SETTINGS = ReaderSettings(layout=LAYOUT, change_types=CHANGE_TYPES, keep_undeclared=True)
+SETTINGS = ReaderSettings(table=TABLE, change_types=CHANGE_TYPES)
 ITEM: dict[str, Any] = {
     "id": {"S": "a"},
     "siteId": {"S": "2"},
@@ -57,7 +57,7 @@ def test_a_value_that_cannot_name_a_partition_is_a_reason(
 
 
 def test_the_layout_of_the_stack_decides() -> None:
-    read = reason_reader({**SETTINGS, "layout": ["name"]})
+    read = reason_reader({**SETTINGS, "table": TABLE.with_layout(["name"])})
     data = {"SequenceNumber": "1", "ApproximateCreationDateTime": 1, "NewImage": ITEM}
     text = read(json.dumps({"eventID": "e", "eventName": "INSERT", "dynamodb": data}).encode())
     assert text is not None

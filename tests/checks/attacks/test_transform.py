@@ -23,12 +23,14 @@ from chalicelib.change import CHANGE_TYPES, TTL_PRINCIPAL
 from chalicelib.limits import INVOCATION_BYTES_MAX, PREFIX_LENGTH_MAX
 from chalicelib.logs import log
 from chalicelib.partitions import path
+from chalicelib.schema import TABLE
 from chalicelib.transform import transformer
 from local.pipe.template import Template
 from tests.checks.attacks.reading import keys_of, read, strict_json
 from tests.checks.attacks.running import LARGE, SUITE, search
 from tests.checks.attacks.samples import EVENTS, MARK, pipe
 from tests.checks.attacks.strategies import TEXTS, objects, pairs, spelt, spliced, values
+from tests.declaring import table
 
 Transform = Callable[[Mapping[str, Any]], dict[str, list[dict[str, Any]]]]
 
@@ -111,7 +113,7 @@ def _written(change: Any, is_ascii: bool) -> bytes:
 WRITTEN = st.builds(_written, CHANGES | CHANGES | ODD_CHANGES, st.booleans())
 FINISHED = tuple(
     b64decode(
-        transformer()({"records": [{"recordId": "1", "data": b64encode(rendered).decode()}]})[
+        transformer(TABLE)({"records": [{"recordId": "1", "data": b64encode(rendered).decode()}]})[
             "records"
         ][0]["data"]
     )
@@ -132,7 +134,7 @@ DATA = PAYLOADS.map(lambda payload: b64encode(payload).decode("ascii")) | st.tex
 
 @cache
 def _deployed(change_types: tuple[str, ...], keep_undeclared: bool) -> Transform:
-    return transformer(change_types=change_types, keep_undeclared=keep_undeclared)
+    return transformer(table(undeclared="keep" if keep_undeclared else "drop"), change_types)
 
 
 def properties(
@@ -369,7 +371,7 @@ def forgetting_its_lines(good: Transform, event: Mapping[str, Any]) -> Answers:
 )
 def test_a_fault_in_the_transform_is_found(broken: Callable[..., Answers], promise: str) -> None:
     def build(types: tuple[str, ...], keep_undeclared: bool) -> Transform:
-        good = transformer(change_types=types, keep_undeclared=keep_undeclared)
+        good = transformer(table(undeclared="keep" if keep_undeclared else "drop"), types)
         return lambda event: {"records": list(broken(good, event))}
 
     with pytest.raises(AssertionError, match=promise):

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.schema import TABLE
 from sluice.items import item_writer
 from sluice.verify.latest import latest
 from tests.end_to_end.deployment import Deployed
@@ -134,7 +135,7 @@ class Accountant:
         changes = self.changes(run)
         behind = {_key(change) for change in changes if change["eventID"] not in delivered}
         keys = {_key(change) for change in changes} - behind
-        item = item_writer()
+        item = item_writer(TABLE)
         shown = {key: item(line) for key, line in latest(lines).items() if key in keys}
         stored = self._items(keys)
         wrong = sorted(key for key in keys if shown.get(key) != stored.get(key))

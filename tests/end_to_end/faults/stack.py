@@ -23,7 +23,7 @@ import pytest
 import urllib3
 
 from chalicelib.partitions import firehose_prefix
-from chalicelib.schema import LAYOUT
+from chalicelib.schema import LAYOUT, TABLE
 from local.emulator import CREDENTIALS, REGION
 from local.pipe.status import read_status
 from local.processes import Process
@@ -243,7 +243,7 @@ class FaultyStack:
             DeliveryStreamName=name,
             CurrentDeliveryStreamVersionId=stream["VersionId"],
             DestinationId=stream["Destinations"][0]["DestinationId"],
-            ExtendedS3DestinationUpdate={"Prefix": firehose_prefix(layout)},
+            ExtendedS3DestinationUpdate={"Prefix": firehose_prefix(TABLE.with_layout(layout))},
         )
         self.process("firehose").stop()
         self.start_firehose()

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from chalicelib.partitions import partitioner, path
-from chalicelib.schema import LAYOUT
+from chalicelib.schema import LAYOUT, TABLE
 from tests.end_to_end.faults.on_the_way import (
     ACCEPTED,
     REFUSED,
@@ -281,7 +281,7 @@ def test_a_layout_changed_under_load_loses_and_misplaces_nothing(
     stack: FaultyStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     coarser = LAYOUT[:-2]
-    folders = [partitioner(layout) for layout in (LAYOUT, coarser)]
+    folders = [partitioner(TABLE.with_layout(layout)) for layout in (LAYOUT, coarser)]
 
     def layouts() -> set[int]:
         """Which of the layouts the objects of this run are laid out by."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.attributes import from_text
 from sluice.backfill.export import PAGE_ITEMS, Export
 from sluice.backfill.source import Page
 from sluice.errors import OperationError
-from sluice.items import attributes
 from sluice.stack import Stack
 from tests.sluice.backfill.exports import EXPORT_ID, data_file, export_objects
 
@@ -41,7 +41,7 @@ def item(number: int) -> dict[str, Any]:
 
 
 def ids(pages: list[Page]) -> list[int]:
-    return [int(attributes(found.keys)["id"]["S"]) for page in pages for found in page.items]
+    return [int(from_text(found.keys)["id"]["S"]) for page in pages for found in page.items]
 
 
 def test_every_item_of_every_file_is_read_as_it_was_at_the_exports_time(

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.change import SEQUENCE_DIGITS
+from chalicelib.schema import TABLE
 from chalicelib.transform import transformer
 from sluice.backfill.restored import Restored, former_sequences, refuse_too_late, refuse_waiting
 from sluice.backfill.source import Page, SourceItem, snapshot
@@ -25,7 +26,7 @@ from tests.fakes import error_line
 from tests.sluice.backfill.conftest import MemorySource
 
 START = 1_700_000_000
-TRANSFORM = transformer()
+TRANSFORM = transformer(TABLE)
 
 
 def line_of(payload: bytes) -> dict[str, Any]:

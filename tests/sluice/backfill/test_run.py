@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.schema import TABLE
 from chalicelib.transform import transformer
 from sluice.backfill.checkpoint import Checkpoint
 from sluice.backfill.run import run
@@ -152,7 +153,7 @@ def test_an_item_no_record_can_hold_is_named_and_its_neighbours_are_delivered(
 
 def test_a_snapshot_becomes_a_line_with_the_moment_as_its_sequence() -> None:
     data = b64encode(snapshot(found("a", "b"), MOMENT + 926)).decode()
-    (answer,) = transformer()({"records": [{"recordId": "r", "data": data}]})["records"]
+    (answer,) = transformer(TABLE)({"records": [{"recordId": "r", "data": data}]})["records"]
     line = json.loads(b64decode(answer["data"]))
     assert line.pop("eventId")
     assert line == {

@@ -14,11 +14,11 @@ from botocore.exceptions import ClientError
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
 
+from chalicelib.attributes import from_text
 from sluice.backfill.capacity import ReadCapacity
 from sluice.backfill.scan import ATTEMPTS, TableScan
 from sluice.backfill.stop import Stop
 from sluice.errors import OperationError, StoppedError
-from sluice.items import attributes
 from tests.attribute_values import comparable_item
 from tests.sluice.backfill.conftest import Unhurried
 
@@ -52,7 +52,7 @@ def table(dynamodb: DynamoDBClient, table_name: str, stop: Unhurried) -> Callabl
 
 def read(scan: TableScan, part: str, after: str | None = None) -> list[dict[str, Any]]:
     return [
-        comparable_item(attributes(item.image))
+        comparable_item(from_text(item.image))
         for page in scan.pages(part, after)
         for item in page.items
     ]
@@ -84,7 +84,7 @@ def test_a_segment_goes_on_behind_any_page_even_in_a_scan_of_other_segments(
 ) -> None:
     pages = list(table(capacity=small_pages()).pages("0/1", None))
     assert len(pages) > 2
-    first = [comparable_item(attributes(item.image)) for item in pages[0].items]
+    first = [comparable_item(from_text(item.image)) for item in pages[0].items]
     rest = read(table(segments=7), "0/1", pages[0].after)
     assert by_id(first + rest) == by_id([comparable_item(item) for item in ITEMS])
 
@@ -96,7 +96,7 @@ def test_an_item_is_found_with_its_keys_and_the_moment_before_the_read(
     (page,) = table().pages("0/1", None)
     assert before <= page.moment <= time.time_ns() // 1_000_000
     for item in page.items:
-        assert attributes(item.keys) == {"id": attributes(item.image)["id"]}
+        assert from_text(item.keys) == {"id": from_text(item.image)["id"]}
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_binary_keys_and_sort_keys_are_places_to_go_on_from(
     while True:
         scan = TableScan(dynamodb, binary_table, 1, small_pages(), stop)
         page = next(scan.pages("0/1", after))
-        found += [attributes(item.keys)["sort"]["N"] for item in page.items]
+        found += [from_text(item.keys)["sort"]["N"] for item in page.items]
         if (after := page.after) is None:
             break
         assert list(json.loads(after)) == ["part", "sort"]

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.catalog import location, projection
 from chalicelib.partitions import firehose_prefix
-from chalicelib.schema import LAYOUT
+from chalicelib.schema import LAYOUT, TABLE
 from sluice.planning.lint import (
     folder_errors,
     projection_errors,
@@ -67,16 +67,20 @@ def test_a_projection_without_its_zeros_is_refused() -> None:
         name: "1" if "month.digits" in name else each
         for name, each in projection(LAYOUT, (), (2020, 2039)).items()
     }
-    errors = list(folder_errors(LAYOUT, firehose_prefix(LAYOUT), location(LAYOUT), properties))
+    errors = list(folder_errors(LAYOUT, firehose_prefix(TABLE), location(LAYOUT), properties))
     assert any("month=1/" in error and "month=01/" in error for error in errors)
 
 
 def test_a_location_of_other_levels_is_refused() -> None:
     properties, elsewhere = projection(LAYOUT, (), (2020, 2039)), location(("year", "siteId"))
-    assert list(folder_errors(LAYOUT, firehose_prefix(LAYOUT), elsewhere, properties))
+    assert list(folder_errors(LAYOUT, firehose_prefix(TABLE), elsewhere, properties))
 
 
 def test_a_prefix_without_a_level_is_refused() -> None:
     properties = projection(LAYOUT, (), (2020, 2039))
-    errors = list(folder_errors(LAYOUT, firehose_prefix(LAYOUT[:-1]), location(LAYOUT), properties))
+    errors = list(
+        folder_errors(
+            LAYOUT, firehose_prefix(TABLE.with_layout(LAYOUT[:-1])), location(LAYOUT), properties
+        )
+    )
     assert "Firehose's prefix makes" in errors[0]

@@ -10,10 +10,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib import attributes
 from chalicelib.catalog import columns
-from chalicelib.change import change_reader, line_encoder
-from chalicelib.schema import Int64
+from chalicelib.change import change_reader
+from chalicelib.declaration import Int64
+from chalicelib.lines import line_encoder
 from sluice.items import read_line
 from sluice.verify.rows import digest, item_reader
+from tests.declaring import table
 
 STREAM_SEQUENCE = "1" * 21
 
@@ -29,6 +31,8 @@ class Wide(Struct, frozen=True, kw_only=True):
     pairs: dict[str, int] | UnsetType = UNSET
     names: set[str] | UnsetType = UNSET
 
+
+WIDE = table(Wide)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 digits = st.integers(-(10**37), 10**37)
@@ -72,8 +76,8 @@ def test_an_item_and_its_row_have_one_digest(record: Wide) -> None:
         "NewImage": item,
     }
     change = {"eventID": "1", "eventName": "INSERT", "dynamodb": stream, "userIdentity": ""}
-    row = row_of(line_encoder(Wide)(change_reader(Wide)(msgspec.json.encode(change))))
-    read = item_reader([column.name for column in columns(Wide)], Wide)
+    row = row_of(line_encoder(WIDE)(change_reader(WIDE)(msgspec.json.encode(change))))
+    read = item_reader([column.name for column in columns(Wide)], WIDE)
     assert digest(read(row)) == digest(item)
 
 
