@@ -92,8 +92,9 @@ def backfill_command(
         lake = Workgroup(stack, Limits(seconds=None, rows=None))
         seconds = delivery_seconds(stack)
         refuse_too_late(restored_at, seconds)
-        refuse_waiting(stack, seconds)
         source = Restored(source, restored_at, former_sequences(lake, restored_at))
+        # After the lake was read, so that nothing comes in unseen between the two.
+        refuse_waiting(stack, seconds)
     path = path or checkpoint_path(Path(click.get_app_dir("sluice")), stack, source)
     checkpoint = open_checkpoint(path, source, restart)
     before = checkpoint.items
