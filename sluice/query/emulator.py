@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -43,6 +44,9 @@ _DATA_PAGES = 5
 _OBJECT = "$path"
 """The object of a row, a column that only a query sees which names it
 (https://docs.aws.amazon.com/athena/latest/ug/select.html)."""
+
+ROWS_AT_ONCE = 1_000
+"""Rows in one statement, of many objects: one for each object takes longer than to read it."""
 
 _read_line = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -132,17 +136,22 @@ def _load(
     names = [column.name for column in declared]
     texts = ", ".join(f'"{name}" VARCHAR' for name in (_OBJECT, *levels, *names))
     engine.execute(f"CREATE TEMP TABLE stored ({texts})")
-    marks = ", ".join(["?"] * (1 + len(levels)) + ["unnest(?)"] * len(names))
-    insert = f"INSERT INTO stored SELECT {marks}"
+    marks = ", ".join(["unnest(?)"] * (1 + len(levels) + len(names)))
     scanned = 0
-    for each, lines in read_objects(stack, objects(stack, DATA_PREFIX), problems):
-        scanned += each.size
-        folders = dict(part.split("=", 1) for part in each.key.split("/")[:-1] if "=" in part)
-        places = [folders.get(level) for level in levels.values()]
-        if lines:
-            rows = (_texts(line, declared) for line in map(_read_line, lines))
-            values = map(list, zip(*rows, strict=True))
-            engine.execute(insert, [f"s3://{stack.bucket}/{each.key}", *places, *values])
+
+    def rows() -> Iterator[list[str | None]]:
+        nonlocal scanned
+        for each, lines in read_objects(stack, objects(stack, DATA_PREFIX), problems):
+            scanned += each.size
+            folders = dict(part.split("=", 1) for part in each.key.split("/")[:-1] if "=" in part)
+            places = [f"s3://{stack.bucket}/{each.key}", *map(folders.get, levels.values())]
+            for line in lines:
+                yield [*places, *_texts(_read_line(line), declared)]
+
+    remaining = rows()
+    while batch := list(islice(remaining, ROWS_AT_ONCE)):
+        values = list(map(list, zip(*batch, strict=True)))
+        engine.execute(f"INSERT INTO stored SELECT {marks}", values)
     problems += _misfits(engine, declared)
     typed = [f'{_cast(column)} AS "{column.name}"' for column in declared]
     typed += [

@@ -15,7 +15,7 @@ import pytest
 from chalicelib.catalog import partition_column
 from chalicelib.schema import LAYOUT
 from sluice.errors import OperationError
-from sluice.query.emulator import Answer, Limits, answer
+from sluice.query.emulator import ROWS_AT_ONCE, Answer, Limits, answer
 from sluice.stack import Stack
 from tests.fakes import lake_line
 
@@ -115,6 +115,21 @@ def test_a_damaged_object_is_named_and_the_others_answer(
     assert result.rows == [(1,)]
     named = [f"s3://{stack.bucket}/{FOLDER}{name} is damaged: {reason}"] if reason else []
     assert [each.partition(", and counts")[0] for each in result.problems] == named
+
+
+def test_each_row_keeps_its_object_however_many_rows_go_into_a_statement(
+    stack: Stack, ask: Ask, put: Callable[[str, bytes], None]
+) -> None:
+    sizes = {"a": 1, "b": 2 * ROWS_AT_ONCE + 1, "c": 2, "d": ROWS_AT_ONCE - 5}
+    for name, size in sizes.items():
+        put(name, b"".join(lake_line(id=f"{name}-{number}") for number in range(size)))
+    result = ask(
+        "SELECT \"$path\", count(*), count(DISTINCT id), min(split_part(id, '-', 1)) "
+        "FROM all_changes WHERE id <> '9b2d' GROUP BY 1 ORDER BY 1"
+    )
+    assert result.rows == [
+        (f"s3://{stack.bucket}/{FOLDER}{name}", size, size, name) for name, size in sizes.items()
+    ]
 
 
 def test_only_a_query_that_names_it_sees_the_object_of_a_row(stack: Stack, ask: Ask) -> None:
