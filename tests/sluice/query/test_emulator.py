@@ -122,7 +122,7 @@ def test_each_row_keeps_its_object_however_many_rows_go_into_a_statement(
 ) -> None:
     sizes = {"a": 1, "b": 2 * ROWS_AT_ONCE + 1, "c": 2, "d": ROWS_AT_ONCE - 5}
     for name, size in sizes.items():
-        put(name, b"".join(lake_line(id=f"{name}-{number}") for number in range(size)))
+        put(name, b"\n".join(lake_line(id=f"{name}-{number}") for number in range(size)))
     result = ask(
         "SELECT \"$path\", count(*), count(DISTINCT id), min(split_part(id, '-', 1)) "
         "FROM all_changes WHERE id <> '9b2d' GROUP BY 1 ORDER BY 1"
