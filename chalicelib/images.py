@@ -88,10 +88,10 @@ def _kind_reader(line: LineType) -> Callable[[Raw], Any]:
     new_line: Callable[..., Any] = line.type
     shape = line.shape
     declared = {field.name: field.type for field in line.fields}
-    decode_image = msgspec.json.Decoder(types.image_type(declared)).decode
-    read_declared = types.image_reader(declared)
+    decode_image = msgspec.json.Decoder(types.attributes_type(declared)).decode
+    read_declared = types.attributes_reader(declared)
     read_mixed = mixed_image_reader(declared, shape.undeclared if shape.is_declared else "keep")
-    kind = shape.kind or UNSET
+    kind = shape.kind
     others = shape.undeclared if not shape.is_declared else "keep"
 
     def read(image: Raw) -> Any:
@@ -103,8 +103,9 @@ def _kind_reader(line: LineType) -> Callable[[Raw], Any]:
             values, extra = read_mixed(image)
         # Assigned one by one, since msgspec takes keywords at twice the cost.
         new = new_line(*values)
-        new.kind = kind
         new.extra = extra
+        if kind:
+            new.kind = kind
         return new
 
     def refuse(_image: Raw) -> Any:

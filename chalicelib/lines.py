@@ -92,7 +92,7 @@ def line_types(table: Table) -> tuple[LineType, ...]:
     for shape in table.shapes:
         fields = stored_fields(table, shape)
         names = {line_member(field): field.line for field in fields}
-        members = [(member, Any, UNSET) for member in (*names, *_CHANGE_FIELDS)]
+        members = [(member, Any, UNSET) for member in (*names, *change_fields(table))]
         line = msgspec.defstruct("Line", members, rename=names, gc=False)
         types.append(LineType(line, shape, fields))
     return tuple(types)

@@ -7,6 +7,7 @@ so that no value can add a level to the path.
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -35,7 +36,6 @@ UNKNOWN_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _MINUTES = tuple(TIME_FORMATS["minute"].format(minute) for minute in range(60))
 
 
-@lru_cache(maxsize=8192)
 def encode_value(field: str, value: Any, length: int = VALUE_LENGTH_MAX) -> str:
     """Return the partition value of a field's scalar, at most `length` characters.
 
@@ -43,7 +43,16 @@ def encode_value(field: str, value: Any, length: int = VALUE_LENGTH_MAX) -> str:
     """
     if is_missing(value):
         raise PartitionError(field, "is missing")
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+    match value:
+        case str():
+            text = value
+        case bool():
+            text = "true" if value else "false"
+        case Decimal():
+            # Equal numbers have one partition, however they are spelled.
+            text = str(value.normalize())
+        case _:
+            text = str(value)
     if not text:
         raise PartitionError(field, "must not be empty")
     encoded = quote(text, safe="")
@@ -74,7 +83,7 @@ def _line_partitioner(
     levels = [level.name for level in table.levels]
     members = {field.name: line_member(field) for field in line.fields}
     fields = [
-        (level.name, level.attribute, members[level.attribute], level.length)
+        (level.name, members[level.attribute], _encoder(level.attribute, level.length))
         for level in table.levels
         if level.attribute in members
     ]
@@ -96,8 +105,8 @@ def _line_partitioner(
 
     def keys(line: Any) -> dict[str, str]:
         values = fixed.copy()
-        for name, attribute, member, length in fields:
-            values[name] = encode_value(attribute, getattr(line, member), length)
+        for name, member, encode in fields:
+            values[name] = encode(getattr(line, member))
         if times:
             minutes = event_time(line) // 60_000
             values.update(values_of_hour(minutes // 60))
@@ -106,6 +115,11 @@ def _line_partitioner(
         return values if in_order else {level: values[level] for level in levels}
 
     return keys
+
+
+def _encoder(field: str, length: int) -> Callable[[Any], str]:
+    """Return `encode_value` for a field, which remembers the values that come again and again."""
+    return lru_cache(maxsize=8192)(lambda value: encode_value(field, value, length))
 
 
 def event_time_of(table: Table, notice: Notice = ignore) -> Callable[[Any], int]:

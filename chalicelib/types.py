@@ -147,7 +147,7 @@ def line_value(declared: FieldType, value: Any) -> Any:
     return read_value(value) if declared.as_json and isinstance(value, str) else value
 
 
-def image_type(types: Mapping[str, FieldType]) -> type[Struct]:
+def attributes_type(types: Mapping[str, FieldType]) -> type[Struct]:
     """Return the wire type of an image with only these attributes, any of which may be absent.
 
     Absent even where the API demands a field: items may be older than the schema.
@@ -159,10 +159,10 @@ def image_type(types: Mapping[str, FieldType]) -> type[Struct]:
     return msgspec.defstruct("Image", members, rename=names, forbid_unknown_fields=True)
 
 
-def image_reader(types: Mapping[str, FieldType]) -> Callable[[Struct], list[Any]]:
-    """Return a function from a decoded `image_type` to its values in order, UNSET where absent.
+def attributes_reader(types: Mapping[str, FieldType]) -> Callable[[Struct], list[Any]]:
+    """Return a function from a decoded `attributes_type` to its values in order.
 
-    It raises ValueError naming the attribute and the rule.
+    They are UNSET where absent. It raises ValueError naming the attribute and the rule.
     """
     names, readers = list(types), [declared.read for declared in types.values()]
     wires = msgspec.structs.astuple
@@ -256,7 +256,7 @@ def _map(info: inspect.Type, element: FieldType) -> FieldType:
 
 def _struct(info: inspect.Type, cls: type[Struct]) -> FieldType:
     types = field_types(cls)
-    read_image = image_reader(types)
+    read_image = attributes_reader(types)
 
     def read(image: Struct) -> dict[str, Any]:
         fields = zip(types, read_image(image), strict=True)
@@ -265,7 +265,7 @@ def _struct(info: inspect.Type, cls: type[Struct]) -> FieldType:
     def write(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         return {name: types[name].attribute(value) for name, value in values.items()}
 
-    return _field_type(info, "M", image_type(types), read=read, write=write)
+    return _field_type(info, "M", attributes_type(types), read=read, write=write)
 
 
 def _one_of(fields: Iterable[msgspec.structs.FieldInfo]) -> type[Struct]:

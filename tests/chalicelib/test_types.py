@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct, UnsetType
 
 from chalicelib.attributes import attribute, item, number, plain
-from chalicelib.types import field_type, field_types, image_reader, image_type, nullable
+from chalicelib.types import attributes_reader, attributes_type, field_type, field_types, nullable
 from tests.attribute_values import attribute_values
 
 
@@ -74,13 +74,15 @@ def test_a_type_that_may_be_null_already_stays_as_it_is() -> None:
 
 def test_an_image_with_an_undeclared_attribute_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError, match="other"):
-        msgspec.json.decode(b'{"other": {"S": ""}}', type=image_type(field_types(Address)))
+        msgspec.json.decode(b'{"other": {"S": ""}}', type=attributes_type(field_types(Address)))
 
 
 def test_a_broken_value_is_named_by_its_field() -> None:
-    image = msgspec.json.decode(b'{"floor": {"N": "two"}}', type=image_type(field_types(Address)))
+    image = msgspec.json.decode(
+        b'{"floor": {"N": "two"}}', type=attributes_type(field_types(Address))
+    )
     with pytest.raises(ValueError, match=r"^floor is not a number"):
-        image_reader(field_types(Address))(image)
+        attributes_reader(field_types(Address))(image)
 
 
 def test_a_record_becomes_an_item_without_its_absent_fields() -> None:
