@@ -1,3 +1,4 @@
+from decimal import Decimal
 from types import SimpleNamespace
 from urllib.parse import unquote
 
@@ -11,6 +12,7 @@ from chalicelib.errors import PartitionError
 from chalicelib.limits import PREFIX_LENGTH_MAX
 from chalicelib.mistakes import layout_errors
 from chalicelib.partitions import (
+    encode_value,
     firehose_error_prefix,
     firehose_prefix,
     partitioner,
@@ -100,15 +102,34 @@ def test_the_default_layout_can_be_used() -> None:
     assert layout_errors(TABLE) == []
 
 
+def test_several_text_levels_share_what_firehose_allows_for_a_prefix() -> None:
+    table = TABLE.with_layout(["id", "siteId", "year"])
+    lengths = [level.length for level in table.levels]
+    longest = path({level.name: "x" * level.length for level in table.levels})
+    assert len(longest) == PREFIX_LENGTH_MAX
+    assert lengths[0] - lengths[1] in (-1, 0, 1)
+    keys = partitioner(table)
+    site = "s" * lengths[1]
+    assert keys(record(id="a", siteId=site, createdAtTime=0))["siteId"] == site
+    with pytest.raises(PartitionError, match=f"at most {lengths[1]} characters"):
+        keys(record(id="a", siteId=site + "s", createdAtTime=0))
+
+
+def test_levels_may_be_numbers_and_truths() -> None:
+    keys = partitioner(TABLE.with_layout(["valueOne"]))
+    assert keys(record(siteId="2", valueOne=-7)) == {"valueOne": "-7"}
+    assert encode_value("flag", True) == "true"
+    assert encode_value("exact", Decimal("1.50")) == encode_value("exact", Decimal("1.5"))
+
+
 @pytest.mark.parametrize(
     ("layout", "reason"),
     [
         ([], "names no level"),
         (["siteId", "siteId"], "names a level twice"),
-        (["valueOne"], "'valueOne' is neither a text field"),
+        (["elsewhere"], "'elsewhere' is neither a part of the time"),
         (["siteId", "month"], "in this order, from the first on"),
         (["siteId", "year", "day"], "in this order"),
-        (["id", "siteId"], "its path can reach 529 characters"),
     ],
 )
 def test_a_layout_that_cannot_be_used_says_why(layout: list[str], reason: str) -> None:
