@@ -225,7 +225,7 @@ def test_the_keys_of_the_cdk_are_left_to_it(key: str) -> None:
         ("layout", []),
         ("layout", 7),
         ("layout", "siteId/siteId"),
-        ("layout", "valueOne"),
+        ("layout", "valueThree"),
         ("buffer_seconds", "59"),
         ("buffer_seconds", "901"),
         ("buffer_seconds", "60.5"),
