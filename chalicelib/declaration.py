@@ -206,6 +206,11 @@ class Table(Struct, frozen=True, eq=False, kw_only=True, dict=True):
         kind = OTHER if self.told_by else ""
         return (*declared, RecordShape(kind, record, undeclared, record_fields(record), False))
 
+    @property
+    def hashes(self) -> bool:
+        """Whether any attribute is replaced by a keyed hash."""
+        return "hash" in self.protect.values()
+
     @cached_property
     def fingerprint(self) -> str:
         """The fingerprint of the declaration without its layout; equal of equal declarations."""

@@ -129,12 +129,20 @@ def transformer(
     return transform
 
 
+def _deployed_hasher() -> Hasher:
+    from chalicelib.secret import deployed_hasher
+
+    return deployed_hasher()
+
+
 @cache
 def deployed_transformer() -> Callable[[Event], Any]:
     """Return the transformer of the declared table, as the stack configured it, with metrics."""
     function_name = variable("AWS_LAMBDA_FUNCTION_NAME")
+    table = declared()
     return transformer(
-        **settings(declared(), variable),
+        **settings(table, variable),
+        hasher=_deployed_hasher() if table.hashes else None,
         respond=counting(fastest_response(), function_name),
         odd_time=counting_odd_times(function_name),
     )

@@ -187,6 +187,13 @@ def _transform_watches(metrics: Metrics, timeout_seconds: float) -> list[Watch]:
             remedy="Read why with `sluice failed`",
         ),
         Watch(
+            name="ImplausibleTimes",
+            metric=metrics.odd_times(),
+            meaning="Records were delivered whose event time looks like one in another unit: they "
+            "lie in partitions before 1973.",
+            remedy="Read which with `sluice logs`",
+        ),
+        Watch(
             name="TransformFailing",
             metric=metrics.transform("Errors"),
             meaning="The transform raised or ran out of time or memory, which no record should "

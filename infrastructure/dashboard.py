@@ -37,6 +37,7 @@ def graphs(metrics: Metrics) -> dict[str, list[cloudwatch.Metric]]:
             metrics.records("Ok"),
             metrics.records("Dropped"),
             metrics.records("ProcessingFailed"),
+            metrics.odd_times(),
         ],
         "Transform: duration": [transform("Duration", "Maximum")],
         "Transform: trouble": [transform("Errors"), transform("Throttles")],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from chalicelib.metrics import DIMENSION, NAMESPACE, RECORDS
+from chalicelib.metrics import DIMENSION, NAMESPACE, ODD_TIMES, RECORDS
 
 PERIOD = Duration.minutes(5)
 
@@ -74,6 +74,10 @@ class Metrics:
     def records(self, result: str) -> cloudwatch.Metric:
         """The records that the transform answered with this result, by its own count."""
         return _metric(NAMESPACE, RECORDS[result], "Sum", **{DIMENSION: self.transform_name})
+
+    def odd_times(self) -> cloudwatch.Metric:
+        """The records whose event time looks like one in another unit, by the transform's count."""
+        return _metric(NAMESPACE, ODD_TIMES, "Sum", **{DIMENSION: self.transform_name})
 
     def error_writes(self) -> cloudwatch.Metric:
         """https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html."""

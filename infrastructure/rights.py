@@ -30,6 +30,7 @@ TOPIC = "${Alarms/Topic}"
 _ACCOUNT = "${AWS::AccountId}"
 EMPTYING = "${Custom::S3AutoDeleteObjectsCustomResourceProvider/Role.Arn}"
 STREAM = "${Delivery/Stream.Arn}"
+HASH_KEY = "${Runtime/HashKey}"
 EMPTYING_LOG = "${Lake/EmptyingLog.Arn}"
 DOCS = "https://docs.aws.amazon.com/"
 _IAM = f"{DOCS}IAM/latest/UserGuide/"
@@ -58,6 +59,10 @@ def has_table_key(settings: DeploymentSettings) -> bool:
 
 def _parquet(settings: DeploymentSettings) -> bool:
     return settings.format == "parquet"
+
+
+def _hashes(settings: DeploymentSettings) -> bool:
+    return settings.table.hashes
 
 
 def _emptied(settings: DeploymentSettings) -> bool:
@@ -112,6 +117,7 @@ def _refuses_plain_http(action: str, *on: str) -> Right:
     )
 
 
+_HASHES = "a field is protected by `hash`"
 _FUNCTIONS = (
     Right(
         who="lambda.amazonaws.com",
@@ -122,6 +128,28 @@ _FUNCTIONS = (
         source=_LAMBDA_ROLE,
     ),
     _writes("${Runtime/TransformRole.Arn}", "Runtime/TransformLog"),
+    Right(
+        who="${Runtime/TransformRole.Arn}",
+        actions=("secretsmanager:GetSecretValue",),
+        on=(HASH_KEY,),
+        why="It reads the key with which it hashes protected fields, once as it starts.",
+        source=f"{DOCS}secretsmanager/latest/userguide/retrieving-secrets.html",
+        holds=_hashes,
+        holds_when=_HASHES,
+    ),
+    Right(
+        who="${Runtime/TransformRole.Arn}",
+        actions=("kms:Decrypt",),
+        on=(KEY,),
+        conditions=(
+            via("secretsmanager"),
+            Condition("StringEquals", "kms:EncryptionContext:SecretARN", (HASH_KEY,)),
+        ),
+        why="Secrets Manager uses the key with its caller's rights, only for this secret.",
+        source=f"{DOCS}secretsmanager/latest/userguide/security-encryption.html",
+        holds=_hashes,
+        holds_when=_HASHES,
+    ),
     _writes("${Runtime/ApiRole.Arn}", "Runtime/ApiLog"),
     Right(
         who="${Runtime/ApiRole.Arn}",

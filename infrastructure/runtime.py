@@ -4,12 +4,16 @@ from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from chalicelib.secret import VARIABLE as HASH_SECRET_ARN
+from infrastructure.acknowledgments import acknowledge
 from infrastructure.gateway import gateway_responses
 from infrastructure.grants import declared_role
 from infrastructure.logs import Log
 from infrastructure.packaging import packaged
+from infrastructure.retention import removal_policy
 from infrastructure.settings import DeploymentSettings
 
 API_HANDLER = "APIHandler"
@@ -32,6 +36,7 @@ class Runtime(Construct):
         super().__init__(scope, id)
         self.api_log = Log(self, "ApiLog", settings=settings, key=key)
         self.api_role = declared_role(self, "ApiRole", settings=settings)
+        self._secret = self._hash_key(settings, key) if settings.table.hashes else None
         self.transform_log = Log(self, "TransformLog", settings=settings, key=key)
         self.transform_role = declared_role(self, "TransformRole", settings=settings)
 
@@ -46,8 +51,8 @@ class Runtime(Construct):
             {
                 "LAYOUT": "/".join(settings.table.layout),
                 "CHANGE_TYPES": ",".join(settings.change_types),
-                "UNDECLARED": settings.undeclared,
-            },
+            }
+            | ({HASH_SECRET_ARN: self._secret.ref} if self._secret else {}),
         )
         # Without it, SAM adds a second stage named "Stage"
         # (https://github.com/aws/serverless-application-model/issues/191).
@@ -62,6 +67,28 @@ class Runtime(Construct):
         transform = self._app.get_resource(TRANSFORM)
         self.transform_name: str = transform.ref
         self.transform_timeout_seconds: float = transform.timeout
+
+    def _hash_key(self, settings: DeploymentSettings, key: kms.IKey) -> secretsmanager.CfnSecret:
+        """The secret with which protected fields are hashed.
+
+        The construct above this one would let the whole account use the key, by the key's policy.
+        """
+        secret = secretsmanager.CfnSecret(
+            self,
+            "HashKey",
+            description=f"With which {settings.stack_name} hashes what its lake must not hold.",
+            generate_secret_string=secretsmanager.CfnSecret.GenerateSecretStringProperty(
+                password_length=64, exclude_punctuation=True
+            ),
+            kms_key_id=key.key_arn,
+        )
+        secret.apply_removal_policy(removal_policy(settings))
+        acknowledge(
+            secret,
+            "AwsSolutions-SMG4",
+            "With another key, equal values would no longer have equal hashes.",
+        )
+        return secret
 
     @property
     def api_url(self) -> str:

@@ -180,9 +180,6 @@ class DeploymentSettings:
     deletes: KeepOrDrop = "keep"
     """Whether the deletion of a record becomes a line of the lake."""
 
-    undeclared: KeepOrDrop = "keep"
-    """Whether attributes the schema does not declare are kept in the line's `extra`."""
-
     format: Format = "json"
     """What the lake's objects are: gzipped lines of JSON, or Parquet. It stays as first deployed:
     the tables read one format only."""

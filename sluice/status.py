@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Meta, Struct
 
 from chalicelib.declaration import EPOCH_MS_MAX
+from chalicelib.metrics import DIMENSION, NAMESPACE, ODD_TIMES
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
 from sluice.errors import OperationError, explain
 from sluice.lake import Stored, objects, read_objects
@@ -19,12 +20,13 @@ from sluice.stack import Stack
 from sluice.wording import age, counted
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
+    from mypy_boto3_cloudwatch.type_defs import DatapointTypeDef, MetricAlarmTypeDef
 
 OBJECTS_MAX = 20_000
 """Objects of the lake that are listed to find the newest: twenty listings."""
 
 METRIC_WINDOW = timedelta(minutes=15)
+COUNT_WINDOW = timedelta(hours=24)
 
 _SETTLED = {"pipe": "RUNNING", "delivery stream": "ACTIVE"}
 _PASSING = {"CREATING", "STARTING", "UPDATING"}
@@ -55,6 +57,7 @@ def status(stack: Stack, now: datetime | None = None) -> list[PartStatus]:
         "dead letters": lambda: _dead_letters(stack, moment),
         "delivery": lambda: _delivery(stack, moment),
         "errors": lambda: _errors(stack, moment),
+        "event times": lambda: _event_times(stack, moment),
         "alarms": lambda: _alarms(stack),
     }
     return [_probed(part, probe) for part, probe in probes.items()]
@@ -162,6 +165,21 @@ def _errors(stack: Stack, now: datetime) -> PartStatus:
     return PartStatus("errors", summary, bool(stored), facts)
 
 
+def _event_times(stack: Stack, now: datetime) -> PartStatus:
+    """Return how many records had a time that looks like one in another unit."""
+    points = _points(
+        stack, NAMESPACE, ODD_TIMES, DIMENSION, stack.output("TransformName"), now, COUNT_WINDOW
+    )
+    count = round(sum(point["Sum"] for point in points))
+    hours = COUNT_WINDOW // timedelta(hours=1)
+    summary = f"{counted(count, 'record')} of the last {hours} h with a time of another unit"
+    if count:
+        summary += "; `sluice logs --part transform` names them"
+    elif stack.emulated:
+        summary += ", says the emulator, which makes no metrics of a function's log"
+    return PartStatus("event times", summary, count > 0, {"implausible": count})
+
+
 def _alarms(stack: Stack) -> PartStatus:
     pages = stack.cloudwatch.get_paginator("describe_alarms").paginate(
         AlarmNamePrefix=f"{stack.name}-"
@@ -180,14 +198,29 @@ def _metric(
     stack: Stack, namespace: str, metric: str, dimension: str, value: str, now: datetime
 ) -> float | None:
     """Return the latest maximum of a metric in one minute; None where CloudWatch has none."""
+    points = _points(stack, namespace, metric, dimension, value, now, METRIC_WINDOW)
+    latest = max(points, key=lambda point: point["Timestamp"], default=None)
+    return None if latest is None else latest["Maximum"]
+
+
+def _points(
+    stack: Stack,
+    namespace: str,
+    metric: str,
+    dimension: str,
+    value: str,
+    now: datetime,
+    window: timedelta,
+) -> "list[DatapointTypeDef]":
+    """Return the maximum and the sum of a metric in each minute of the window; in each hour of a
+    long one."""
     answer = stack.cloudwatch.get_metric_statistics(
         Namespace=namespace,
         MetricName=metric,
         Dimensions=[{"Name": dimension, "Value": value}],
-        StartTime=now - METRIC_WINDOW,
+        StartTime=now - window,
         EndTime=now,
-        Period=60,
-        Statistics=["Maximum"],
+        Period=60 if window <= METRIC_WINDOW else 3600,
+        Statistics=["Maximum", "Sum"],
     )
-    latest = max(answer["Datapoints"], key=lambda point: point["Timestamp"], default=None)
-    return None if latest is None else latest["Maximum"]
+    return answer["Datapoints"]

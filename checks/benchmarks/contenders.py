@@ -28,7 +28,6 @@ _PEERS = {
 _ENVIRONMENT = {
     "LAYOUT": "siteId/year/month/day/hour/minute",
     "CHANGE_TYPES": "INSERT,MODIFY,REMOVE",
-    "UNDECLARED": "keep",
     "AWS_LAMBDA_FUNCTION_NAME": "transform",
 }
 

@@ -25,7 +25,6 @@ DEPLOYMENTS = {
     "prod": {
         "stage": "prod",
         "deletes": "drop",
-        "undeclared": "drop",
         "layout": "year/siteId",
         "format": "parquet",
         "buffer_seconds": "900",

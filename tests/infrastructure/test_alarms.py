@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.metrics import RECORDS
+from chalicelib.metrics import ODD_TIMES, RECORDS
 from sluice.cli import sluice
 
 ALARM = "AWS::CloudWatch::Alarm"
@@ -37,6 +37,7 @@ WATCHED = {
     "KeyNotFound": ("AWS/Firehose", "KMSKeyNotFound", "Sum", STREAM),
     "ErrorObjects": ("AWS/S3", "PutRequests", "Sum", ERRORS),
     "RecordsFailed": ("Sluice", RECORDS["ProcessingFailed"], "Sum", FUNCTION),
+    "ImplausibleTimes": ("Sluice", ODD_TIMES, "Sum", FUNCTION),
     "TransformFailing": ("AWS/Lambda", "Errors", "Sum", FUNCTION),
     "TransformSlow": ("AWS/Lambda", "Duration", "Maximum", FUNCTION),
     "TransformThrottled": ("AWS/Lambda", "Throttles", "Sum", FUNCTION),

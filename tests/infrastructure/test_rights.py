@@ -10,8 +10,9 @@ from infrastructure.rights import RIGHTS
 from infrastructure.settings import DeploymentSettings
 from tests.policies import stated
 
-KINDS = ["dev", "prod", "attached", "unencrypted", "local"]
-"""Of them, prod delivers Parquet and keeps its bucket; two follow a table, one without a key."""
+KINDS = ["dev", "prod", "attached", "unencrypted", "local", "patients"]
+"""Of them, prod delivers Parquet and keeps its bucket; two follow a table, one without a key; and
+patients hashes a field."""
 
 
 def declared(settings: DeploymentSettings) -> set[Grant]:

@@ -72,12 +72,33 @@ def test_the_transform_has_its_settings_in_the_environment(dev: Any, prod: Any) 
     assert dev["Transform"]["Environment"]["Variables"] == {
         "LAYOUT": "siteId/year/month/day/hour/minute",
         "CHANGE_TYPES": "INSERT,MODIFY,REMOVE",
-        "UNDECLARED": "keep",
     }
     assert prod["Transform"]["Environment"]["Variables"] == {
         "LAYOUT": "year/siteId",
         "CHANGE_TYPES": "INSERT,MODIFY",
-        "UNDECLARED": "drop",
+    }
+
+
+def test_the_key_of_protected_fields_is_made_by_the_stack_and_read_by_the_transform_alone(
+    patients: Any, dev: Any
+) -> None:
+    assert not dev.all("AWS::SecretsManager")
+    secret = patients["Runtime/HashKey"]
+    assert secret["KmsKeyId"] == "${Encryption/Key.Arn}"
+    assert secret["GenerateSecretString"] == {"PasswordLength": 64, "ExcludePunctuation": True}
+    variables = patients["Transform"]["Environment"]["Variables"]
+    assert variables["HASH_SECRET_ARN"] == "${Runtime/HashKey}"
+    assert "HASH_SECRET_ARN" not in patients["APIHandler"]["Environment"]["Variables"]
+    readers = [
+        role
+        for role in patients.all("AWS::IAM::Role")
+        if "${Runtime/HashKey}" in patients.allowed(role)
+    ]
+    assert readers == ["Runtime/TransformRole"]
+    assert patients.allowed("Runtime/TransformRole") == {
+        "${Runtime/TransformLog.Arn}": {"logs:CreateLogStream", "logs:PutLogEvents"},
+        "${Runtime/HashKey}": {"secretsmanager:GetSecretValue"},
+        "${Encryption/Key.Arn}": {"kms:Decrypt"},
     }
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 
+from chalicelib.metrics import DIMENSION, NAMESPACE, ODD_TIMES
 from sluice.stack import Stack
 from sluice.status import PartStatus, status
 from sluice.wording import age, counted, printable
@@ -99,6 +100,29 @@ def test_an_alarm_of_this_stack_alone_needs_a_person(stack: Stack) -> None:
         cloudwatch.delete_alarms(AlarmNames=names)
     assert alarms.needs_person
     assert alarms.facts == {"total": 1, "inAlarm": ["Sluice-test-Alarm"]}
+
+
+def test_times_of_another_unit_need_a_person_for_a_day(stack: Stack) -> None:
+    named = Stack(stack.name, {**stack.outputs, "TransformName": stack.bucket})
+    assert found(named, "event times").summary.startswith("0 records of the last 24 h ")
+    assert not found(named, "event times").needs_person
+    now = datetime.now(UTC)
+    for ago, count in ((timedelta(0), 2), (timedelta(hours=23), 3), (timedelta(hours=26), 50)):
+        boto3.client("cloudwatch").put_metric_data(
+            Namespace=NAMESPACE,
+            MetricData=[
+                {
+                    "MetricName": ODD_TIMES,
+                    "Dimensions": [{"Name": DIMENSION, "Value": stack.bucket}],
+                    "Timestamp": now - ago,
+                    "Value": count,
+                }
+            ],
+        )
+    times = found(named, "event times")
+    assert times.needs_person
+    assert times.facts == {"implausible": 5}
+    assert "`sluice logs --part transform` names them" in times.summary
 
 
 @pytest.mark.parametrize(
