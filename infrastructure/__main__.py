@@ -62,7 +62,7 @@ def main() -> None:
     except (SettingsError, PackagingError) as error:
         sys.exit(str(error))
     if settings.existing_table is not None:
-        attachment.check(settings.existing_table, stack, os.environ)
+        attachment.check(settings.existing_table, settings.table, stack, os.environ)
     app.synth()
 
 

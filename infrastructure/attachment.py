@@ -3,7 +3,7 @@
 Only AWS knows. A synthesis may run without its credentials; then it says what it could not ask.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import boto3
 from aws_cdk import Annotations
@@ -12,8 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from constructs import IConstruct
 from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
 
+from chalicelib.declaration import Key, Table
 from chalicelib.errors import SluiceError
-from chalicelib.schema import KEY
 from infrastructure.settings import ExistingTable
 
 VIEW_TYPE = "NEW_AND_OLD_IMAGES"
@@ -24,7 +24,9 @@ class NotAskedError(SluiceError):
     """AWS could not be asked; the message says why."""
 
 
-def check(table: ExistingTable, construct: IConstruct, environment: Mapping[str, str]) -> None:
+def check(
+    table: ExistingTable, declared: Table, construct: IConstruct, environment: Mapping[str, str]
+) -> None:
     """Annotate a construct with the reasons for refusing the table.
 
     An error stops `cdk deploy` before anything is made, and leaves `cdk destroy` untouched. The
@@ -34,7 +36,7 @@ def check(table: ExistingTable, construct: IConstruct, environment: Mapping[str,
     for error in _wrong_place(table, environment):
         annotations.add_error(error)
     try:
-        for error in refusals(table):
+        for error in refusals(table, declared):
             annotations.add_error(error)
     except NotAskedError as reason:
         annotations.add_warning_v2(
@@ -57,7 +59,7 @@ def _wrong_place(table: ExistingTable, environment: Mapping[str, str]) -> list[s
     ]
 
 
-def refusals(table: ExistingTable) -> Iterator[str]:
+def refusals(table: ExistingTable, declared: Table) -> Iterator[str]:
     """Yield the reasons for refusing the table. Raises NotAskedError, maybe after some."""
     session = boto3.Session(region_name=table.region)
     if session.get_credentials() is None:
@@ -65,7 +67,7 @@ def refusals(table: ExistingTable) -> Iterator[str]:
     try:
         client = session.client("dynamodb", config=CLIENT_CONFIG)
         described = client.describe_table(TableName=table.arn)["Table"]
-        yield from _key_refusals(table, described)
+        yield from _key_refusals(table, declared, described)
         yield from _stream_refusals(table, described)
         yield from _encryption_refusals(table, described, session)
     except ClientError as error:
@@ -80,19 +82,26 @@ def refusals(table: ExistingTable) -> Iterator[str]:
         raise NotAskedError(f"AWS could not be asked ({error})") from None
 
 
-def _key_refusals(table: ExistingTable, described: TableDescriptionTypeDef) -> list[str]:
+def _key_refusals(
+    table: ExistingTable, declared: Table, described: TableDescriptionTypeDef
+) -> list[str]:
     types = {
         each["AttributeName"]: each["AttributeType"] for each in described["AttributeDefinitions"]
     }
-    names = [each["AttributeName"] for each in described["KeySchema"]]
-    if names == [KEY] and types[KEY] == "S":
+    parts = sorted(described["KeySchema"], key=lambda part: part["KeyType"])  # HASH, then RANGE.
+    key = tuple(Key(part["AttributeName"], types[part["AttributeName"]]) for part in parts)
+    if key == declared.key:
         return []
-    key = " and ".join(f"{name} ({types[name]})" for name in names)
+    spelt = ", ".join(f'Key("{part.name}", "{part.type}")' for part in key)
     return [
-        f"The table {table.name} has the key {key}, but records have the key {KEY} "
-        f"(S) only. Attach a table with that key, or declare this table's record and key in "
-        "chalicelib/schema.py."
+        f"The table {table.name} has the key {_shown(key)}, but the declaration has "
+        f"{_shown(declared.key)}. Name the declaration of this table with `-c schema=FILE`: one "
+        f"with `key=({spelt},)`, as `sluice init --from-table {table.name}` writes it."
     ]
+
+
+def _shown(key: Sequence[Key]) -> str:
+    return " and ".join(f"{part.name} ({part.type})" for part in key)
 
 
 def _stream_refusals(table: ExistingTable, described: TableDescriptionTypeDef) -> list[str]:

@@ -43,16 +43,13 @@ def test_a_secret_that_cannot_be_read_is_no_key(
         deployed_hasher()
 
 
-def test_without_the_variable_there_is_no_key(
-    secret_arn: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("secret_arn")
+def test_without_the_variable_there_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     with pytest.raises(LookupError, match=VARIABLE):
         deployed_hasher()
 
 
 def test_no_aws_client_is_imported_before_a_key_is_read() -> None:
-    program = (
-        "import sys, chalicelib.secret, chalicelib.transform; assert 'boto3' not in sys.modules"
-    )
+    program = "import sys, app, chalicelib.secret; assert 'boto3' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
