@@ -46,10 +46,10 @@ def operators_tables() -> str:
     commands: dict[Right, list[str]] = {}
     for right in OPERATORS:
         commands.setdefault(replace(right, who=""), []).append(right.who.removeprefix("sluice "))
-    every = {command for names in commands.values() for command in names}
+    every = {command for names in commands.values() for command in names} - {"init"}
     policies = [(f"`Operators/{name}`", _codes(names)) for name, names in POLICIES.items()]
     needs = [
-        _row("all" if set(names) == every else _codes(names), right)
+        _row("all but `init`" if set(names) == every else _codes(names), right)
         for right, names in commands.items()
     ]
     return "\n\n".join(

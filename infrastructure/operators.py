@@ -28,14 +28,16 @@ from infrastructure.rights import (
 from infrastructure.settings import DeploymentSettings
 
 POLICIES: Mapping[str, tuple[str, ...]] = {
-    "Read": ("status", "tree", "sample", "failed", "logs", "query", "verify", "plan"),
+    "Read": ("status", "tree", "sample", "failed", "logs", "query", "verify", "plan", "init"),
     "Repair": ("replay", "redrive"),
     "Write": ("seed", "backfill"),
     "Probe": ("probe",),
 }
 """The managed policies by their names in the stack, each with the commands it is for."""
 
-_ALL = tuple(command for commands in POLICIES.values() for command in commands)
+_OF_A_STACK = tuple(
+    command for commands in POLICIES.values() for command in commands if command != "init"
+)
 _LAKE, _QUARANTINE, _REPLAYED, _RESULTS = (
     f"{BUCKET}/{prefix}/*" for prefix in ("data", "errors", "errors-replayed", "query-results")
 )
@@ -86,7 +88,7 @@ def _table_key_rows(*commands: str, when: Iterable[Condition] = ()) -> list[Righ
 
 OPERATORS: tuple[Right, ...] = (
     *_rows(
-        *_ALL,
+        *_OF_A_STACK,
         may=["cloudformation:DescribeStacks"],
         on=[arn("cloudformation", "stack/<stack>/*")],
         why="A command finds the parts of the stack by its outputs.",
@@ -255,14 +257,14 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{_AUTHORIZATION}list_amazoncloudwatchlogs.html",
     ),
     *_rows(
-        *("verify", "plan", "backfill"),
+        *("verify", "plan", "backfill", "init"),
         may=["dynamodb:DescribeTable"],
         on=["<table>"],
         why="The table's key, its size and its stream.",
         source=_DYNAMODB,
     ),
     *_rows(
-        *("verify", "backfill"),
+        *("verify", "backfill", "init"),
         may=["dynamodb:Scan"],
         on=["<table>"],
         why="The table's items.",
@@ -275,7 +277,7 @@ OPERATORS: tuple[Right, ...] = (
         why="It writes a record that the transform cannot read, and deletes what it wrote.",
         source=_DYNAMODB,
     ),
-    *_table_key_rows("verify", "backfill", "probe", when=[via("dynamodb")]),
+    *_table_key_rows("verify", "backfill", "probe", "init", when=[via("dynamodb")]),
     *_table_key_rows("plan", "redrive"),
     *_rows(
         "plan",

@@ -270,6 +270,7 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
     for arguments in COMMANDS:
         run(*arguments)
     run("backfill", "--checkpoint", str(tmp_path / "checkpoint"))
+    run("init", "--from-table", stack.output("TableName"))
     run("backfill", "--restored-at", "1h", "--checkpoint", str(tmp_path / "restored"))
     stack.s3.delete_object(Bucket=stack.bucket, Key=drifted)
     if stack.emulated:  # Its queries run in the command's own process.

@@ -1,0 +1,1 @@
+"""A declaration proposed from the items of a table: read a sample, guess, write a Python file."""
