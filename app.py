@@ -1,25 +1,32 @@
 """Sluice's Lambda entry points: the seeding API and the Firehose transform. No logic lives here."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from chalice.app import Chalice, IAMAuthorizer, Request, Response
 
-from chalicelib import validation, web
+from chalicelib import web
 from chalicelib.attributes import plain
-from chalicelib.errors import NotFound
+from chalicelib.declared import declared
 from chalicelib.loopback import refuse_foreign
 from chalicelib.problems import answering_problems
-from chalicelib.schema import KEY
 from chalicelib.transform import deployed_transformer
 from chalicelib.web import Contract, View
 
 if TYPE_CHECKING:
     from chalicelib.store import RecordStore
+    from chalicelib.validation import Validator
 
 app = Chalice(app_name="sluice")
+
+TABLE = declared()
+
+SEGMENTS = web.key_segments(TABLE)
+ONE_RECORD = "/records/" + "/".join(f"{{{name}}}" for name in SEGMENTS)
+# A key may begin with `batch`: its path begins as that to which batches are posted.
+ONE_OF_BATCH = ONE_RECORD.replace(f"{{{SEGMENTS[0]}}}", "batch", 1)
 
 OK, CREATED, NO_CONTENT = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT
 OF_RECORD = HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
@@ -56,19 +63,32 @@ def store() -> "RecordStore":
     """Return the records' table. It imports boto3, for which a cold transform must not wait."""
     from chalicelib.store import connect
 
-    return connect()
+    return connect(TABLE)
+
+
+@cache
+def validator() -> "Validator":
+    """Return the reader of records."""
+    from chalicelib.validation import Validator
+
+    return Validator(TABLE)
+
+
+def key(segments: dict[str, str]) -> dict[str, Any]:
+    """Return the key that a path's segments name, of which the first may be `batch`."""
+    return web.record_key(TABLE, [segments.get(name, "batch") for name in SEGMENTS])
 
 
 @route("POST", "/records")
 @Contract({CREATED: "Written", OK: "Written"}, OF_BODY, body="Record")
 def post_record() -> Response:
     """Write one record: 201 when it is new, 200 when it replaces another."""
-    record = validation.RECORDS.record(web.json_body(request()))
+    record = validator().record(web.json_body(request()))
     created = store().put(record)
     return web.answer(
         record,
         CREATED if created else OK,
-        {"Location": web.location(request(), record)},
+        {"Location": web.location(TABLE, request(), record)},
     )
 
 
@@ -76,30 +96,29 @@ def post_record() -> Response:
 @Contract({OK: "Ids"}, OF_BODY, body="Batch")
 def post_batch() -> Response:
     """Write up to 500 records, a JSON array: none unless all are valid. Answers their ids."""
-    records = validation.RECORDS.batch(web.json_body(request()))
+    records = validator().batch(web.json_body(request()))
     store().put_all(records)
-    return web.answer({"ids": [getattr(record, KEY) for record in records]})
+    return web.answer({"ids": [web.key_values(TABLE, record) for record in records]})
 
 
-# An id may be `batch`: its reading and deleting share a path with the posting of batches.
-@route("GET", "/records/batch")
-@route("GET", "/records/{id}")
+@route("GET", ONE_OF_BATCH)
+@route("GET", ONE_RECORD)
 @Contract({OK: "Item"}, OF_RECORD)
-def get_record(id: str = "batch") -> Response:
+def get_record(**segments: str) -> Response:
     """Read one record."""
-    item = store().get(web.record_id(id))
+    item = store().get(key(segments))
     if item is None:
-        raise NotFound("There is no record with this id.")
+        raise web.no_record(TABLE)
     return web.answer(plain(item))
 
 
-@route("DELETE", "/records/batch")
-@route("DELETE", "/records/{id}")
+@route("DELETE", ONE_OF_BATCH)
+@route("DELETE", ONE_RECORD)
 @Contract({NO_CONTENT: None}, OF_RECORD)
-def delete_record(id: str = "batch") -> Response:
+def delete_record(**segments: str) -> Response:
     """Delete one record: 204, or 404 when there is none."""
-    if not store().delete(web.record_id(id)):
-        raise NotFound("There is no record with this id.")
+    if not store().delete(key(segments)):
+        raise web.no_record(TABLE)
     return Response("", status_code=NO_CONTENT)
 
 
@@ -107,9 +126,9 @@ def delete_record(id: str = "batch") -> Response:
 @Contract({OK: "Page"}, OF_PAGE, parameters=web.PAGE_PARAMETERS)
 def list_records() -> Response:
     """Read a page of records: `limit` of them, from where `token`, a nextToken, says."""
-    limit, after = web.page(request().query_params)
+    limit, after = web.page(TABLE, request().query_params)
     items, last = store().page(limit, after)
-    return web.answer(web.page_body(items, last))
+    return web.answer(web.page_body(TABLE, items, last))
 
 
 @route("GET", "/openapi.json")
@@ -118,7 +137,7 @@ def get_openapi() -> Response:
     """Describe this API in OpenAPI 3.1."""
     from chalicelib import openapi
 
-    return web.answer(openapi.document(app.routes, request().context["path"]))
+    return web.answer(openapi.document(TABLE, app.routes, request().context["path"]))
 
 
 @app.lambda_function(name="transform")

@@ -5,7 +5,7 @@ Numbers never pass through a float.
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -58,9 +58,13 @@ def attribute(value: Any) -> dict[str, Any]:
     raise TypeError(f"DynamoDB has no attribute type for a {type(value).__name__}")
 
 
-def item(record: Struct) -> dict[str, dict[str, Any]]:
+def item(record: Struct | Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the DynamoDB item of a record; absent fields stay absent."""
-    values = zip(record.__struct_encode_fields__, msgspec.structs.astuple(record), strict=True)
+    values: Iterable[tuple[str, Any]] = (
+        zip(record.__struct_encode_fields__, msgspec.structs.astuple(record), strict=True)
+        if isinstance(record, Struct)
+        else record.items()
+    )
     return {name: attribute(value) for name, value in values if value is not UNSET}
 
 

@@ -248,6 +248,12 @@ class Table(Struct, frozen=True, eq=False, kw_only=True, dict=True):
         return {kind.when: kind.name for kind in kinds}
 
     @cached_property
+    def accepted_shapes(self) -> tuple[RecordShape, ...]:
+        """The kinds of which the API takes records: the declared ones, or all if there are none."""
+        declared = tuple(shape for shape in self.shapes if shape.is_declared)
+        return declared or self.shapes
+
+    @cached_property
     def key_names(self) -> tuple[str, ...]:
         """The names of the key's attributes."""
         return tuple(key.name for key in self.key)

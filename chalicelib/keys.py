@@ -13,6 +13,9 @@ from chalicelib.attributes import is_key, is_storable, number
 from chalicelib.declaration import Table
 from chalicelib.limits import KEY_BYTES_MAX, SORT_KEY_BYTES_MAX
 
+KEY_PART_BYTES_MAX = (KEY_BYTES_MAX, SORT_KEY_BYTES_MAX)
+"""Bytes of the parts of a key, in the table's order."""
+
 Item = Mapping[str, Mapping[str, Any]]
 """An item, or its key, as boto3's low-level client has it."""
 
@@ -34,9 +37,7 @@ def key_from(table: Table, texts: Sequence[str]) -> dict[str, Any]:
         raise ValueError(f"a key is {len(table.key)} values ({names}), not {len(texts)}")
     return {
         key.name: {key.type: _content(key.name, key.type, text, limit)}
-        for key, text, limit in zip(
-            table.key, texts, (KEY_BYTES_MAX, SORT_KEY_BYTES_MAX), strict=False
-        )
+        for key, text, limit in zip(table.key, texts, KEY_PART_BYTES_MAX, strict=False)
     }
 
 

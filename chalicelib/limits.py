@@ -49,6 +49,12 @@ KEY_BYTES_MAX = 2048
 SORT_KEY_BYTES_MAX = 1024
 """Bytes of a table's sort key (the same page)."""
 
+NAME_BYTES_MAX = 65_535
+"""Bytes of an attribute's name, which is never empty (the same page)."""
+
+NESTING_MAX = 32
+"""Levels of values within an attribute, itself included (the same page)."""
+
 BATCH_WRITES_MAX = 25
 """Writes of one BatchWriteItem
 (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html)."""

@@ -6,7 +6,7 @@ It raises Unavailable when DynamoDB refuses requests for now, or has no such tab
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,20 +14,23 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore import exceptions
 from botocore.config import Config
-from msgspec import Struct
 
 from chalicelib.attributes import item
+from chalicelib.declaration import Table
 from chalicelib.errors import FieldError, Throttled, TooLarge, Unavailable
+from chalicelib.keys import texts_of
 from chalicelib.limits import BATCH_WRITES_MAX
 from chalicelib.retry import NO_ANSWER, backoff, is_throttled
-from chalicelib.schema import KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import ScanInputTypeDef
 
+Record = Mapping[str, Any]
+"""A record: its values by the names of their attributes."""
+
 Item = dict[str, Any]
-"""A DynamoDB item as boto3's low-level client gives it."""
+"""A DynamoDB item, or its key, as boto3's low-level client has it."""
 
 CLIENT_CONFIG = Config(
     connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2}
@@ -45,13 +48,18 @@ class RecordStore:
     """Records in one DynamoDB table."""
 
     def __init__(
-        self, client: "DynamoDBClient", name: str, batch_seconds: float = BATCH_SECONDS
+        self,
+        client: "DynamoDBClient",
+        name: str,
+        table: Table,
+        batch_seconds: float = BATCH_SECONDS,
     ) -> None:
         self._client = client
         self._name = name
+        self._table = table
         self._batch_seconds = batch_seconds
 
-    def put(self, record: Struct) -> bool:
+    def put(self, record: Record) -> bool:
         """Write a record, and return whether it is new and replaces no other."""
         with self._problems():
             answer = self._client.put_item(
@@ -59,14 +67,15 @@ class RecordStore:
             )
         return "Attributes" not in answer
 
-    def put_all(self, records: Sequence[Struct]) -> None:
-        """Write records of different ids.
+    def put_all(self, records: Sequence[Record]) -> None:
+        """Write records of different keys.
 
         Raises Unavailable when time runs out or DynamoDB fails; its errors point at the records
         that are not known to be written.
         """
-        places = {getattr(record, KEY): index for index, record in enumerate(records)}
-        waiting = [{"PutRequest": {"Item": item(record)}} for record in records]
+        items = [item(record) for record in records]
+        places = {texts_of(self._table, each): index for index, each in enumerate(items)}
+        waiting = [{"PutRequest": {"Item": each}} for each in items]
         deadline = time.monotonic() + self._batch_seconds
         failures = 0
         try:
@@ -81,7 +90,9 @@ class RecordStore:
                     )
                 time.sleep(pause)
         except Unavailable as problem:
-            unwritten = sorted(places[write["PutRequest"]["Item"][KEY]["S"]] for write in waiting)
+            unwritten = sorted(
+                places[texts_of(self._table, write["PutRequest"]["Item"])] for write in waiting
+            )
             raise Unavailable(
                 f"{problem.detail} {len(unwritten)} of the {len(records)} records are not known "
                 "to be written: resend those that errors points at.",
@@ -89,31 +100,26 @@ class RecordStore:
                 [FieldError(f"#/{index}", "is not known to be written.") for index in unwritten],
             ) from problem
 
-    def get(self, key: str) -> Item | None:
-        """Return the item of an id, as the last write left it."""
+    def get(self, key: Item) -> Item | None:
+        """Return the item of a key, as the last write left it."""
         with self._problems():
-            answer = self._client.get_item(
-                TableName=self._name, Key={KEY: {"S": key}}, ConsistentRead=True
-            )
+            answer = self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True)
         return answer.get("Item")
 
-    def delete(self, key: str) -> bool:
-        """Delete the item of an id, and return whether there was one."""
+    def delete(self, key: Item) -> bool:
+        """Delete the item of a key, and return whether there was one."""
         with self._problems():
-            answer = self._client.delete_item(
-                TableName=self._name, Key={KEY: {"S": key}}, ReturnValues="ALL_OLD"
-            )
+            answer = self._client.delete_item(TableName=self._name, Key=key, ReturnValues="ALL_OLD")
         return "Attributes" in answer
 
-    def page(self, limit: int, after: str | None = None) -> tuple[list[Item], str | None]:
-        """Return up to `limit` items in the table's order, and the id to continue after, if any."""
+    def page(self, limit: int, after: Item | None = None) -> tuple[list[Item], Item | None]:
+        """Return up to `limit` items in the table's order, and the key to go on after, if any."""
         scan: ScanInputTypeDef = {"TableName": self._name, "Limit": limit}
         if after is not None:
-            scan["ExclusiveStartKey"] = {KEY: {"S": after}}
+            scan["ExclusiveStartKey"] = after
         with self._problems():
             answer = self._client.scan(**scan)
-        last = answer.get("LastEvaluatedKey")
-        return answer["Items"], last[KEY]["S"] if last else None
+        return answer["Items"], answer.get("LastEvaluatedKey")
 
     def _write(self, writes: list[Any]) -> list[Any]:
         """Send some writes, and return those that DynamoDB did not process."""
@@ -170,15 +176,18 @@ class RecordStore:
 
 
 @cache
-def connect() -> RecordStore:
-    """Return the table in TABLE_NAME. Raises Unavailable when it, or the region, is not set."""
+def connect(table: Table) -> RecordStore:
+    """Return the records of the table in TABLE_NAME.
+
+    Raises Unavailable when it, or the region, is not set.
+    """
     name = os.environ.get("TABLE_NAME")
     if not name:
         raise Unavailable(
             "The environment variable TABLE_NAME is not set: it names the records' table."
         )
     try:
-        return RecordStore(boto3.Session().client("dynamodb", config=CLIENT_CONFIG), name)
+        return RecordStore(boto3.Session().client("dynamodb", config=CLIENT_CONFIG), name, table)
     except (exceptions.BotoCoreError, ValueError) as error:
         raise Unavailable(f"DynamoDB has no client: {error}") from None
 

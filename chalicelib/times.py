@@ -13,7 +13,7 @@ from chalicelib.lines import LineType, line_member
 PLAUSIBLE_MS = (94_694_400_000, 4_102_444_800_000)
 """The years 1973 to 2099: a time before them may be one of another unit."""
 
-_MILLISECONDS: dict[Unit, Decimal] = {"s": Decimal(1000), "ms": Decimal(1), "us": Decimal("0.001")}
+MILLISECONDS: dict[Unit, Decimal] = {"s": Decimal(1000), "ms": Decimal(1), "us": Decimal("0.001")}
 
 UNITS: dict[Unit, str] = {
     "s": "seconds",
@@ -48,7 +48,7 @@ def epoch_ms(time: Time, value: Any) -> int:
     elif time.unit == "ms" and isinstance(value, int):
         instant = value
     else:
-        instant = int(Decimal(value) * _MILLISECONDS[time.unit] // 1)
+        instant = int(Decimal(value) * MILLISECONDS[time.unit] // 1)
     if 0 <= instant <= EPOCH_MS_MAX:
         return instant
     unit = "ISO 8601" if time.unit == "iso" else f"epoch {UNITS[time.unit]}"
@@ -62,10 +62,10 @@ def likely_unit(time: Time, value: Any) -> Unit | None:
         return None
     first, end = PLAUSIBLE_MS
     number = Decimal(value)
-    instant = number * _MILLISECONDS[time.unit]
+    instant = number * MILLISECONDS[time.unit]
     if first <= instant <= EPOCH_MS_MAX:
         return None
-    units = (unit for unit, factor in _MILLISECONDS.items() if first <= number * factor < end)
+    units = (unit for unit, factor in MILLISECONDS.items() if first <= number * factor < end)
     return next(units, None)
 
 

@@ -10,10 +10,10 @@ from urllib.parse import quote, unquote
 import msgspec
 from chalice.app import MultiDict, Request, Response
 
-from chalicelib.attributes import is_key, plain
+from chalicelib.attributes import item, plain
+from chalicelib.declaration import Table
 from chalicelib.errors import Invalid, NotFound, Problem
-from chalicelib.limits import KEY_BYTES_MAX
-from chalicelib.schema import KEY
+from chalicelib.keys import Item, key_from, texts_of
 
 View = Callable[..., Response]
 
@@ -41,7 +41,7 @@ PAGE_PARAMETERS: list[dict[str, Any]] = [
 """What `page` reads, in OpenAPI."""
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_TOKEN = msgspec.json.Decoder(tuple[str])
+_TOKEN = msgspec.json.Decoder(list[str])
 
 
 class Contract(msgspec.Struct, frozen=True):
@@ -78,22 +78,37 @@ def json_body(request: Request) -> bytes:
     return body if isinstance(body, bytes) else body.encode()
 
 
-def record_id(segment: str) -> str:
-    """Return the id in a path. API Gateway and `chalice local` both pass it percent-encoded.
+def key_segments(table: Table) -> tuple[str, ...]:
+    """Return the names of the key's parts in a path's pattern, where API Gateway allows few."""
+    if all(re.fullmatch("[A-Za-z0-9_]+", name) for name in table.key_names):
+        return table.key_names
+    return tuple(f"key{number}" for number, _ in enumerate(table.key, 1))
 
-    Raises NotFound for an id that no record can have.
+
+def record_key(table: Table, segments: Sequence[str]) -> dict[str, Any]:
+    """Return the key in a path. API Gateway and `chalice local` both pass it percent-encoded.
+
+    Raises NotFound for a key that no record can have.
     """
     try:
-        key = unquote(segment, errors="strict")
+        return key_from(table, [unquote(segment, errors="strict") for segment in segments])
     except UnicodeDecodeError:
-        raise NotFound("The id in the path is not UTF-8, so there is no such record.") from None
-    if not is_key(key):
-        raise NotFound(f"An id has at most {KEY_BYTES_MAX} bytes, so there is no such record.")
-    return key
+        reason = "The key in the path is not UTF-8"
+    except ValueError as error:
+        reason = f"In the path, {error}"
+    raise NotFound(f"{reason}, so there is no such record.")
 
 
-def page(parameters: MultiDict | None) -> tuple[int, str | None]:
-    """Return the `limit` of a page, and the id in its `token`, which it follows. Raises Invalid."""
+def no_record(table: Table) -> NotFound:
+    """Return the problem that no record has the key in a path."""
+    return NotFound(f"There is no record with this {' and '.join(table.key_names)}.")
+
+
+def page(table: Table, parameters: MultiDict | None) -> tuple[int, dict[str, Any] | None]:
+    """Return the `limit` of a page, and the key in its `token`, which it follows.
+
+    Raises Invalid.
+    """
     query = parameters or MultiDict({})
     broken = []
     if not query.keys() <= {"limit", "token"}:
@@ -107,7 +122,7 @@ def page(parameters: MultiDict | None) -> tuple[int, str | None]:
     after = None
     if "token" in query:
         try:
-            after = _read_token(query["token"])
+            after = _read_token(table, query["token"])
         except ValueError:
             broken.append("The parameter token must be the nextToken of an earlier page.")
     if broken:
@@ -115,38 +130,47 @@ def page(parameters: MultiDict | None) -> tuple[int, str | None]:
     return int(limit), after
 
 
-def page_body(items: Sequence[Mapping[str, Any]], last: str | None) -> dict[str, Any]:
+def page_body(table: Table, items: Sequence[Item], last: Item | None) -> dict[str, Any]:
     """Return the body of a page of items, shortened to fit in an answer, with at least one item.
 
-    `last` is the id that the next page comes after, None when the items are the last there are.
+    `last` is the key that the next page comes after, None when the items are the last there are.
     """
     records: list[msgspec.Raw] = []
     size = 0
-    for item in items:
-        record = _ENCODER.encode(plain(item))
+    for each in items:
+        record = _ENCODER.encode(plain(each))
         size += len(record)
         if records and size > PAGE_BYTES_MAX:
-            last = items[len(records) - 1][KEY]["S"]
+            last = items[len(records) - 1]
             break
         records.append(msgspec.Raw(record))
-    return {"records": records} if last is None else {"records": records, "nextToken": token(last)}
+    if last is None:
+        return {"records": records}
+    return {"records": records, "nextToken": token(texts_of(table, last))}
 
 
-def token(after: str) -> str:
-    """Return the opaque token of the page that follows the record of this id."""
-    return urlsafe_b64encode(msgspec.json.encode((after,))).decode().rstrip("=")
+def token(after: Sequence[str]) -> str:
+    """Return the opaque token of the page that follows the record with this key, as texts."""
+    return urlsafe_b64encode(msgspec.json.encode(after)).decode().rstrip("=")
 
 
-def _read_token(text: str) -> str:
-    (after,) = _TOKEN.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    if token(after) != text or not is_key(after):
+def _read_token(table: Table, text: str) -> dict[str, Any]:
+    key = key_from(table, _TOKEN.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4))))
+    if token(texts_of(table, key)) != text:
         raise ValueError("no page ends like this")
-    return after
+    return key
 
 
-def location(request: Request, record: Any) -> str:
+def location(table: Table, request: Request, record: Mapping[str, Any]) -> str:
     """Return the path of a record posted to this request's path, including API Gateway's stage."""
-    return f"{request.context['path'].rstrip('/')}/{quote(getattr(record, KEY), safe='')}"
+    segments = [quote(text, safe="") for text in texts_of(table, item(record))]
+    return "/".join([request.context["path"].rstrip("/"), *segments])
+
+
+def key_values(table: Table, record: Mapping[str, Any]) -> Any:
+    """Return the key of a record as an answer has it: its value, or an array of two."""
+    values = [record[name] for name in table.key_names]
+    return values if len(values) > 1 else values[0]
 
 
 def answer(

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.schema import KEY
+from chalicelib.declared import declared
 from local.emulator import client_environment, emulator
 from local.processes import LOOPBACK, LocalRunError, captured, free_port, listening
 from local.session import READY_SECONDS, chalice_local, emulator_session
@@ -38,12 +38,18 @@ def run(seconds: float) -> int:
 
 
 def make_table(endpoint_url: str) -> None:
-    """An empty table in the emulator."""
+    """Make an empty table of the declaration in the emulator."""
     dynamodb: Any = emulator_session().client("dynamodb", endpoint_url=endpoint_url)
+    key = declared().key
     dynamodb.create_table(
         TableName=TABLE,
-        KeySchema=[{"AttributeName": KEY, "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": KEY, "AttributeType": "S"}],
+        KeySchema=[
+            {"AttributeName": part.name, "KeyType": role}
+            for part, role in zip(key, ("HASH", "RANGE"), strict=False)
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": part.name, "AttributeType": part.type} for part in key
+        ],
         BillingMode="PAY_PER_REQUEST",
     )
 

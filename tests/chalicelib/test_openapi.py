@@ -6,8 +6,10 @@ from msgspec import Meta, Struct
 
 from app import app
 from chalicelib import openapi
-from chalicelib.schema import Record
+from chalicelib.record_schemas import PARTITION_FORMAT
+from chalicelib.schema import TABLE, Record
 from chalicelib.validation import BATCH_RECORDS_MAX
+from tests.declaring import table
 from tests.record_types import Everything
 
 
@@ -18,14 +20,14 @@ class Another(Struct, forbid_unknown_fields=True):
 
 
 def operations() -> list[dict[str, Any]]:
-    paths = openapi.document(app.routes)["paths"]
+    paths = openapi.document(TABLE, app.routes)["paths"]
     return [operation for methods in paths.values() for operation in methods.values()]
 
 
 def test_the_document_has_every_route_and_no_other() -> None:
     described = {
         (method.upper(), path)
-        for path, methods in openapi.document(app.routes)["paths"].items()
+        for path, methods in openapi.document(TABLE, app.routes)["paths"].items()
         for method in methods
     }
     routes = {(method, path) for path, methods in app.routes.items() for method in methods}
@@ -39,7 +41,7 @@ def test_every_operation_has_an_id_of_its_own_and_a_summary() -> None:
 
 
 def test_every_reference_and_link_leads_somewhere() -> None:
-    document = openapi.document(app.routes)
+    document = openapi.document(TABLE, app.routes)
     ids = {operation["operationId"] for operation in operations()}
 
     def check(node: Any) -> None:
@@ -57,43 +59,45 @@ def test_every_reference_and_link_leads_somewhere() -> None:
 
 
 def test_the_document_is_served_below_the_stage_that_it_names() -> None:
-    assert openapi.document(app.routes, "/live/openapi.json")["servers"] == [{"url": "/live"}]
-    assert openapi.document(app.routes, "/openapi.json")["servers"] == [{"url": "/"}]
+    assert openapi.document(TABLE, app.routes, "/live/openapi.json")["servers"] == [
+        {"url": "/live"}
+    ]
+    assert openapi.document(TABLE, app.routes, "/openapi.json")["servers"] == [{"url": "/"}]
 
 
 def test_a_changed_record_changes_the_document() -> None:
-    schemas = openapi.schemas(Another, layout=("colour", "year"))
+    schemas = openapi.schemas(table(Another, layout=("colour", "year")))
     assert schemas["Record"]["required"] == ["id", "colour"]
     assert schemas["Record"]["additionalProperties"] is False
     assert schemas["Record"]["properties"]["colour"] == {
         "type": "string",
         "minLength": 1,
         "maxLength": 9,
-        "format": openapi.PARTITION_FORMAT,
+        "format": PARTITION_FORMAT,
         "description": "Its colour. At most 256 characters once percent-encoded.",
     }
     assert schemas["Written"]["required"] == ["id", "colour", "price"]
 
 
 def test_a_decimal_may_be_a_number() -> None:
-    price = openapi.schemas(Another, layout=("colour",))["Record"]["properties"]["price"]
+    price = openapi.schemas(table(Another, layout=("colour",)))["Record"]["properties"]["price"]
     assert price["items"]["type"] == ["number", "string"]
     assert "at most 38 digits" in price["items"]["description"]
 
 
 def test_no_object_takes_members_that_are_not_declared() -> None:
-    schemas = openapi.schemas(Everything, layout=())
-    assert schemas["Address"]["additionalProperties"] is False
+    schemas = openapi.schemas(table(Everything, layout=()))
+    assert schemas["Part.Address"]["additionalProperties"] is False
     assert schemas["Record"]["additionalProperties"] is False
 
 
 def test_an_id_that_no_path_can_name_is_excluded() -> None:
-    assert set(openapi.schemas()["Record"]["properties"]["id"]["not"]["enum"]) == {".", ".."}
+    assert set(openapi.schemas(TABLE)["Record"]["properties"]["id"]["not"]["enum"]) == {".", ".."}
 
 
 def test_the_limits_are_those_in_force() -> None:
-    schemas = openapi.schemas()
+    schemas = openapi.schemas(TABLE)
     assert schemas["Batch"]["maxItems"] == BATCH_RECORDS_MAX
     assert schemas["Record"]["properties"].keys() == set(Record.__struct_fields__)
     assert schemas["Record"]["properties"]["valueOne"]["maximum"] == 2**63 - 1
-    json.dumps(openapi.document(app.routes))
+    json.dumps(openapi.document(TABLE, app.routes))

@@ -17,13 +17,13 @@ from chalicelib.change import change_reader
 from chalicelib.lines import line_encoder
 from chalicelib.openapi import schemas
 from chalicelib.errors import Invalid
-from chalicelib.schema import TABLE, Record
+from chalicelib.schema import TABLE
 from chalicelib.validation import Validator
 from docs.generate import record_table
 
-record = Validator(Record).record(b'{"siteId": "2", "colour": "red"}')
+record = Validator(TABLE).record(b'{"siteId": "2", "colour": "red"}')
 try:
-    Validator(Record).record(b'{"siteId": "2", "colour": 7}')
+    Validator(TABLE).record(b'{"siteId": "2", "colour": 7}')
 except Invalid as invalid:
     errors = [error.pointer for error in invalid.errors]
 attributes = item(record)
@@ -37,7 +37,7 @@ print(json.dumps({
     "decoded": line.colour,
     "extra": line.extra is not UNSET,
     "line": json.loads(line_encoder(TABLE)(line))["colour"],
-    "openapi": schemas()["Record"]["properties"]["colour"],
+    "openapi": schemas(TABLE)["Record"]["properties"]["colour"],
     "docs": record_table(),
 }))
 """
