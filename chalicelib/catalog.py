@@ -3,145 +3,210 @@
 Only names and texts. `infrastructure.catalog` builds the Glue tables from them.
 """
 
+import re
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-from msgspec import Struct
-
-from chalicelib.declaration import TIME_FORMATS, record_fields
-from chalicelib.lines import change_fields
-from chalicelib.partitions import encode_value, path
-from chalicelib.schema import LAYOUT, SITE, TABLE, Record
+from chalicelib.declaration import KIND, TIME_FORMATS, Level, Table
+from chalicelib.lines import change_fields, line_fields
+from chalicelib.partitions import DATA_PREFIX, UNKNOWN_VALUE, encode_value, path
 from chalicelib.types import FieldType
 
 CHANGES = "changes"
 ALL_CHANGES = "all_changes"
-LINES = "lines"
-"""The table with the text of each line: for the emulator, whose engine guesses types from JSON."""
 
 _WITHIN_A_DAY = ("hour", "minute")
 
 _TIME_RANGES = {"month": "1,12", "day": "1,31"}
+
+_NOT_OF_A_NAME = re.compile("[^a-z0-9_]")
 
 
 class Column(NamedTuple):
     """A column of the tables."""
 
     name: str
-    """Lower-case: Athena has no other names."""
     type: str
     key: str
     """The name of the field in the line."""
     comment: str
 
 
-def columns(record_type: type[Struct] = Record) -> tuple[Column, ...]:
-    """Return the columns of a line, in its order.
+class LakeTable(NamedTuple):
+    """A table of the catalog."""
+
+    name: str
+    kind: str | None
+    """The kind of record that it has; None: all of them."""
+    is_partitioned: bool
+    description: str
+
+
+def sql_name(text: str) -> str:
+    """Return the name in SQL of a field, a level or a kind: Athena's are in lower case."""
+    return _NOT_OF_A_NAME.sub("_", text.lower())
+
+
+def quoted(name: str) -> str:
+    """Return a name that `sql_name` made as SQL has it, where it may be a reserved word."""
+    return f'"{name}"'
+
+
+def lake_tables(table: Table) -> tuple[LakeTable, ...]:
+    """Return the tables of the catalog: two of all changes, and two of each kind of record.
+
+    A kind's own have its columns alone, and read its part of the lake only.
+    """
+    tables = [
+        LakeTable(
+            CHANGES,
+            None,
+            True,
+            "The changes, each in the partition of its event time. Name the partition.",
+        ),
+        LakeTable(
+            ALL_CHANGES,
+            None,
+            False,
+            "The same changes without partitions, for queries across them. Reads all of them.",
+        ),
+    ]
+    for shape in table.shapes if table.told_by else ():
+        of_kind = f"of records of the kind {shape.kind}"
+        suffix = f"_{sql_name(shape.kind)}"
+        tables += [
+            LakeTable(CHANGES + suffix, shape.kind, True, f"The changes {of_kind}."),
+            LakeTable(
+                ALL_CHANGES + suffix,
+                shape.kind,
+                False,
+                f"The changes {of_kind}, without partitions. Reads all of them.",
+            ),
+        ]
+    return tuple(tables)
+
+
+def columns(table: Table, kind: str | None = None) -> tuple[Column, ...]:
+    """Return the columns of the lines of a kind, or of all kinds together, in their order.
 
     Integers of 64 bits are `bigint`. A value that no type of Athena's holds exactly is `string`
     with its JSON text: decimals, whose 38 digits may stand anywhere around the point, lists, maps
-    and sets. Raises TypeError for two fields that differ only in case.
+    and sets.
     """
-    keys: dict[str, str] = {}
-    for key in _line_types(record_type):
-        other = keys.setdefault(key.lower(), key)
-        if other != key:
-            raise TypeError(
-                f"{other} and {key} would be one column, since Athena has only lower-case names; "
-                "rename one of them"
-            )
+    shapes = table.shapes if kind is None else (table.shape(kind),)
+    change = change_fields(table)
+    fields: dict[str, FieldType] = {}
+    for shape in shapes:
+        fields = {**fields, **line_fields(table, shape)}
+    names = [name for name in fields if name not in change]
     return tuple(
-        Column(key.lower(), declared.column, key, declared.description)
-        for key, declared in _line_types(record_type).items()
+        Column(sql_name(name), fields[name].column, name, fields[name].description)
+        for name in (*names, *change)
     )
 
 
-def _line_types(record_type: type[Struct]) -> dict[str, FieldType]:
-    record = {field.line: field.type for field in record_fields(record_type).values()}
-    change = change_fields(TABLE)
-    if common := sorted(record.keys() & change.keys()):
-        raise TypeError(
-            f"a record's field must not be named {', '.join(common)}: a line has it already"
-        )
-    return record | change
-
-
-def partition_levels(layout: Sequence[str] = LAYOUT) -> tuple[str, ...]:
+def partition_levels(table: Table) -> tuple[Level, ...]:
     """Return the levels that are partitions of `changes`: those before the hour.
 
     Deeper levels are read within them, so that planning a query stays small.
     """
-    return tuple(takewhile(lambda level: level not in _WITHIN_A_DAY, layout))
+    return tuple(takewhile(lambda level: not _is_within_a_day(level), table.levels))
 
 
-def partition_column(level: str) -> str:
+def partition_column(level: Level) -> str:
     """Return the column of a level. A time level gives it its name; a field is a column already."""
-    return level if level in TIME_FORMATS else f"{level.lower()}_partition"
+    return level.name if level.is_time else f"{sql_name(level.name)}_partition"
 
 
-def partition_columns(
-    layout: Sequence[str] = LAYOUT, record_type: type[Struct] = Record
-) -> tuple[Column, ...]:
-    """Return the partition columns of `changes`, outermost first.
-
-    Raises TypeError when the record has a field of such a name.
-    """
-    partitions = []
-    for level in partition_levels(layout):
-        kind, comment = "string", f"{level}, percent-encoded as in the path."
-        if level in TIME_FORMATS:
-            kind, comment = "int", f"The {level} of the event time, UTC."
-        partitions.append(Column(partition_column(level), kind, level, comment))
-    names = {column.name for column in columns(record_type)}
-    taken = sorted(names & {partition.name for partition in partitions})
-    if taken:
-        raise TypeError(
-            f"{', '.join(taken)} is a field of the record and a partition of the lake; "
-            "rename the field or take the level out of the layout"
+def partition_columns(table: Table, kind: str | None = None) -> tuple[Column, ...]:
+    """Return the partition columns of `changes`, or of a kind's own table, outermost first."""
+    return tuple(
+        Column(
+            partition_column(level), "int", level.name, f"The {level.name} of the event time, UTC."
         )
-    return tuple(partitions)
+        if level.is_time
+        else Column(
+            partition_column(level),
+            "string",
+            level.name,
+            f"{level.name}, percent-encoded as in the path.",
+        )
+        for level in _projected_levels(table, kind)
+    )
 
 
-def location(layout: Sequence[str] = LAYOUT) -> str:
+def folder(kind: str | None = None) -> str:
+    """Return the folder of all changes, or of those of a kind."""
+    return DATA_PREFIX if kind is None else path({KIND: encode_value(KIND, kind)})
+
+
+def location(table: Table, kind: str | None = None) -> str:
     """Return the folder of one projected partition, with `${column}` for each value."""
-    return path({level: f"${{{partition_column(level)}}}" for level in partition_levels(layout)})
+    values = {level.name: f"${{{partition_column(level)}}}" for level in partition_levels(table)}
+    return path(values if kind is None else values | {KIND: encode_value(KIND, kind)})
 
 
 def projection(
-    layout: Sequence[str], sites: Sequence[str], years: tuple[int, int]
+    table: Table, sites: Sequence[str], years: tuple[int, int], kind: str | None = None
 ) -> dict[str, str]:
     """Return the table parameters with which Athena projects the partitions of `changes`.
 
-    `sites` are the site's values; without any, and for other fields, every query must name them (https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html).
+    `sites` are the values of the first level of a field; without any, and for other fields, every
+    query must name them (https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html).
     """
     properties = {"projection.enabled": "true"}
-    for level in partition_levels(layout):
+    for level in _projected_levels(table, kind):
         name = f"projection.{partition_column(level)}"
-        if level in TIME_FORMATS:
+        if level.is_time:
             properties |= {
                 f"{name}.type": "integer",
-                f"{name}.range": _TIME_RANGES.get(level, f"{years[0]},{years[1]}"),
-                f"{name}.digits": str(len(TIME_FORMATS[level].format(0))),
+                f"{name}.range": _TIME_RANGES.get(level.name, f"{years[0]},{years[1]}"),
+                f"{name}.digits": str(len(TIME_FORMATS[level.name].format(0))),
             }
-        elif sites and level == SITE:
+            continue
+        if values := _values(table, level, sites, kind):
             properties |= {
                 f"{name}.type": "enum",
-                f"{name}.values": ",".join(encode_value(level, site) for site in sites),
+                f"{name}.values": ",".join(encode_value(level.name, value) for value in values),
             }
         else:
             properties[f"{name}.type"] = "injected"
     return properties
 
 
-def serde_mapping(record_type: type[Struct] = Record) -> dict[str, str]:
+def _values(table: Table, level: Level, sites: Sequence[str], kind: str | None) -> Sequence[str]:
+    """Return the values of a level that are known, none where a query must name them."""
+    if level.attribute is None:
+        return [shape.kind for shape in table.shapes]
+    shapes = table.shapes if kind is None else (table.shape(kind),)
+    have = [shape for shape in shapes if level.attribute in shape.fields]
+    if not have:
+        return [UNKNOWN_VALUE]
+    if not sites or level != table.group:
+        return ()
+    return sites if len(have) == len(shapes) else [*sites, UNKNOWN_VALUE]
+
+
+def serde_mapping(table: Table, kind: str | None = None) -> dict[str, str]:
     """Return the parameters with which the OpenX SerDe maps columns to keys
     (https://docs.aws.amazon.com/athena/latest/ug/openx-json-serde.html)."""
     return {"case.insensitive": "FALSE"} | {
-        f"mapping.{name}": key for name, key in renamed_keys(record_type).items()
+        f"mapping.{name}": key for name, key in renamed_keys(table, kind).items()
     }
 
 
-def renamed_keys(record_type: type[Struct] = Record) -> dict[str, str]:
+def renamed_keys(table: Table, kind: str | None = None) -> dict[str, str]:
     """Return the keys of the columns whose name differs from the key, by column."""
-    return {column.name: column.key for column in columns(record_type) if column.name != column.key}
+    every = columns(table, kind)
+    return {column.name: column.key for column in every if column.name != column.key}
+
+
+def _is_within_a_day(level: Level) -> bool:
+    return level.is_time and level.name in _WITHIN_A_DAY
+
+
+def _projected_levels(table: Table, kind: str | None) -> tuple[Level, ...]:
+    """Return the levels that are partitions; a kind's own table lies below that of the kind."""
+    levels = partition_levels(table)
+    return levels if kind is None else levels[1:]

@@ -14,23 +14,23 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from chalicelib.catalog import (
-    ALL_CHANGES,
     CHANGES,
-    LINES,
     Column,
+    LakeTable,
     columns,
+    folder,
+    lake_tables,
     location,
     partition_columns,
     projection,
     serde_mapping,
+    sql_name,
 )
-from chalicelib.partitions import DATA_PREFIX
+from chalicelib.declaration import Table
 from infrastructure.settings import DeploymentSettings, Format
 from sluice.query.saved import saved_queries
 
 RESULT_PREFIX = "query-results/"
-
-_NONE: Mapping[str, str] = {}
 
 
 class Storage(NamedTuple):
@@ -40,7 +40,6 @@ class Storage(NamedTuple):
     input_format: str
     output_format: str
     serde: str
-    serde_parameters: Mapping[str, str] = _NONE
 
 
 _JSON = Storage(
@@ -48,13 +47,6 @@ _JSON = Storage(
     "org.apache.hadoop.mapred.TextInputFormat",
     "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
     "org.openx.data.jsonserde.JsonSerDe",
-    serde_mapping(),
-)
-_WHOLE_LINES = _JSON._replace(
-    classification="csv",
-    serde="org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
-    # JSON writes control characters as escapes, so a line never holds one.
-    serde_parameters={"field.delim": "\x01"},
 )
 _PARQUET = Storage(
     "parquet",
@@ -66,7 +58,7 @@ _STORAGES: Mapping[Format, Storage] = {"json": _JSON, "parquet": _PARQUET}
 
 
 class Catalog(Construct):
-    """The tables `changes` and `all_changes`, and the workgroup to query them in."""
+    """The tables over the lake, and the workgroup to query them in."""
 
     def __init__(
         self,
@@ -88,74 +80,44 @@ class Catalog(Construct):
                 description=f"The lake of {settings.stack_name}: every change of its table.",
             ),
         )
-        storage = _STORAGES[settings.format]
-        partitions = partition_columns(settings.table.layout)
-        self.changes = self._table(
-            "Changes",
-            CHANGES,
-            "The changes, each in the partition of its event time. Name the partition.",
-            storage,
-            partitions=partitions,
-            parameters={
-                **projection(settings.table.layout, settings.sites, settings.years),
-                "storage.location.template": bucket.s3_url_for_object(
-                    location(settings.table.layout)
-                ),
-            },
-        )
-        self.all_changes = self._table(
-            "AllChanges",
-            ALL_CHANGES,
-            "The same changes without partitions, for queries across sites. Reads all of them.",
-            storage,
-        )
-        if settings.target == "local" and settings.format == "json":
-            self._table(
-                "Lines",
-                LINES,
-                "Each line of the lake as text, only for the emulator.",
-                _WHOLE_LINES,
-                columns=[Column("line", "string", "", "")],
-                partitions=partitions,
-            )
+        table = settings.table
+        tables = {each.name: self._table(each, table, settings) for each in lake_tables(table)}
+        self.changes = tables[CHANGES]
         self.workgroup = self._workgroup(settings, key)
         if settings.target == "aws":
-            self._save_queries()
+            self._save_queries(table)
 
     def _table(
-        self,
-        id: str,
-        name: str,
-        description: str,
-        storage: Storage,
-        *,
-        columns: Sequence[Column] = columns(),
-        partitions: Sequence[Column] = (),
-        parameters: Mapping[str, str] = _NONE,
+        self, lake_table: LakeTable, table: Table, settings: DeploymentSettings
     ) -> glue.CfnTable:
-        """A table over all of `data/`."""
+        """A table over all of the lake, or over the part of it that has one kind."""
+        storage, kind = _STORAGES[settings.format], lake_table.kind
+        parameters = {"EXTERNAL": "TRUE", "classification": storage.classification}
+        partitions: Sequence[Column] = ()
+        if lake_table.is_partitioned:
+            partitions = partition_columns(table, kind)
+            template = self._bucket.s3_url_for_object(location(table, kind))
+            parameters |= projection(table, settings.sites, settings.years, kind)
+            parameters["storage.location.template"] = template
         return glue.CfnTable(
             self,
-            id,
+            _construct_id(lake_table),
             catalog_id=Stack.of(self).account,
             database_name=self.database.ref,
             table_input=glue.CfnTable.TableInputProperty(
-                name=name,
-                description=description,
+                name=lake_table.name,
+                description=lake_table.description,
                 table_type="EXTERNAL_TABLE",
                 partition_keys=_glue_columns(partitions),
-                parameters={
-                    "EXTERNAL": "TRUE",
-                    "classification": storage.classification,
-                    **parameters,
-                },
+                parameters=parameters,
                 storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
-                    location=self._bucket.s3_url_for_object(DATA_PREFIX),
-                    columns=_glue_columns(columns),
+                    location=self._bucket.s3_url_for_object(folder(kind)),
+                    columns=_glue_columns(columns(table, kind)),
                     input_format=storage.input_format,
                     output_format=storage.output_format,
                     serde_info=glue.CfnTable.SerdeInfoProperty(
-                        serialization_library=storage.serde, parameters=storage.serde_parameters
+                        serialization_library=storage.serde,
+                        parameters=serde_mapping(table, kind) if storage is _JSON else {},
                     ),
                 ),
             ),
@@ -191,9 +153,9 @@ class Catalog(Construct):
             ),
         )
 
-    def _save_queries(self) -> None:
+    def _save_queries(self, table: Table) -> None:
         """Add the saved queries, with `?` for the values that Athena's console asks for."""
-        for query in saved_queries().values():
+        for query in saved_queries(table).values():
             athena.CfnNamedQuery(
                 self,
                 f"Query-{query.name}",
@@ -203,6 +165,11 @@ class Catalog(Construct):
                 work_group=self.workgroup.ref,
                 query_string=query.prepared,
             )
+
+
+def _construct_id(lake_table: LakeTable) -> str:
+    prefix = "Changes" if lake_table.is_partitioned else "AllChanges"
+    return prefix if lake_table.kind is None else f"{prefix}-{sql_name(lake_table.kind)}"
 
 
 def _glue_columns(columns: Sequence[Column]) -> list[glue.CfnTable.ColumnProperty]:

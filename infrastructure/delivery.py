@@ -61,7 +61,7 @@ class Delivery(Construct):
                 encryption_key=key,
                 # Parquet compresses what it holds, and Firehose refuses a second compression.
                 compression=None if parquet else firehose.Compression.GZIP,
-                data_format_conversion=to_parquet(changes) if parquet else None,
+                data_format_conversion=to_parquet(settings.table, changes) if parquet else None,
                 buffering_interval=Duration.seconds(settings.buffer_seconds),
                 buffering_size=Size.mebibytes(settings.buffer_megabytes),
                 dynamic_partitioning=firehose.DynamicPartitioningProps(

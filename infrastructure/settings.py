@@ -363,11 +363,13 @@ def _stream_belongs_to_the_table(settings: DeploymentSettings) -> Iterator[str]:
 
 
 def _sites_have_a_level(settings: DeploymentSettings) -> Iterator[str]:
-    group, layout = settings.table.group, settings.table.layout
-    if settings.sites and (group is None or group.attribute not in partition_levels(layout)):
+    table, group = settings.table, settings.table.group
+    if settings.sites and (
+        group is None or group.attribute is None or group not in partition_levels(table)
+    ):
         yield (
-            f"sites are given, but the layout {'/'.join(layout)} has no level of a field above the "
-            "hour to find them by. Leave them out, or add that level."
+            f"sites are given, but the layout {'/'.join(table.layout)} has no level of a field "
+            "above the hour to find them by. Leave them out, or add that level."
         )
 
 
@@ -376,7 +378,7 @@ def _template_has_no_missing_path(_settings: DeploymentSettings) -> Iterator[str
 
 
 def _athena_looks_where_firehose_writes(settings: DeploymentSettings) -> Iterator[str]:
-    yield from projection_errors(settings.table.layout, settings.sites, settings.years)
+    yield from projection_errors(settings.table, settings.sites, settings.years)
 
 
 def _workload_is_carried(settings: DeploymentSettings) -> Iterator[str]:

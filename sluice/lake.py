@@ -10,12 +10,13 @@ from io import BytesIO
 from itertools import islice
 
 import msgspec
-from msgspec import Struct
 
 from chalicelib.catalog import columns
+from chalicelib.declaration import Table
+from chalicelib.declared import declared
 from chalicelib.lines import ChangeFields
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
-from chalicelib.schema import KEY, Record
+from chalicelib.schema import KEY
 from sluice.errors import DamagedError
 from sluice.optional import optional
 from sluice.stack import Stack
@@ -101,7 +102,7 @@ def lines(stack: Stack, key: str) -> list[bytes]:
     if body.startswith(_PARQUET):
         arrow = optional("pyarrow", "reading a lake of Parquet")
         try:
-            return lines_of_parquet(body)
+            return lines_of_parquet(body, declared())
         except (arrow.ArrowException, OSError, TypeError, ValueError):
             raise _damaged(stack, key, "it is not a complete Parquet file") from None
     return [line for line in body.split(b"\n") if line.strip()]
@@ -138,11 +139,11 @@ def read_objects(
                 yield each, content
 
 
-def lines_of_parquet(body: bytes, record_type: type[Struct] = Record) -> list[bytes]:
+def lines_of_parquet(body: bytes, table: Table) -> list[bytes]:
     """Return the lines of an object's rows; fields that were null are absent."""
     # Only a lake of Parquet needs its reader, and pays for loading it.
     parquet = optional("pyarrow.parquet", "reading a lake of Parquet")
-    keys = {column.name: column.key for column in columns(record_type)}
+    keys = {column.name: column.key for column in columns(table)}
     lines = []
     for row in parquet.read_table(BytesIO(body)).to_pylist():
         line = {keys.get(name, name): value for name, value in row.items() if value is not None}

@@ -27,7 +27,7 @@ from sluice.errors import DamagedError, OperationError
 from sluice.lake import lines, objects, read_body
 from sluice.query.athena import Workgroup
 from sluice.query.parameters import literal
-from sluice.query.part import LakePart
+from sluice.query.part import LakePart, level_values
 from sluice.recovery.dead_letters import read_message
 from sluice.recovery.error_lines import read_object
 from sluice.stack import Stack
@@ -238,17 +238,19 @@ def projected_folders(probe: Probe) -> str:
     if probe.delivered is None:
         return probe.late
     workgroup = probe.workgroup
-    hidden = LakePart(probe.mark, probe.began).beyond(workgroup.years, workgroup.sites)
+    table, partitioning = workgroup.table, workgroup.partitioning()
+    values = level_values(table, (), probe.mark)
+    hidden = LakePart(table, values, probe.began).beyond(partitioning)
     if hidden:
         return f"unknown: `{CHANGES}` shows {hidden}"
     conditions = [f"{KEY.lower()} = {literal(probe.ids[0])}"] + [
         f"{column} = {literal(probe.partition[level])}"
-        for column, level in workgroup.levels.items()
+        for column, level in partitioning.levels.items()
         if level not in TIME_FORMATS
     ]
     sql = f"SELECT count(*) FROM {CHANGES} WHERE {' AND '.join(conditions)}"  # noqa: S608
     ((count,),) = workgroup.run(sql).rows
-    below = [level for level in probe.layout if level not in workgroup.levels.values()]
+    below = [level for level in probe.layout if level not in partitioning.levels.values()]
     where = f"below the projected levels ({', '.join(below) or 'there are none'})"
     return f"{'yes' if count else 'no'}: {counted(int(count), 'line')} of the record {where}"
 

@@ -1,9 +1,9 @@
 """The names of a declaration: which would be one name in a line, or one column of a table."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from chalicelib.catalog import sql_name
 from chalicelib.declaration import EVENT_TIME, KIND, TIME_FORMATS, Table
 from chalicelib.lines import ChangeFields
 from chalicelib.mistakes.reading import ReadKind
@@ -16,8 +16,6 @@ https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html)."""
 
 RENAME = 'give a field another name in the lake with Meta(extra={"line": "..."})'
 """The way out."""
-
-_NOT_OF_A_COLUMN = re.compile("[^a-z0-9_]")
 
 
 def check_names(table: Table, kinds: Sequence[ReadKind]) -> Iterator[str]:
@@ -52,11 +50,6 @@ def check_names(table: Table, kinds: Sequence[ReadKind]) -> Iterator[str]:
         if len(by_type) > 1:
             several = " and ".join(f"{column} as {place}" for column, place in by_type.items())
             yield f"the column of {line} would have several types, {several}; {RENAME}"
-
-
-def sql_name(text: str) -> str:
-    """Return the name of a column of a name."""
-    return _NOT_OF_A_COLUMN.sub("_", text.lower())
 
 
 def _names_of_change(table: Table, kinds: Sequence[ReadKind]) -> set[str]:

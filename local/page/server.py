@@ -62,7 +62,7 @@ class PageRoutes:
         views: Views,
         feed: Feed,
         collector: Collector,
-        queries: Callable[[], Mapping[str, SavedQuery]] = saved_queries,
+        queries: Callable[[Table], Mapping[str, SavedQuery]] = saved_queries,
     ) -> None:
         self._stack = stack
         self._table = table
@@ -99,7 +99,7 @@ class PageRoutes:
             stack_name=self._stack.name,
             fields=self._fields,
             regions=self._feed.regions,
-            queries=self._queries().values(),
+            queries=self._queries(self._table).values(),
             group=self._table.group.name if self._table.group else "",
             sql=first_query(self._table),
         )
@@ -166,7 +166,7 @@ class PageRoutes:
         sql = values.get("sql", "").strip()
         if not sql:
             return self._refused(HTTPStatus.BAD_REQUEST, "There is no SQL to run.")
-        saved = self._queries().get(values.get("name", ""))
+        saved = self._queries(self._table).get(values.get("name", ""))
         is_saved = saved is not None and saved.sql.strip() == sql.replace("\r\n", "\n")
         question = saved.name if saved and is_saved else "-"
         options = [f"--{name}={values[name]}" for name in ("site", "key") if values.get(name)]
@@ -181,7 +181,7 @@ class PageRoutes:
         return HTMLResponse(self._views.result(answer.document, answer.notes))
 
     async def _saved_query(self, request: Request) -> Response:
-        saved = self._queries().get(request.query_params.get("name", ""))
+        saved = self._queries(self._table).get(request.query_params.get("name", ""))
         return self._html("sql", sql=saved.sql.strip() if saved else "")
 
     def _action(

@@ -11,13 +11,14 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
+from chalicelib.declared import declared
 from sluice.cli.command import AMOUNT, err, exit_incomplete, out, print_json, sluice
 from sluice.cli.selection import Since
 from sluice.console import PlainConsole
 from sluice.query.athena import QueryResult, Row, Workgroup
 from sluice.query.emulator import Limits
-from sluice.query.part import LakePart
-from sluice.query.question import Question, warnings
+from sluice.query.part import LakePart, level_values
+from sluice.query.question import Question, check_text, warnings
 from sluice.query.saved import saved_queries
 from sluice.stack import Stack
 from sluice.wording import counted, printable
@@ -47,8 +48,18 @@ class _Query(click.Command):
 
 @sluice.command("query", cls=_Query)
 @click.argument("question", required=False)
-@click.option("--site", help="Only this site, spelt as in its records.")
-@click.option("--key", help="The record's key, for `history`.")
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="LEVEL=VALUE",
+    help="Only this value of a level of the layout, spelt as in its records. May be repeated.",
+)
+@click.option("--site", help="Only this value of the first level of a field.")
+@click.option(
+    "--key",
+    multiple=True,
+    help="The record's key, for `history`. Of a key of two parts: the first, or once for each.",
+)
 @click.option("--from", "start", type=Since(), help="Only event times from then on.")
 @click.option("--to", "end", type=Since(), help="Only event times before that.")
 @click.option(
@@ -83,8 +94,9 @@ class _Query(click.Command):
 def query_command(
     stack_name: str,
     question: str | None,
+    where: tuple[str, ...],
     site: str | None,
-    key: str | None,
+    key: tuple[str, ...],
     start: datetime | None,
     end: datetime | None,
     pruned: bool,
@@ -95,17 +107,20 @@ def query_command(
 ) -> None:
     """Query the lake: by the name of a saved query, or in SQL over `changes` and `all_changes`.
 
-    `-` reads the question from standard input. In your own SQL, :site, :site_partition (as in the
-    path), :key, :from_ms and :to_ms stand for the options' values. Without a question, lists the
-    saved queries.
+    `-` reads the question from standard input. In your own SQL, :key, :sort_key, :from_ms and
+    :to_ms stand for the options' values, and for `--where name=...` :name and :name_partition (as
+    in the path). Without a question, lists the saved queries.
     """
     if question is None:
         _list_saved(form)
         return
-    part = LakePart(site, start, end)
-    asked = Question(_text(question), part, key, pruned)
+    text = _text(question)
+    check_text(text)
     limits = Limits(max_memory_mb, max_seconds, max_rows)
     workgroup = Workgroup(Stack.named(stack_name), limits)
+    table = workgroup.table
+    part = LakePart(table, level_values(table, where, site), start, end)
+    asked = Question(text, part, key, pruned)
     sql = asked.sql(workgroup)
     for warning in warnings(sql, part, workgroup):
         err.print(Text.assemble(("warning:", "yellow"), f" {warning}"))
@@ -126,7 +141,7 @@ def _text(question: str) -> str:
 
 
 def _list_saved(form: str | None) -> None:
-    queries = saved_queries().values()
+    queries = saved_queries(declared()).values()
     if form == "json":
         print_json(
             [{"name": each.name, "title": each.description, "sql": each.sql} for each in queries]

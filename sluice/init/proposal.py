@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple, cast, get_args
 
+from chalicelib.catalog import sql_name
 from chalicelib.declaration import CHANGED, EVENT_TIME, KIND, Key, KeyType, Time
 from chalicelib.lines import ChangeFields
-from chalicelib.mistakes.names import NAME_LENGTH_MAX, sql_name
+from chalicelib.mistakes.names import NAME_LENGTH_MAX
 from chalicelib.mistakes.reading import LINE_NAME
 from chalicelib.types import field_types
 from sluice.errors import OperationError

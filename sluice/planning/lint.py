@@ -7,17 +7,15 @@ change of the layout, the projection or the template could break.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from types import SimpleNamespace
 from typing import Any
 
 from msgspec.structs import fields
 
-from chalicelib.catalog import location, partition_column, partition_levels, projection
+from chalicelib.catalog import lake_tables, location, partition_column, partition_levels, projection
 from chalicelib.change import INPUT_TEMPLATE, StreamRecord
-from chalicelib.declaration import TIME_FORMATS
-from chalicelib.declared import declared
+from chalicelib.declaration import Level, Table
+from chalicelib.lines import line_member, line_types
 from chalicelib.partitions import firehose_prefix, partitioner, path
-from chalicelib.schema import EVENT_TIME, LAYOUT, Record
 from sluice.event import template_paths
 from sluice.planning.findings import check_plan
 from sluice.planning.plan import make_plan
@@ -73,32 +71,34 @@ def template_errors(template: str = INPUT_TEMPLATE) -> Iterator[str]:
 
 
 def projection_errors(
-    layout: Sequence[str] = LAYOUT,
-    sites: Sequence[str] = (),
-    years: tuple[int, int] = (2020, 2039),
+    table: Table, sites: Sequence[str] = (), years: tuple[int, int] = (2020, 2039)
 ) -> Iterator[str]:
     """The samples for which Athena does not look into the folder that Firehose writes to."""
-    yield from folder_errors(
-        layout,
-        firehose_prefix(declared().with_layout(layout)),
-        location(layout),
-        projection(layout, sites, years),
-    )
+    prefix = firehose_prefix(table)
+    for each in lake_tables(table):
+        if each.is_partitioned:
+            properties = projection(table, sites, years, each.kind)
+            template = location(table, each.kind)
+            yield from folder_errors(table, prefix, template, properties, each.kind)
 
 
 def folder_errors(
-    layout: Sequence[str], prefix: str, template: str, properties: Mapping[str, str]
+    table: Table,
+    prefix: str,
+    template: str,
+    properties: Mapping[str, str],
+    kind: str | None = None,
 ) -> Iterator[str]:
-    """The same of Firehose's prefix, and the table's location template and properties."""
-    partition = partitioner(declared().with_layout(layout))
-    for text, epoch_ms in product(SAMPLE_TEXTS, SAMPLE_TIMES_MS):
-        keys = partition(_sample(text, epoch_ms))
+    """The same of Firehose's prefix, and the location template and properties of a kind's table."""
+    partition = partitioner(table)
+    for sample in _samples(table, kind):
+        keys = partition(sample)
         written = _substituted(_PREFIX_KEY, prefix, keys)
         if written != path(keys):
             yield f"Firehose's prefix makes {written} of a record of {path(keys)}"
         columns = {
-            partition_column(level): _projected(properties, level, keys[level])
-            for level in partition_levels(layout)
+            partition_column(level): _projected(properties, level, keys[level.name])
+            for level in partition_levels(table)
         }
         searched = _substituted(_COLUMN, template, columns)
         if not written.startswith(searched):
@@ -113,15 +113,21 @@ def _substituted(variable: re.Pattern[str], template: str, values: Mapping[str, 
     return variable.sub(lambda name: values.get(name[1], name[0]), template)
 
 
-def _sample(text: str, epoch_ms: int) -> Any:
-    """Return a record with this text in each of its fields, and this event time."""
-    names = {field.name: text for field in fields(Record)}
-    return SimpleNamespace(**(names | {EVENT_TIME: epoch_ms}))
+def _samples(table: Table, kind: str | None) -> Iterator[Any]:
+    """Yield lines of a kind, or of each, with a sample text in each field, and a sample time."""
+    kinds = [each for each in line_types(table) if kind in (None, each.shape.kind)]
+    for line_type, text, epoch_ms in product(kinds, SAMPLE_TEXTS, SAMPLE_TIMES_MS):
+        line: Any = line_type.type()
+        for field in line_type.fields:
+            setattr(line, line_member(field), text)
+        time = line_member(table.time_field) if table.time_field else table.time_line_name
+        setattr(line, time, epoch_ms)
+        yield line
 
 
-def _projected(properties: Mapping[str, str], level: str, value: str) -> str:
+def _projected(properties: Mapping[str, str], level: Level, value: str) -> str:
     """Return a projected column's value as Athena spells it: a number with its digits."""
-    if level not in TIME_FORMATS:
+    if not level.is_time:
         return value
     digits = properties.get(f"projection.{partition_column(level)}.digits", "1")
     return str(int(value)).zfill(int(digits))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from chalicelib.catalog import partition_levels
+from chalicelib.declared import declared
 from chalicelib.schema import SITE
 from sluice.planning.expectation import expect
 from sluice.planning.forecast import PHASES, BufferLimits, Forecast
@@ -175,7 +176,8 @@ def _query(
     workload: Workload, settings: PlanSettings, objects_per_second: float, object_bytes: float
 ) -> QueryCost:
     """Return what Athena reads for a day, which may be a part of what its partitions hold."""
-    levels = partition_levels(settings.layout)
+    table = declared().with_layout(settings.layout)
+    levels = [level.name for level in partition_levels(table)]
     span = min((BUCKET_SECONDS[level] for level in levels if level in BUCKET_SECONDS), default=0)
     days = max(1.0, (span or BUCKET_SECONDS["year"]) / DAY)
     sites = workload.sites if SITE in levels else 1

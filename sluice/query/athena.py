@@ -1,22 +1,21 @@
 """The stack's Athena workgroup, which runs SQL over the lake, on AWS and on the emulator alike."""
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.catalog import CHANGES, partition_column
-from chalicelib.schema import SITE
+from chalicelib.catalog import CHANGES
+from chalicelib.declaration import Table
 from sluice.errors import OperationError
 from sluice.lake import folders
 from sluice.query import emulator
+from sluice.query.partitioning import Partitioning
 from sluice.stack import Stack
 
 if TYPE_CHECKING:
-    from mypy_boto3_athena.type_defs import QueryExecutionTypeDef, TableMetadataTypeDef
+    from mypy_boto3_athena.type_defs import QueryExecutionTypeDef
 
 QUERY_BYTES_MAX = 262_144
 """Of a query's text (https://docs.aws.amazon.com/athena/latest/ug/service-limits.html)."""
@@ -25,7 +24,8 @@ POLL_SECONDS = 0.05
 POLL_SECONDS_MAX = 2.0
 
 _REMEDIES = {
-    "CONSTRAINT_VIOLATION": "; name the site: with --site, or compare {required} with its value",
+    "CONSTRAINT_VIOLATION": "; name a value of it: with --where {levels}, or compare {required} "
+    "with the value",
     "not a valid JSON Object": "; `sluice tree` names the object that holds the line",
     "Bytes scanned limit": "; ask for less, or deploy with a greater -c scan_gigabytes=...",
 }
@@ -42,9 +42,6 @@ _CASTS: dict[str, Callable[[str], Any]] = {
 }
 """How a result's text is read, by type; the text itself is the value of every other type: a
 decimal stays exact."""
-
-_PLACE = re.compile(r"/(\w+)=\$\{(\w+)\}")
-"""A level of the layout in the table's location, and the column that holds its value."""
 
 Row = tuple[Any, ...]
 
@@ -72,7 +69,7 @@ class QueryResult:
 
 
 class Workgroup:
-    """The stack's workgroup and the table `changes` in it."""
+    """The stack's workgroup, and the tables to query in it."""
 
     def __init__(self, stack: Stack, limits: emulator.Limits | None = None) -> None:
         """`limits` bound each query of an emulator's; on AWS the workgroup has its own."""
@@ -80,46 +77,29 @@ class Workgroup:
         self._limits = limits or emulator.Limits()
         self._workgroup = stack.output("WorkgroupName")
         self._database = stack.output("DatabaseName")
+        self._partitionings: dict[str, Partitioning] = {}
+
+    @property
+    def table(self) -> Table:
+        """The declared table, whose lake it is."""
+        return self._stack.table
 
     @property
     def emulated(self) -> bool:
         """Whether this is an emulator's."""
         return self._stack.emulated
 
-    @cached_property
-    def _changes(self) -> "TableMetadataTypeDef":
-        return self._stack.athena.get_table_metadata(
-            CatalogName="AwsDataCatalog", DatabaseName=self._database, TableName=CHANGES
-        )["TableMetadata"]
-
-    @property
-    def _parameters(self) -> dict[str, str]:
-        return self._changes.get("Parameters", {})
-
-    @property
-    def partitions(self) -> tuple[str, ...]:
-        """The partition columns of `changes`, outermost first."""
-        return tuple(each["Name"] for each in self._changes.get("PartitionKeys", []))
-
-    @property
-    def required(self) -> set[str]:
-        """The partition columns of which a query of `changes` must name a value."""
-        return {name for name in self.partitions if self._projection(name, "type") == "injected"}
-
-    @property
-    def years(self) -> tuple[int, int] | None:
-        """The first and the last year that `changes` shows; None when it shows all."""
-        years = self._projection("year", "range")
-        if years is None:
-            return None
-        first, last = years.split(",")
-        return int(first), int(last)
-
-    @property
-    def sites(self) -> frozenset[str] | None:
-        """The site partitions that `changes` shows; None when it shows all."""
-        sites = self._projection(partition_column(SITE), "values")
-        return None if sites is None else frozenset(sites.split(","))
+    def partitioning(self, name: str = CHANGES) -> Partitioning:
+        """Return the partitions of a table of the catalog."""
+        if name not in self._partitionings:
+            metadata = self._stack.athena.get_table_metadata(
+                CatalogName="AwsDataCatalog", DatabaseName=self._database, TableName=name
+            )["TableMetadata"]
+            self._partitionings[name] = Partitioning(
+                tuple(each["Name"] for each in metadata.get("PartitionKeys", [])),
+                metadata.get("Parameters", {}),
+            )
+        return self._partitionings[name]
 
     def folders(self, prefix: str, level: str) -> list[str]:
         """Return the values of a level of the layout that the lake has below a prefix."""
@@ -151,7 +131,9 @@ class Workgroup:
 
     def _run_here(self, sql: str) -> QueryResult:
         began = time.monotonic()
-        answer = emulator.answer(self._stack, sql, self.levels, self._limits)
+        answer = emulator.answer(
+            self._stack, self.table, sql, self.partitioning().levels, self._limits
+        )
         seconds = time.monotonic() - began
         return QueryResult(
             answer.columns, iter(answer.rows), answer.scanned_bytes, seconds, answer.problems
@@ -173,7 +155,10 @@ class Workgroup:
 
     def _failure(self, reason: str) -> OperationError:
         remedy = next((text for sign, text in _REMEDIES.items() if sign in reason), "")
-        remedy = remedy.format(required=", ".join(sorted(self.required)))
+        partitioning = self.partitioning()
+        required = sorted(partitioning.required)
+        levels = " --where ".join(f"{partitioning.levels[name]}=..." for name in required)
+        remedy = remedy.format(required=", ".join(required), levels=levels)
         return OperationError(f"the query failed: {reason}{remedy}")
 
     def _result(self, execution: str, headed: bool) -> tuple[tuple[str, ...], Iterator[Row]]:
@@ -193,15 +178,6 @@ class Workgroup:
                 yield from (_row(each, casts) for each in page["ResultSet"]["Rows"])
 
         return tuple(each["Name"] for each in columns), rows()
-
-    @property
-    def levels(self) -> dict[str, str]:
-        """The level of the layout of each partition column, outermost first."""
-        template = self._parameters.get("storage.location.template", "")
-        return {column: level for level, column in _PLACE.findall(template)}
-
-    def _projection(self, column: str, what: str) -> str | None:
-        return self._parameters.get(f"projection.{column}.{what}")
 
 
 def _row(row: Any, casts: Sequence[Callable[[str], Any]]) -> Row:

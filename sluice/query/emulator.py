@@ -19,12 +19,21 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.catalog import ALL_CHANGES, CHANGES, Column, columns
-from chalicelib.declaration import TIME_FORMATS
-from chalicelib.partitions import DATA_PREFIX
+from chalicelib.catalog import (
+    CHANGES,
+    Column,
+    columns,
+    lake_tables,
+    partition_column,
+    partition_columns,
+    quoted,
+)
+from chalicelib.declaration import KIND, TIME_FORMATS, Table
+from chalicelib.partitions import DATA_PREFIX, encode_value
 from sluice.errors import OperationError
 from sluice.lake import objects, read_objects
 from sluice.optional import optional
+from sluice.query.parameters import literal
 from sluice.stack import Stack
 
 MEGABYTE = 1_000_000
@@ -70,7 +79,9 @@ class Answer:
     problems: tuple[str, ...]
 
 
-def answer(stack: Stack, sql: str, levels: Mapping[str, str], limits: Limits) -> Answer:
+def answer(
+    stack: Stack, table: Table, sql: str, levels: Mapping[str, str], limits: Limits
+) -> Answer:
     """Run one SELECT over the stack's lake. Raises OperationError with why it failed.
 
     `levels` has the level of the layout for each partition column.
@@ -84,7 +95,8 @@ def answer(stack: Stack, sql: str, levels: Mapping[str, str], limits: Limits) ->
             engine.execute(f"SET memory_limit = '{limits.memory_mb}MB'")
             # Without files, what does not fit into memory is refused.
             engine.execute("SET temp_directory = ''")
-            scanned = _load(engine, stack, levels, problems, with_object=_OBJECT in sql)
+            scanned = _load(engine, stack, table, levels, problems)
+            _make_tables(engine, table, levels, with_object=_OBJECT in sql)
             # https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
             engine.execute("SET enable_external_access = false")
             engine.execute("SET lock_configuration = true")
@@ -129,10 +141,10 @@ def _memory(limits: Limits) -> Iterator[None]:
 
 
 def _load(
-    engine: Any, stack: Stack, levels: Mapping[str, str], problems: list[str], *, with_object: bool
+    engine: Any, stack: Stack, table: Table, levels: Mapping[str, str], problems: list[str]
 ) -> int:
-    """Make the tables of AWS from the lake's objects. Returns the bytes read."""
-    declared = columns()
+    """Put the texts of the lake's lines into the table `stored`. Returns the bytes read."""
+    declared = columns(table)
     names = [column.name for column in declared]
     texts = ", ".join(f'"{name}" VARCHAR' for name in (_OBJECT, *levels, *names))
     engine.execute(f"CREATE TEMP TABLE stored ({texts})")
@@ -153,22 +165,34 @@ def _load(
         values = list(map(list, zip(*batch, strict=True)))
         engine.execute(f"INSERT INTO stored SELECT {marks}", values)
     problems += _misfits(engine, declared)
-    typed = [f'{_cast(column)} AS "{column.name}"' for column in declared]
+    return scanned
+
+
+def _make_tables(
+    engine: Any, table: Table, levels: Mapping[str, str], *, with_object: bool
+) -> None:
+    """Make the tables of AWS from the table `stored`, which goes."""
+    typed = [f"{_cast(column)} AS {quoted(column.name)}" for column in columns(table)]
     typed += [
         f'TRY_CAST("{name}" AS BIGINT) AS "{name}"' if level in TIME_FORMATS else f'"{name}"'
         for name, level in levels.items()
     ]
-    if with_object:
-        names.append(_OBJECT)
-        typed.append(f'"{_OBJECT}"')
-    all_names = ", ".join(f'"{name}"' for name in names)
+    hidden = [_OBJECT] if with_object else []
+    typed += map(quoted, hidden)
     engine.execute(f"CREATE TEMP TABLE {CHANGES} AS FROM stored SELECT {', '.join(typed)}")
     engine.execute("DROP TABLE stored")
-    engine.execute(f"CREATE TEMP VIEW {ALL_CHANGES} AS FROM {CHANGES} SELECT {all_names}")
+    for each in lake_tables(table)[1:]:
+        names = [column.name for column in columns(table, each.kind)]
+        if each.is_partitioned:
+            names += [column.name for column in partition_columns(table, each.kind)]
+        select = f"SELECT {', '.join(map(quoted, [*names, *hidden]))} FROM {CHANGES}"  # noqa: S608
+        if each.kind is not None:
+            kind = literal(encode_value(KIND, each.kind))
+            select += f" WHERE {quoted(partition_column(table.levels[0]))} = {kind}"
+        engine.execute(f"CREATE TEMP VIEW {each.name} AS {select}")
     engine.execute(
         "CREATE TEMP MACRO from_unixtime(s) AS epoch_ms(CAST(round(s * 1000) AS BIGINT))"
     )
-    return scanned
 
 
 def _misfits(engine: Any, declared: Sequence[Column]) -> Iterator[str]:
@@ -261,7 +285,7 @@ _READS: dict[str, Callable[[Any], Any]] = {"DOUBLE": lambda value: value, "FLOAT
 def _reason(message: str, limits: Limits) -> str:
     """Return why a query failed, without its place in the text."""
     if _NO_FILES in message:
-        return "it reads a file; here it can read only changes and all_changes, by these bare names"
+        return "it reads a file; here it can read only the tables of the lake, by their bare names"
     if _NO_MEMORY in message:
         return _memory_reason(limits)
     return _without_place(message)

@@ -8,47 +8,74 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
+from typing import NamedTuple
 
-from chalicelib.catalog import ALL_CHANGES, CHANGES, partition_column
-from chalicelib.declaration import TIME_FORMATS
+import msgspec
+
+from chalicelib.catalog import (
+    ALL_CHANGES,
+    CHANGES,
+    Column,
+    columns,
+    partition_column,
+    quoted,
+    sql_name,
+)
+from chalicelib.declaration import KIND, TIME_FORMATS, Level, Table
 from chalicelib.errors import PartitionError
+from chalicelib.keys import key_from, texts_of
 from chalicelib.partitions import encode_value
-from chalicelib.schema import EVENT_TIME, SITE
 from sluice.errors import OperationError
 from sluice.query.parameters import Value, literal
-from sluice.query.saved import FILTER_ANSWER, SavedQuery
+from sluice.query.partitioning import Partitioning
+from sluice.query.saved import FILTER_ANSWER, KEY_PARAMETERS, SavedQuery, key_columns
 
 _NAMED_MAX = 5
-"""Of the sites or years that a warning names."""
+"""Of the values or years that a warning names."""
 
-_SITE_PARTITION = partition_column(SITE)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _DAY_NUMBER = {"year": 10_000, "month": 100, "day": 1}
 
 
+class LevelValue(NamedTuple):
+    """The value of a level that a part is held to."""
+
+    level: Level
+    text: str
+    """As its records have it."""
+    column: Column
+    """The column of a line that has the value."""
+    option: str
+    """The option that gave it."""
+
+    @property
+    def value(self) -> Value:
+        """The value in SQL, of the column's type. Raises OperationError."""
+        return value_of(self.column, self.text)
+
+    @property
+    def in_path(self) -> str:
+        """The value as the path spells it. Raises OperationError for one that no path can name."""
+        try:
+            return encode_value(self.level.name, self.text)
+        except PartitionError as error:
+            raise OperationError(f"no part of the lake has this {error.field}: {error}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class LakePart:
-    """A site, or a range of event times, or both; all of the lake without either."""
+    """Values of levels, or a range of event times, or both; all of the lake without either."""
 
-    site: str | None = None
+    table: Table
+    values: tuple[LevelValue, ...] = ()
     start: datetime | None = None
     """The first moment of the range."""
     end: datetime | None = None
     """The moment after the range."""
 
     def __bool__(self) -> bool:
-        return any(bound is not None for bound in (self.site, self.start, self.end))
-
-    @property
-    def site_partition(self) -> str | None:
-        """The site as its path spells it. Raises OperationError for one that no path can name."""
-        if self.site is None:
-            return None
-        try:
-            return encode_value(SITE, self.site)
-        except PartitionError as error:
-            raise OperationError(f"there is no such site: {error}") from None
+        return bool(self.values) or self.start is not None or self.end is not None
 
     @property
     def days(self) -> tuple[date | None, date | None]:
@@ -58,50 +85,56 @@ class LakePart:
             (max(self.end, _EPOCH) - _MILLISECOND).date() if self.end else None,
         )
 
-    def parameters(self) -> dict[str, Value]:
-        """Return the values that a person's own SQL may name."""
-        values = {
-            "site": self.site,
-            "site_partition": self.site_partition,
-            "from_ms": _epoch_ms(self.start),
-            "to_ms": _epoch_ms(self.end),
-        }
-        return {name: value for name, value in values.items() if value is not None}
+    def in_path(self, level: str) -> str | None:
+        """Return the value of a level as the path spells it, or None if the part names none."""
+        return next((each.in_path for each in self.values if each.level.name == level), None)
+
+    def parameters(self) -> dict[str, tuple[Value, str]]:
+        """Return the values that a person's own SQL may name, each with its option."""
+        values: dict[str, tuple[Value, str]] = {}
+        for each in self.values:
+            names = [each.column.name] + ["site"] * (each.level == first_field_level(self.table))
+            for name in names:
+                values[name] = each.value, each.option
+                values[f"{name}_partition"] = each.in_path, each.option
+        bounds = (("from_ms", self.start, "--from"), ("to_ms", self.end, "--to"))
+        for name, moment, option in bounds:
+            if moment is not None:
+                values[name] = _epoch_ms(moment), option
+        return values
 
     def line_conditions(self) -> list[str]:
         """Return the conditions on the columns of a line."""
-        bounds = [
-            (SITE.lower(), "=", self.site),
-            (EVENT_TIME.lower(), ">=", _epoch_ms(self.start)),
-            (EVENT_TIME.lower(), "<", _epoch_ms(self.end)),
-        ]
-        return [
-            f"{column} {operator} {literal(value)}"
-            for column, operator, value in bounds
-            if value is not None
-        ]
+        conditions = [f"{quoted(each.column.name)} = {literal(each.value)}" for each in self.values]
+        time = quoted(sql_name(self.table.time_line_name))
+        if self.start is not None:
+            conditions.append(f"{time} >= {_epoch_ms(self.start)}")
+        if self.end is not None:
+            conditions.append(f"{time} < {_epoch_ms(self.end)}")
+        return conditions
 
     def partition_conditions(self, partitions: Collection[str]) -> dict[str, str]:
         """Return the conditions on partition columns that this part bounds, by column."""
         conditions = {}
-        if _SITE_PARTITION in partitions and self.site_partition is not None:
-            conditions[_SITE_PARTITION] = f"{_SITE_PARTITION} = {literal(self.site_partition)}"
+        for each in self.values:
+            if (column := partition_column(each.level)) in partitions:
+                conditions[column] = f"{quoted(column)} = {literal(each.in_path)}"
         levels = [level for level in TIME_FORMATS if level in partitions]
         if levels and any(self.days):
             first, last = self.days
             conditions[levels[0]] = _days(levels, first or date.min, last or date.max)
         return conditions
 
-    def beyond(self, years: tuple[int, int] | None, sites: Collection[str] | None) -> str | None:
-        """Return why `changes` does not show all of this part, or None when it does.
-
-        `years` and `sites` are those it shows, None for all.
-        """
+    def beyond(self, partitioning: Partitioning) -> str | None:
+        """Return why a table so partitioned does not show all of this part; None if it does."""
         asked = [day.year for day in self.days if day]
+        years = partitioning.years
         if years and not all(years[0] <= year <= years[1] for year in asked):
             return years_shown(years)
-        if sites is not None and self.site and self.site_partition not in sites:
-            return "no such site; deploy with it in -c sites=..."
+        for each in self.values:
+            shown = partitioning.values(partition_column(each.level))
+            if shown is not None and each.in_path not in shown:
+                return f"no such {each.level.name}; deploy with it in -c sites=..."
         return None
 
     def outside(self, year: int, years: tuple[int, int]) -> bool:
@@ -111,15 +144,85 @@ class LakePart:
         return is_asked and not years[0] <= year <= years[1]
 
 
+def first_field_level(table: Table) -> Level | None:
+    """Return the first level of a field, whose values the setting `sites` names."""
+    return table.group if table.group and table.group.attribute else None
+
+
+def level_values(
+    table: Table, where: Iterable[str], site: str | None = None
+) -> tuple[LevelValue, ...]:
+    """Return what texts of the form LEVEL=VALUE hold levels to, in the order of the layout.
+
+    `site` is a value of the first level of a field. Raises OperationError.
+    """
+    levels = {level.name: level for level in table.levels if not level.is_time}
+    names = ", ".join(levels)
+    values: dict[str, LevelValue] = {}
+
+    def hold(level: Level, text: str, option: str) -> None:
+        if level.name in values:
+            raise OperationError(f"{level.name} has two values; ask once for each")
+        column = next(each for each in columns(table) if each.key == level.name)
+        kinds = [shape.kind for shape in table.shapes]
+        if level.attribute is None and text not in kinds:
+            raise OperationError(f"there is no kind {text}; there are {', '.join(kinds)}")
+        values[level.name] = LevelValue(level, text, column, option)
+
+    for condition in where:
+        name, separator, text = condition.partition("=")
+        if not separator:
+            raise OperationError(f"--where takes LEVEL=VALUE, not {condition}")
+        if name not in levels:
+            has = f"its levels of fields are {names}" if names else "it has none of a field"
+            raise OperationError(f"{name} is not a level of the layout; {has}")
+        hold(levels[name], text, f"--where {name}=...")
+    if site is not None:
+        if (level := first_field_level(table)) is None:
+            raise OperationError("--site means the first level of a field; the layout has none")
+        hold(level, site, "--site")
+    return tuple(values[name] for name in levels if name in values)
+
+
+def value_of(column: Column, text: str) -> Value:
+    """Return a text as a value of a column's type. Raises OperationError."""
+    match column.type:
+        case "bigint":
+            try:
+                return int(text)
+            except ValueError:
+                raise OperationError(f"{column.key} is a whole number, not {text}") from None
+        case "boolean":
+            if text not in ("true", "false"):
+                raise OperationError(f"{column.key} is true or false, not {text}")
+            return text == "true"
+    return text
+
+
+def key_values(table: Table, texts: Sequence[str]) -> dict[str, Value]:
+    """Return the parameters for a key, or for its first part. Raises OperationError."""
+    named = msgspec.structs.replace(table, key=table.key[: len(texts)])
+    try:
+        texts = texts_of(named, key_from(named, texts))
+    except ValueError as error:
+        raise OperationError(f"--key: {error}") from None
+    column = {each.name: each for each in columns(table)}
+    return {
+        parameter: value_of(column[name], text)
+        for parameter, name, text in zip(KEY_PARAMETERS, key_columns(table), texts, strict=False)
+    }
+
+
 def years_shown(years: tuple[int, int], hidden: Sequence[int] = ()) -> str:
     """Return which years `changes` shows, which it hides, and the remedy."""
     has = f", and the lake has {_some(map(str, hidden))}" if hidden else ""
     return f"only the years {years[0]} to {years[1]}{has}; deploy with -c years=... to see more"
 
 
-def sites_shown(hidden: Collection[str]) -> str:
-    """Return which sites `changes` hides, and the remedy."""
-    return f"not the sites {_some(sorted(hidden))}; deploy with them in -c sites=..."
+def values_shown(level: str, hidden: Collection[str]) -> str:
+    """Return which values of a level `changes` hides, and the remedy."""
+    remedy = "declare them and deploy" if level == KIND else "deploy with them in -c sites=..."
+    return f"not the {level} {_some(sorted(hidden))}; {remedy}"
 
 
 def _some(names: Iterable[str]) -> str:
@@ -152,8 +255,8 @@ def narrow(
     return f"WITH {ALL_CHANGES} AS ({rows})\n{query.sql}"
 
 
-def _epoch_ms(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // _MILLISECOND
+def _epoch_ms(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def _days(levels: Sequence[str], first: date, last: date) -> str:
@@ -161,10 +264,10 @@ def _days(levels: Sequence[str], first: date, last: date) -> str:
 
     The projection itself is cut by a condition on a single column, here the outermost.
     """
-    condition = f"{levels[0]} BETWEEN {first.year} AND {last.year}"
+    condition = f'"{levels[0]}" BETWEEN {first.year} AND {last.year}'
     if len(levels) == 1:
         return condition
-    number = " + ".join(f"{level} * {_DAY_NUMBER[level]}" for level in levels)
+    number = " + ".join(f'"{level}" * {_DAY_NUMBER[level]}' for level in levels)
     low, high = (
         sum(getattr(day, level) * _DAY_NUMBER[level] for level in levels) for day in (first, last)
     )

@@ -5,15 +5,13 @@ depend on it, never whether a query is run.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from typing import NamedTuple
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
-
-from chalicelib.catalog import ALL_CHANGES, CHANGES
 
 # It warns of statements of which it reads only the first word; those are not queries.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -47,19 +45,27 @@ def reads(sql: str) -> list[Read]:
         return []
 
 
-def whole_lake(tables: Iterable[Read], partitions: Collection[str]) -> str | None:
-    """Return why a query reads the whole lake, or None when it does not."""
+def whole_lake(tables: Iterable[Read], partitions: Mapping[str, Collection[str]]) -> str | None:
+    """Return why a query reads the whole lake, or None when it does not.
+
+    `partitions` has the partition columns of each table of the lake.
+    """
     for read in tables:
-        if read.table == ALL_CHANGES:
-            return f"{ALL_CHANGES} has no partitions"
-        if read.table == CHANGES and read.compared.isdisjoint(partitions):
-            return f"it compares none of {', '.join(partitions)} with a value"
+        columns = partitions.get(read.table)
+        if columns is None:
+            continue
+        if not columns:
+            return f"{read.table} has no partitions"
+        if read.compared.isdisjoint(columns):
+            return f"it compares none of {', '.join(columns)} with a value"
     return None
 
 
-def missing_values(tables: Iterable[Read], required: Set[str]) -> set[str]:
-    """Return the columns that `changes` needs a value of and that some read of it gives none."""
-    return set[str]().union(*(required - read.named for read in tables if read.table == CHANGES))
+def missing_values(tables: Iterable[Read], required: Mapping[str, Set[str]]) -> set[str]:
+    """Return the columns that a table requires a value of and that some read of it gives none."""
+    return set[str]().union(
+        *(required[read.table] - read.named for read in tables if read.table in required)
+    )
 
 
 def _read(table: exp.Table, name: str, scope: Scope) -> Read:

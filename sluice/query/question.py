@@ -4,28 +4,26 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chalicelib.catalog import CHANGES, partition_column
-from chalicelib.partitions import DATA_PREFIX
-from chalicelib.schema import SITE
+from chalicelib.catalog import folder, lake_tables, partition_column
 from sluice.errors import OperationError
 from sluice.query.athena import QUERY_BYTES_MAX, Workgroup
 from sluice.query.parameters import Value, bind, parameters_of
-from sluice.query.part import LakePart, narrow, sites_shown, years_shown
+from sluice.query.part import LakePart, key_values, narrow, values_shown, years_shown
+from sluice.query.partitioning import Partitioning
 from sluice.query.pruning import Read, missing_values, reads, whole_lake
 from sluice.query.saved import saved_query
 
-_SITE_PARTITION = partition_column(SITE)
-
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
-_OPTIONS = {
-    "site": "--site",
-    "site_partition": "--site",
-    "key": "--key",
-    "from_ms": "--from",
-    "to_ms": "--to",
-}
-"""The option that gives each parameter its value."""
+
+def check_text(text: str) -> None:
+    """Raise OperationError for a text that Athena does not take."""
+    if "\0" in text:
+        raise OperationError("the query holds a NUL character, which no SQL has; take it out")
+    if (size := len(text.encode(errors="replace"))) > QUERY_BYTES_MAX:
+        raise OperationError(
+            f"the query has {size} bytes, and Athena takes {QUERY_BYTES_MAX} at most; shorten it"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,84 +32,106 @@ class Question:
 
     text: str
     part: LakePart
-    key: str | None = None
+    key: tuple[str, ...] = ()
+    """The parts of a key, in the table's order: all of them, or the first."""
     pruned: bool = False
-
-    def __post_init__(self) -> None:
-        """Raise OperationError for a text that Athena does not take."""
-        if "\0" in self.text:
-            raise OperationError("the query holds a NUL character, which no SQL has; take it out")
-        if (size := len(self.text.encode(errors="replace"))) > QUERY_BYTES_MAX:
-            raise OperationError(
-                f"the query has {size} bytes, and Athena takes {QUERY_BYTES_MAX} at most; "
-                "shorten it"
-            )
 
     def sql(self, workgroup: Workgroup) -> str:
         """Return the SQL to run. Raises OperationError for options that do not fit the text."""
         return self._saved(workgroup) if _NAME.fullmatch(self.text) else self._own()
 
     def _saved(self, workgroup: Workgroup) -> str:
-        query, values = saved_query(self.text), self._key()
-        if missing := query.parameters - values.keys():
-            raise OperationError(f"{query.name} needs --{', --'.join(sorted(missing))}")
-        if surplus := values.keys() - query.parameters:
-            raise OperationError(f"{query.name} takes no --{', --'.join(sorted(surplus))}")
-        sql = narrow(query, self.part, workgroup.partitions, workgroup.required, pruned=self.pruned)
+        query = saved_query(self.part.table, self.text, key_parts=len(self.key) or None)
+        values = self._key()
+        if query.parameters - values.keys():
+            raise OperationError(f"{query.name} needs --key")
+        if values.keys() - query.parameters:
+            raise OperationError(f"{query.name} takes no --key")
+        partitioning = workgroup.partitioning()
+        sql = narrow(
+            query, self.part, partitioning.columns, partitioning.required, pruned=self.pruned
+        )
         return bind(sql, values)
 
     def _own(self) -> str:
-        values = self.part.parameters() | self._key()
-        used = {_OPTIONS.get(name) for name in parameters_of(self.text)}
-        options = dict.fromkeys(_OPTIONS[name] for name in values)
+        values = self.part.parameters()
+        values |= {name: (value, "--key") for name, value in self._key().items()}
+        named = parameters_of(self.text)
+        used = {option for name, (_, option) in values.items() if name in named}
+        options = dict.fromkeys(option for _, option in values.values())
         unused = [option for option in options if option not in used]
         if unused or self.pruned:
+            level = self.part.table.group
+            column = partition_column(level) if level else "year"
             raise OperationError(
                 f"the query does not say where {', '.join(unused) or '--pruned'} applies; name it "
-                f"there, for example WHERE {_SITE_PARTITION} = :site_partition"
+                f"there, for example WHERE {column} = :{column}"
             )
-        return bind(self.text, values)
+        return bind(self.text, {name: value for name, (value, _) in values.items()})
 
     def _key(self) -> dict[str, Value]:
-        return {} if self.key is None else {"key": self.key}
+        return key_values(self.part.table, self.key) if self.key else {}
 
 
 def warnings(sql: str, part: LakePart, workgroup: Workgroup) -> list[str]:
     """Return what a query reads without need, and what it does not show."""
+    lake = {each.name: each for each in lake_tables(part.table)}
+    tables = [read for read in reads(sql) if read.table in lake]
+    partitioned = {
+        read.table: workgroup.partitioning(read.table)
+        for read in tables
+        if lake[read.table].is_partitioned
+    }
+    partitions = {name: partitioned[name].columns if name in partitioned else () for name in lake}
     sentences = []
-    tables = reads(sql)
-    if reason := whole_lake(tables, workgroup.partitions):
+    if reason := whole_lake(tables, partitions):
         sentences.append(f"this reads the whole lake: {reason}")
-    if workgroup.emulated and (missing := missing_values(tables, workgroup.required)):
-        sentences.append(f"AWS refuses this: changes needs a value of {', '.join(sorted(missing))}")
-    if of_changes := [read for read in tables if read.table == CHANGES]:
-        limit = part.beyond(workgroup.years, workgroup.sites) or _hidden(
-            of_changes, part, workgroup
+    for name, partitioning in partitioned.items():
+        of_table = [read for read in tables if read.table == name]
+        if workgroup.emulated and (
+            missing := missing_values(of_table, {name: partitioning.required})
+        ):
+            needed = ", ".join(sorted(missing))
+            sentences.append(f"AWS refuses this: {name} needs a value of {needed}")
+        hidden = part.beyond(partitioning) or _hidden(
+            of_table, folder(lake[name].kind), part, partitioning, workgroup
         )
-        if limit:
-            sentences.append(f"changes shows {limit}, or ask all_changes")
+        if hidden:
+            sentences.append(f"{name} shows {hidden}, or ask all_{name}")
     return sentences
 
 
-def _hidden(tables: Sequence[Read], part: LakePart, workgroup: Workgroup) -> str | None:
-    """Return which folders of the part `changes` does not show, as far as the listing names them.
+def _hidden(
+    tables: Sequence[Read],
+    root: str,
+    part: LakePart,
+    partitioning: Partitioning,
+    workgroup: Workgroup,
+) -> str | None:
+    """Return which folders of the part a table does not show, as far as the listing names them.
 
     The folders are followed from the outermost level to that of the year.
     """
-    prefix = DATA_PREFIX
-    for column, level in workgroup.levels.items():
-        if column == _SITE_PARTITION and part.site is None:
-            if workgroup.sites is None or any(column in read.compared for read in tables):
+    prefixes = [root]
+    for column, level in partitioning.levels.items():
+        stored = [
+            (prefix, value) for prefix in prefixes for value in workgroup.folders(prefix, level)
+        ]
+        is_compared = [column in read.compared for read in tables]
+        if level == "year":
+            years = partitioning.years
+            if years is None or (all(is_compared) and not any(part.days)):
                 return None
-            sites = set(workgroup.folders(prefix, level)) - workgroup.sites
-            return sites_shown(sites) if sites else None
-        if column == _SITE_PARTITION:
-            prefix += f"{level}={part.site_partition}/"
-        elif level == "year" and workgroup.years:
-            asked = any(part.days) or not all(column in read.compared for read in tables)
-            years = sorted(set(map(int, filter(str.isdecimal, workgroup.folders(prefix, level)))))
-            hidden = [year for year in years if asked and part.outside(year, workgroup.years)]
-            return years_shown(workgroup.years, hidden) if hidden else None
-        else:
+            in_lake = {int(value) for _, value in stored if value.isdecimal()}
+            outside = sorted(year for year in in_lake if part.outside(year, years))
+            return years_shown(years, outside) if outside else None
+        if (value := part.in_path(level)) is not None:
+            prefixes = [f"{prefix}{level}={value}/" for prefix in prefixes]
+            continue
+        shown = partitioning.values(column)
+        if shown is None or any(is_compared):
             return None
+        if hidden := {value for _, value in stored} - shown:
+            return values_shown(level, hidden)
+        prefixes = [f"{prefix}{level}={value}/" for prefix, value in stored]
     return None

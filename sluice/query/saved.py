@@ -1,5 +1,16 @@
 """The saved queries: the `.sql` files of `saved/`, read here for the command, the page and Athena.
 
+A file is a template, whose words in braces stand for the columns of the declared table:
+
+{key}       the key's column, or both, with a comma between them
+{group}     the column that reports are grouped by; there may be none
+{time}      the event time, in epoch milliseconds
+{is_key}    the condition that the row is of the key that is asked for, as `:key` and `:sort_key`
+{new NAME}  the name, with a number if it is a column's already
+
+Several with commas between them are a list without repetition, and a comma at the end is there if
+anything is: `{group, key,}`.
+
 A comment `sluice: NAME` is a directive, one of DIRECTIVES. A comment that begins with the word
 "sluice", or has "sluice:" within it, must be one: anything else would be ignored in silence. The
 first other comment describes the query; the rest mean nothing.
@@ -7,8 +18,11 @@ first other comment describes the query; the rest mean nothing.
 
 import re
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
+from chalicelib.catalog import columns, partition_columns, quoted, sql_name
+from chalicelib.declaration import Table
 from sluice.errors import OperationError
 from sluice.query.parameters import parameters_of, replace_parameters, tokenize
 
@@ -19,6 +33,10 @@ FILTER_ANSWER = "filter-answer"
 
 DIRECTIVES = {FILTER_ANSWER}
 
+KEY_PARAMETERS = ("key", "sort_key")
+"""The parameters for the parts of a key, in the table's order."""
+
+_WORDS = re.compile(r"\{([a-z_, ]+)\}")
 _MEANT = re.compile(r"sluice\b|.*\bsluice\s*:", re.IGNORECASE | re.DOTALL)
 _DIRECTIVE = re.compile(r"sluice\s*:\s*(\S+)", re.IGNORECASE)
 
@@ -43,14 +61,21 @@ class SavedQuery:
         return replace_parameters(self.sql, lambda _: "?")
 
 
-def saved_queries(folder: Path = FOLDER) -> dict[str, SavedQuery]:
-    """Return the saved queries by name. Raises OperationError for a file that is wrong."""
-    return {file.stem: _read(file) for file in sorted(folder.glob("*.sql"))}
+def saved_queries(
+    table: Table, *, key_parts: int | None = None, folder: Path = FOLDER
+) -> dict[str, SavedQuery]:
+    """Return the saved queries for a table, by name.
+
+    `key_parts` is how many parts of the key a question names; None: all. Raises OperationError for
+    a file that is wrong.
+    """
+    words = _Words(table, len(table.key) if key_parts is None else key_parts)
+    return {file.stem: _read(file, words) for file in sorted(folder.glob("*.sql"))}
 
 
-def saved_query(name: str) -> SavedQuery:
+def saved_query(table: Table, name: str, *, key_parts: int | None = None) -> SavedQuery:
     """Return one saved query. Raises OperationError, with the names of all, for an unknown one."""
-    queries = saved_queries()
+    queries = saved_queries(table, key_parts=key_parts)
     if name not in queries:
         raise OperationError(
             f"there is no saved query {name}; there are {', '.join(queries)}, or write SQL"
@@ -58,8 +83,54 @@ def saved_query(name: str) -> SavedQuery:
     return queries[name]
 
 
-def _read(file: Path) -> SavedQuery:
-    sql = file.read_text()
+def key_columns(table: Table) -> tuple[str, ...]:
+    """Return the columns of the key."""
+    return tuple(sql_name(field.line) for field in table.key_fields)
+
+
+class _Words:
+    """The words of the templates, for one table."""
+
+    def __init__(self, table: Table, key_parts: int) -> None:
+        key = key_columns(table)
+        self._taken = {column.name for column in (*columns(table), *partition_columns(table))}
+        self._lists = {
+            "key": key,
+            "group": (sql_name(table.group.name),) if table.group else (),
+            "time": (sql_name(table.time_line_name),),
+        }
+        self._is_key = " AND ".join(
+            f"{quoted(name)} = :{parameter}"
+            for name, parameter in list(zip(key, KEY_PARAMETERS, strict=False))[:key_parts]
+        )
+
+    def render(self, template: str) -> str:
+        """Return a template's SQL. Raises KeyError for an unknown word."""
+        return _WORDS.sub(lambda words: self._text(words[1]), template)
+
+    def _text(self, words: str) -> str:
+        if words == "is_key":
+            return self._is_key
+        if words.startswith("new "):
+            return quoted(self._new(words.removeprefix("new ")))
+        *names, last = (word.strip() for word in words.split(","))
+        lists = [self._lists[name] for name in (*names, *([last] if last else ()))]
+        names = list(dict.fromkeys(quoted(name) for each in lists for name in each))
+        return ", ".join(names) + ("," if names and not last else "")
+
+    def _new(self, name: str) -> str:
+        numbered = (f"{name}_{number}" for number in count(2))
+        return next(each for each in chain([name], numbered) if each not in self._taken)
+
+
+def _read(file: Path, words: _Words) -> SavedQuery:
+    try:
+        sql = words.render(file.read_text())
+    except KeyError as unknown:
+        raise OperationError(
+            f"{file.name} has the unknown word {unknown.args[0]!r} in braces; the words are key, "
+            "group, time, is_key and new NAME"
+        ) from None
     tokens = tokenize(sql)
     if not tokens:
         raise OperationError(f"{file.name} holds no SQL, or has a quote that is not closed")

@@ -149,9 +149,9 @@ def _latest(
     lake: Queryable, declared: frozenset[str] | None, problems: list[str]
 ) -> Iterator[tuple[str, str | None, Digest]]:
     """Yield key, site and digest of each record of the saved query `latest`."""
-    names = [column.name for column in columns()]
+    names = [column.name for column in columns(in_force())]
     result = lake.run(
-        f"SELECT {', '.join(names)} FROM (\n{saved_query('latest').sql}) AS latest"  # noqa: S608
+        f"SELECT {', '.join(names)} FROM (\n{saved_query(in_force(), 'latest').sql}) AS latest"  # noqa: S608
     )
     problems += result.problems
     read = item_reader(result.columns, in_force())

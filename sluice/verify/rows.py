@@ -27,7 +27,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 def item_reader(names: Sequence[str], table: Table) -> Callable[[Row], Item]:
     """Return a function from a row with these columns to its item; it ignores other columns."""
-    keys = {column.name: column.key for column in columns(table.kinds[0].record)}
+    keys = {column.name: column.key for column in columns(table)}
     write = item_writer(table)
 
     def read(row: Row) -> Item:

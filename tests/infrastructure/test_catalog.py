@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from chalicelib.catalog import columns
+from chalicelib.schema import TABLE
 from sluice.query.saved import saved_queries
 
 DATA = "s3://${Lake/Bucket}/data/"
@@ -14,7 +15,7 @@ def test_both_tables_have_the_columns_of_a_line_over_the_same_data(dev: Any) -> 
         storage = dev[f"Catalog/{name}"]["TableInput"]["StorageDescriptor"]
         assert storage["Location"] == DATA
         assert {each["Name"]: each["Type"] for each in storage["Columns"]} == {
-            column.name: column.type for column in columns()
+            column.name: column.type for column in columns(TABLE)
         }
         serde = storage["SerdeInfo"]
         assert serde["SerializationLibrary"] == "org.openx.data.jsonserde.JsonSerDe"
@@ -75,22 +76,16 @@ def test_every_saved_query_is_named_in_the_workgroup(dev: Any) -> None:
         query["Properties"]["Name"]: query["Properties"]
         for query in dev.all("AWS::Athena::NamedQuery").values()
     }
-    assert set(named) == set(saved_queries())
+    assert set(named) == set(saved_queries(TABLE))
     for query in named.values():
         assert query["WorkGroup"] == "${Catalog/WorkGroup}"
         assert query["Description"]
         assert not re.search(r":[a-z]", query["QueryString"].partition("SELECT")[2])
-    assert "id = ?" in named["history"]["QueryString"]
+    assert '"id" = ?' in named["history"]["QueryString"]
 
 
-def test_the_emulator_gets_what_it_can_do_and_the_lines_it_needs(local: Any) -> None:
+def test_the_emulator_gets_no_saved_queries(local: Any) -> None:
     assert not local.all("AWS::Athena::NamedQuery")
-    lines = local["Catalog/Lines"]["TableInput"]
-    assert [column["Name"] for column in lines["StorageDescriptor"]["Columns"]] == ["line"]
-
-
-def test_only_the_emulator_gets_the_lines(dev: Any) -> None:
-    assert "Catalog/Lines" not in dev.all()
 
 
 def test_the_outputs_say_where_to_ask(dev: Any) -> None:

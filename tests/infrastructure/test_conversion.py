@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.catalog import columns
+from chalicelib.schema import TABLE
 from infrastructure.settings import DeploymentSettings, SettingsError
 
 STREAM = "Delivery/Stream"
@@ -50,8 +51,8 @@ def test_every_column_finds_the_key_of_its_line(prod: Any) -> None:
     deserializer = conversion(prod)["InputFormatConfiguration"]["Deserializer"]["OpenXJsonSerDe"]
     mapping = deserializer["ColumnToJsonKeyMappings"]
     assert deserializer["CaseInsensitive"] is False
-    assert {c.name: mapping.get(c.name, c.name) for c in columns()} == {
-        c.name: c.key for c in columns()
+    assert {c.name: mapping.get(c.name, c.name) for c in columns(TABLE)} == {
+        c.name: c.key for c in columns(TABLE)
     }
 
 

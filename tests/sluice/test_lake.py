@@ -73,7 +73,7 @@ def transformed(image: dict[str, Any], record_type: type[Struct]) -> bytes:
 
 def converted(line: bytes, record_type: type[Struct]) -> bytes:
     """The Parquet object of a line, by the columns of the catalog."""
-    found = tuple(column(each.name, each.key, each.type) for each in columns(record_type))
+    found = tuple(column(each.name, each.key, each.type) for each in columns(table(record_type)))
     parquet = Parquet(Conversion(CatalogTable("", "", "", "", ""), found))
     assert parquet.refusal(line) is None
     return parquet.body([line])
@@ -84,7 +84,7 @@ def test_a_line_comes_back_from_parquet_to_the_byte(
     image: dict[str, Any], record_type: type[Struct]
 ) -> None:
     body = converted(transformed(image, record_type), record_type)
-    (line,) = lines_of_parquet(body, record_type)
+    (line,) = lines_of_parquet(body, table(record_type))
     assert line + b"\n" == transformed(image, record_type)
 
 
@@ -102,7 +102,7 @@ def test_what_no_column_holds_exactly_is_in_the_line_as_the_text_of_its_json() -
 def test_an_attribute_that_is_null_is_null_in_parquet() -> None:
     image = {**EXACT, "price": {"NULL": True}, "perhaps": {"NULL": True}}
     body = converted(transformed(image, Exact), Exact)
-    (line,) = map(json.loads, lines_of_parquet(body, Exact))
+    (line,) = map(json.loads, lines_of_parquet(body, table(Exact)))
     assert {"price", "perhaps"}.isdisjoint(line)
     assert line["whole"] == "9" * 38
 

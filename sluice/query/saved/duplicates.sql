@@ -1,6 +1,6 @@
 -- Duplicates: changes that the lake holds more than once, as at-least-once delivery allows.
-SELECT eventid, siteid, id, count(*) AS copies
+SELECT "eventid", {group, key}, count(*) AS {new copies}
 FROM all_changes
-GROUP BY 1, 2, 3
+GROUP BY "eventid", {group, key}
 HAVING count(*) > 1
-ORDER BY copies DESC, eventid
+ORDER BY {new copies} DESC, "eventid"

@@ -1,5 +1,5 @@
 -- History: every version of one record, oldest first.
-SELECT from_unixtime(changedat / 1e3) AS changed, *
+SELECT from_unixtime("changedat" / 1e3) AS {new changed}, *
 FROM all_changes
-WHERE id = :key
-ORDER BY changesequence
+WHERE {is_key}
+ORDER BY {key,} "changesequence"

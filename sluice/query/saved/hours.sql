@@ -1,9 +1,9 @@
--- Changes and records by site and hour of event time.
+-- Hours: changes and records by hour of event time.
 SELECT
-  siteid,
-  date_trunc('hour', from_unixtime(createdattime / 1e3)) AS hour,
-  count(DISTINCT eventid) AS changes,
-  count(DISTINCT id) AS records
+  {group,}
+  date_trunc('hour', from_unixtime({time} / 1e3)) AS {new hour},
+  count(DISTINCT "eventid") AS {new changes},
+  count(DISTINCT ({key})) AS {new records}
 FROM all_changes
-GROUP BY 1, 2
-ORDER BY 1, 2
+GROUP BY {group,} date_trunc('hour', from_unixtime({time} / 1e3))
+ORDER BY {group,} {new hour}

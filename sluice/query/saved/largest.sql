@@ -1,9 +1,9 @@
--- Largest: the sites and minutes of event time with the most lines, whatever the layout.
+-- Largest: the minutes of event time with the most lines, whatever the layout.
 SELECT
-  siteid,
-  date_trunc('minute', from_unixtime(createdattime / 1e3)) AS minute,
-  count(*) AS lines
+  {group,}
+  date_trunc('minute', from_unixtime({time} / 1e3)) AS {new minute},
+  count(*) AS {new lines}
 FROM all_changes
-GROUP BY 1, 2
-ORDER BY lines DESC, 1, 2
+GROUP BY {group,} date_trunc('minute', from_unixtime({time} / 1e3))
+ORDER BY {new lines} DESC, {group,} {new minute}
 LIMIT 20

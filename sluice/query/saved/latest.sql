@@ -1,10 +1,10 @@
 -- Latest state: the table as the lake has it.
 -- sluice: filter-answer
--- A record may have come from another site or time.
+-- A record may have come from another part of the lake.
 SELECT *
 FROM (
-  SELECT *, row_number() OVER (PARTITION BY id ORDER BY changesequence DESC) AS recency
+  SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY "changesequence" DESC) AS {new recency}
   FROM all_changes
 ) AS versions
-WHERE recency = 1 AND changetype IS DISTINCT FROM 'REMOVE'
-ORDER BY siteid, id
+WHERE {new recency} = 1 AND "changetype" IS DISTINCT FROM 'REMOVE'
+ORDER BY {group, key}

@@ -106,7 +106,7 @@ def site(absent: Stack, changes: Changes, api_url: str, tmp_path: Path) -> Itera
             views,
             feed,
             Collector(absent, shipped(), changes, tmp_path, feed),
-            partial(saved_queries, queries),
+            partial(saved_queries, folder=queries),
         )
         server = PageServer(page, feed)
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,10 +1,12 @@
 """What a synthesis refuses, and that each rule sees its fault."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from chalicelib.catalog import location, projection
+from chalicelib.declared import load
 from chalicelib.partitions import firehose_prefix
 from chalicelib.schema import LAYOUT, TABLE
 from sluice.planning.lint import (
@@ -15,6 +17,7 @@ from sluice.planning.lint import (
 )
 from sluice.planning.settings import PlanSettings
 from sluice.planning.workload import Workload
+from tests.declarations import FILES
 
 LAYOUTS = [LAYOUT, LAYOUT[:3], ("year", "siteId"), ("siteId",), ("siteId", "name", "year")]
 
@@ -59,28 +62,36 @@ def test_a_path_that_may_be_missing_is_refused(path: str) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("sites", [(), ("2", "a/b=c %")])
 def test_athena_looks_where_firehose_writes(layout: Sequence[str], sites: tuple[str, ...]) -> None:
-    assert not list(projection_errors(layout, sites))
+    assert not list(projection_errors(TABLE.with_layout(layout), sites))
 
 
 def test_a_projection_without_its_zeros_is_refused() -> None:
     properties = {
         name: "1" if "month.digits" in name else each
-        for name, each in projection(LAYOUT, (), (2020, 2039)).items()
+        for name, each in projection(TABLE, (), (2020, 2039)).items()
     }
-    errors = list(folder_errors(LAYOUT, firehose_prefix(TABLE), location(LAYOUT), properties))
+    errors = list(folder_errors(TABLE, firehose_prefix(TABLE), location(TABLE), properties))
     assert any("month=1/" in error and "month=01/" in error for error in errors)
 
 
 def test_a_location_of_other_levels_is_refused() -> None:
-    properties, elsewhere = projection(LAYOUT, (), (2020, 2039)), location(("year", "siteId"))
-    assert list(folder_errors(LAYOUT, firehose_prefix(TABLE), elsewhere, properties))
+    properties, elsewhere = (
+        projection(TABLE, (), (2020, 2039)),
+        location(TABLE.with_layout(("year", "siteId"))),
+    )
+    assert list(folder_errors(TABLE, firehose_prefix(TABLE), elsewhere, properties))
 
 
 def test_a_prefix_without_a_level_is_refused() -> None:
-    properties = projection(LAYOUT, (), (2020, 2039))
+    properties = projection(TABLE, (), (2020, 2039))
     errors = list(
         folder_errors(
-            LAYOUT, firehose_prefix(TABLE.with_layout(LAYOUT[:-1])), location(LAYOUT), properties
+            TABLE, firehose_prefix(TABLE.with_layout(LAYOUT[:-1])), location(TABLE), properties
         )
     )
     assert "Firehose's prefix makes" in errors[0]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_athena_looks_where_firehose_writes_for_every_worked_declaration(file: Path) -> None:
+    assert not list(projection_errors(load(file)))

@@ -136,7 +136,11 @@ def test_only_the_result_of_a_select_has_a_header(athena: Athena, workgroup: Wor
     ("state", "reason", "words"),
     [
         ("FAILED", "SYNTAX_ERROR: line 1:8: Column 'x' cannot be resolved", "line 1:8: Column 'x'"),
-        ("FAILED", "CONSTRAINT_VIOLATION: static equality", "--site, or compare siteid_partition"),
+        (
+            "FAILED",
+            "CONSTRAINT_VIOLATION: static equality",
+            "--where siteId=..., or compare siteid_partition",
+        ),
         ("CANCELLED", "Bytes scanned limit was exceeded", "a greater -c scan_gigabytes="),
     ],
 )
@@ -159,10 +163,12 @@ def test_ctrl_c_stops_the_query(athena: Athena, workgroup: Workgroup) -> None:
 
 
 def test_the_partitions_and_the_required_ones_are_those_of_the_table(workgroup: Workgroup) -> None:
-    assert workgroup.partitions == ("siteid_partition", "year")
-    assert workgroup.required == {"siteid_partition"}
-    assert workgroup.years == (2020, 2039)
-    assert workgroup.sites is None
+    partitioning = workgroup.partitioning()
+    assert partitioning.columns == ("siteid_partition", "year")
+    assert partitioning.required == {"siteid_partition"}
+    assert partitioning.years == (2020, 2039)
+    assert partitioning.values("siteid_partition") is None
+    assert partitioning.levels == {"siteid_partition": "siteId", "year": "year"}
 
 
 @pytest.mark.parametrize(

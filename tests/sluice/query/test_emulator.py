@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.catalog import partition_column
-from chalicelib.schema import LAYOUT
+from chalicelib.catalog import partition_column, partition_levels
+from chalicelib.schema import TABLE
 from sluice.errors import OperationError
 from sluice.query.emulator import ROWS_AT_ONCE, Answer, Limits, answer
 from sluice.stack import Stack
 from tests.fakes import lake_line
 
-LEVELS = {partition_column(level): level for level in LAYOUT if level not in ("hour", "minute")}
+LEVELS = {partition_column(level): level.name for level in partition_levels(TABLE)}
 LINE = lake_line(id="9b2d", siteId="a/b", createdAtTime=1, valueOne=2**63 - 1)
 FOLDER = "data/siteId=a%2Fb/year=1970/month=01/day=01/hour=00/minute=00/"
 FOREIGN = "line 1 is not a line of this lake"
@@ -46,7 +46,7 @@ def ask(stack: Stack, put: Callable[[str, bytes], None]) -> Ask:
     put("one.gz", gzip.compress(LINE))
 
     def run(sql: str, **limits: Any) -> Answer:
-        return answer(stack, sql, LEVELS, Limits(**limits))
+        return answer(stack, TABLE, sql, LEVELS, Limits(**limits))
 
     return run
 

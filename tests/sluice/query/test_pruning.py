@@ -6,6 +6,8 @@ from sluice.query.pruning import Read, missing_values, reads, whole_lake
 
 PARTITIONS = ("siteid_partition", "year", "month", "day")
 ASKED = {"siteid_partition"}
+LAKE = {"changes": PARTITIONS, "all_changes": ()}
+REQUIRED = {"changes": ASKED}
 NOTHING: frozenset[str] = frozenset()
 WHERE = "SELECT * FROM changes AS c WHERE "
 
@@ -59,9 +61,13 @@ def test_a_condition_on_one_of_two_reads_is_not_one_on_the_other() -> None:
     assert other == Read("changes", NOTHING, NOTHING)
 
 
+def test_only_the_tables_of_the_lake_count() -> None:
+    assert whole_lake(reads("SELECT * FROM other"), LAKE) is None
+
+
 def test_all_changes_are_read_whole() -> None:
     sql = "SELECT * FROM all_changes WHERE siteid_partition = '2'"
-    assert whole_lake(reads(sql), PARTITIONS) == "all_changes has no partitions"
+    assert whole_lake(reads(sql), LAKE) == "all_changes has no partitions"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +84,7 @@ def test_all_changes_are_read_whole() -> None:
     ],
 )
 def test_a_condition_that_prunes_is_seen(condition: str) -> None:
-    assert whole_lake(reads(WHERE + condition), PARTITIONS) is None
+    assert whole_lake(reads(WHERE + condition), LAKE) is None
 
 
 @pytest.mark.parametrize(
@@ -98,7 +104,7 @@ def test_a_condition_that_prunes_is_seen(condition: str) -> None:
     ],
 )
 def test_a_condition_that_prunes_nothing_is_not_taken_for_one(condition: str) -> None:
-    reason = whole_lake(reads(WHERE + condition), PARTITIONS)
+    reason = whole_lake(reads(WHERE + condition), LAKE)
     assert reason is not None
     assert "it compares none of siteid_partition, year, month, day" in reason
 
@@ -127,7 +133,7 @@ def test_a_condition_that_prunes_nothing_is_not_taken_for_one(condition: str) ->
     ],
 )
 def test_conditions_count_where_they_reach_the_table(sql: str, prunes: bool) -> None:
-    assert (whole_lake(reads(sql), PARTITIONS) is None) == prunes
+    assert (whole_lake(reads(sql), LAKE) is None) == prunes
 
 
 @pytest.mark.parametrize(
@@ -146,7 +152,7 @@ def test_conditions_count_where_they_reach_the_table(sql: str, prunes: bool) -> 
     ],
 )
 def test_only_equality_gives_an_injected_column_its_value(condition: str, named: bool) -> None:
-    found = missing_values(reads(WHERE + condition), ASKED)
+    found = missing_values(reads(WHERE + condition), REQUIRED)
     assert found == (set() if named else ASKED)
 
 
@@ -156,5 +162,5 @@ def test_every_read_of_changes_must_name_a_value_of_what_is_required() -> None:
         "SELECT * FROM all_changes",
         "SELECT * FROM changes",
     )
-    assert missing_values(reads(one + every), ASKED) == set()
-    assert missing_values(reads(one + part), ASKED) == ASKED
+    assert missing_values(reads(one + every), REQUIRED) == set()
+    assert missing_values(reads(one + part), REQUIRED) == ASKED

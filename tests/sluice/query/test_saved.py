@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.schema import TABLE
 from sluice.errors import OperationError
 from sluice.query.parameters import tokenize
 from sluice.query.saved import DIRECTIVES, saved_queries, saved_query
 
 
 def test_saved_queries_read_all_changes_once_so_that_a_part_can_stand_in() -> None:
-    assert set(saved_queries()) == {
+    assert set(saved_queries(TABLE)) == {
         *("duplicates", "history", "hours", "largest", "late", "latest"),
     }
-    for query in saved_queries().values():
+    for query in saved_queries(TABLE).values():
         assert query.sql.count("FROM all_changes\n") == query.sql.count("all_changes") == 1
         assert query.description[0].isupper()
         # `narrow` puts a WITH before it.
@@ -22,14 +23,14 @@ def test_saved_queries_read_all_changes_once_so_that_a_part_can_stand_in() -> No
 
 def test_an_unknown_saved_query_is_refused_with_those_there_are() -> None:
     with pytest.raises(OperationError, match="no saved query nope; there are duplicates, history"):
-        saved_query("nope")
+        saved_query(TABLE, "nope")
 
 
 def test_a_query_comes_with_what_its_comments_say(tmp_path: Path) -> None:
     (tmp_path / "mine.sql").write_text(
         "-- Mine.\n-- Sluice: filter-answer\n-- A note: why.\nSELECT 1 WHERE 2 = :key -- :key\n"
     )
-    (query,) = saved_queries(tmp_path).values()
+    (query,) = saved_queries(TABLE, folder=tmp_path).values()
     assert (query.name, query.description) == ("mine", "Mine.")
     assert query.directives == DIRECTIVES
     assert query.parameters == {"key"}
@@ -39,7 +40,7 @@ def test_a_query_comes_with_what_its_comments_say(tmp_path: Path) -> None:
 def test_a_directive_is_not_the_description_wherever_it_stands(tmp_path: Path) -> None:
     (tmp_path / "mine.sql").write_text("-- sluice: filter-answer\n-- Mine.\nSELECT 1")
     (tmp_path / "none.sql").write_text("-- sluice: filter-answer\nSELECT 1")
-    mine, none = saved_queries(tmp_path).values()
+    mine, none = saved_queries(TABLE, folder=tmp_path).values()
     assert none.description == ""
     assert mine.description == "Mine."
     assert mine.directives == DIRECTIVES
@@ -64,4 +65,4 @@ def test_a_directive_is_not_the_description_wherever_it_stands(tmp_path: Path) -
 def test_a_file_that_is_wrong_is_refused(tmp_path: Path, sql: str, refusal: str) -> None:
     (tmp_path / "mine.sql").write_text(sql)
     with pytest.raises(OperationError, match=refusal):
-        saved_queries(tmp_path)
+        saved_queries(TABLE, folder=tmp_path)

@@ -62,7 +62,7 @@ wide = st.builds(
 def row_of(data: bytes) -> tuple[Any, ...]:
     """The row that Athena answers for a line: text where no type of its own is exact."""
     line = read_line(data)
-    values = [line.get(column.key) for column in columns(Wide)]
+    values = [line.get(column.key) for column in columns(WIDE)]
     assert not any(isinstance(value, float | Decimal | list | dict) for value in values)
     return tuple(values)
 
@@ -77,7 +77,7 @@ def test_an_item_and_its_row_have_one_digest(record: Wide) -> None:
     }
     change = {"eventID": "1", "eventName": "INSERT", "dynamodb": stream, "userIdentity": ""}
     row = row_of(line_encoder(WIDE)(change_reader(WIDE)(msgspec.json.encode(change))))
-    read = item_reader([column.name for column in columns(Wide)], WIDE)
+    read = item_reader([column.name for column in columns(WIDE)], WIDE)
     assert digest(read(row)) == digest(item)
 
 
