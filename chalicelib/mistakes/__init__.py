@@ -5,6 +5,7 @@ was read here before. Nothing that a file declares ends in a traceback.
 """
 
 from chalicelib.declaration import Table
+from chalicelib.mistakes.examples import check_examples
 from chalicelib.mistakes.names import check_names
 from chalicelib.mistakes.reading import read_kinds, wrong_parts
 from chalicelib.mistakes.rules import (
@@ -37,6 +38,8 @@ def mistakes(table: Table) -> list[str]:
         errors += check(table, kinds)
     if not errors:
         errors += check_room(table)
+    if not errors:
+        errors += check_examples(table)
     return list(dict.fromkeys(errors))
 
 

@@ -64,7 +64,8 @@ def wrong_parts(table: Table) -> Iterator[str]:
     for part in parts:
         values = {name: getattr(part, name) for name in _TEXTS.get(type(part), ())}
         if isinstance(part, Time):
-            values = {"field": part.field or "", "offset": part.offset or ""}
+            optional = {"field": part.field, "offset": part.offset}
+            values = {name: "" if each is None else each for name, each in optional.items()}
         for name, value in values.items():
             if not isinstance(value, str):
                 yield f"{name} of a {type(part).__name__} must be a text, not {value!r}"
@@ -98,6 +99,12 @@ def _is_usable(key: Key) -> bool:
     return key.type in get_args(KeyType) and LINE_NAME.fullmatch(key.name) is not None
 
 
+_REMEDY = (
+    "; declare it as str, int, decimal.Decimal, bool or bytes, as a list, dict, set or Struct of "
+    "these, or as typing.Any, which keeps every value exactly"
+)
+
+
 def _read_fields(record: type[Struct]) -> tuple[dict[str, Field], list[str]]:
     """Return the fields of a Struct that can be read, and what is wrong with the others."""
     errors = []
@@ -120,7 +127,9 @@ def _read_fields(record: type[Struct]) -> tuple[dict[str, Field], list[str]]:
                 "within as typing.Any"
             )
         except Exception as error:
-            errors.append(f"{record.__name__}.{each.encode_name}: {_first_line(error)}")
+            reason = _one_line(error)
+            remedy = "" if ";" in reason else _REMEDY
+            errors.append(f"{record.__name__}.{each.encode_name}: {reason}{remedy}")
         else:
             fields[field.name] = field
     return fields, errors
@@ -129,6 +138,7 @@ def _read_fields(record: type[Struct]) -> tuple[dict[str, Field], list[str]]:
 def _read_field(declared: msgspec.structs.FieldInfo) -> Field:
     """Return a field. Raises what msgspec does, TypeError and ValueError with what is wrong."""
     alone = msgspec.defstruct("Alone", [("field", declared.type)])
+    msgspec.json.Decoder(alone)
     info = inspect.type_info(alone)
     assert isinstance(info, inspect.StructType)  # noqa: S101
     read = field_type(info.fields[0].type)
@@ -146,10 +156,10 @@ def _read_field(declared: msgspec.structs.FieldInfo) -> Field:
                 default = declared.default_factory()
             msgspec.convert({"field": msgspec.to_builtins(default)}, alone)
         except Exception as error:
-            reason = _first_line(error).partition(" - at ")[0]
+            reason = _one_line(error).partition(" - at ")[0]
             raise ValueError(f"its default breaks its own rules: {reason}; correct it") from None
     return Field(name, line, declared.name, read, declared.required)
 
 
-def _first_line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from chalicelib.catalog import columns, lake_tables
+from chalicelib.change import change_reader
 from chalicelib.declaration import (
     CHANGED,
     ByAttribute,
@@ -21,6 +23,8 @@ from chalicelib.declaration import (
 from chalicelib.declared import load
 from chalicelib.errors import SchemaError
 from chalicelib.mistakes import layout_errors, mistakes
+from chalicelib.partitions import partitioner
+from chalicelib.validation import Validator
 
 A_DOZEN = """
 import datetime
@@ -247,10 +251,20 @@ WRONG: Mapping[str, Table] = {
     "Thing.bound: Can only set `ge` on a numeric type": with_field(
         "bound", Annotated[Decimal, Meta(ge=0)]
     ),
+    "str | decimal.Decimal` is not supported; declare it as str, int": with_field(
+        "either", str | Decimal
+    ),
     "Recursive.parts contains its own type": of(Recursive),
     "Unknown: name 'Nowhere' is not defined": of(Unknown),
     "Tagged must be a Struct without tag": of(Tagged),
     "Thing.size: its default breaks its own rules": with_field("size", int, "many"),
+    "example 2: #/at must be an integer": changed(
+        examples=({"id": "1", "site": "2", "at": 3}, {"id": "1", "site": "2", "at": "4"})
+    ),
+    "example 1: #/more is not a field": changed(
+        examples=({"id": "1", "site": "2", "at": 3, "more": 1},)
+    ),
+    "example 1 is not JSON: ": changed(examples=({"id": object()},)),
     "protect of 'note' must be one of 'drop', 'hash', not 'mask'": changed(
         protect={"note": "mask"}
     ),
@@ -342,5 +356,8 @@ def test_whatever_is_declared_ends_in_sentences_and_never_in_a_traceback(
     errors = mistakes(table)
     assert all(isinstance(error, str) for error in errors)
     if not errors:
-        assert table.levels
-        assert table.key_fields
+        assert lake_tables(table)
+        assert columns(table)
+        change_reader(table)
+        partitioner(table)
+        Validator(table)
