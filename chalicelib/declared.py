@@ -44,11 +44,19 @@ def load(path: Path) -> Table:
     return _load(path.resolve(), path)
 
 
+def read_anew(path: Path) -> Table:
+    """Return the table that a file declares by now. Raises SchemaError."""
+    return _checked(_read(path.resolve(), path), path)
+
+
 @cache
 def _load(path: Path, name: Path) -> Table:
+    return _checked(shipped() if path == DEFAULT else _read(path, name), name)
+
+
+def _checked(table: Table, name: Path) -> Table:
     from chalicelib.mistakes import mistakes
 
-    table = shipped() if path == DEFAULT else _read(path, name)
     if errors := mistakes(table):
         raise SchemaError(str(name), errors)
     return table

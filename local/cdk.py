@@ -31,16 +31,23 @@ def require_tools(path: str) -> None:
 
 
 def cdk(
-    arguments: list[str], environment: Mapping[str, str], log: Path, seconds: float = 300
+    arguments: list[str],
+    environment: Mapping[str, str],
+    log: Path,
+    seconds: float = 300,
+    folder: Path = INFRASTRUCTURE,
 ) -> None:
-    """Run one CDK command to its end. Raises LocalRunError with the end of its output."""
+    """Run one CDK command to its end. Raises LocalRunError with the end of its output.
+
+    In another folder than that of the app, it has no app to synthesize.
+    """
     command = f"`cdk {arguments[0]}`"
     process = Process(
         command,
         [str(CDK), "--no-color", "--ci", "--no-notices", *arguments],
         log,
         {**environment, **OFFLINE, "PATH": tools_path(environment)},
-        INFRASTRUCTURE,
+        folder,
     )
     try:
         code = process.wait(seconds)

@@ -70,6 +70,8 @@ class Session:
     processes: dict[str, Process] = field(default_factory=dict)
     starts: dict[str, Callable[[], Process]] = field(default_factory=dict)
     """How each process was started, to start it again."""
+    settings: tuple[str, ...] = ()
+    """The deployment's settings beside its stage and target."""
 
     @property
     def firehose_url(self) -> str:
@@ -154,6 +156,23 @@ class Session:
             *("--port", str(port)),
         )
         return self._ready(process, lambda: listening(port))
+
+    def redeploy(self, report: "Report") -> None:
+        """Deploy the stack as it is declared now, and go on with the same table, lake and parts.
+
+        Changes wait in the table's stream until the new transform is there. Raises LocalRunError.
+        """
+        following = "pipe", "firehose"
+        for name in following:
+            self.processes[name].stop()
+        try:
+            deploy(self.environment, self.folder, report, self.settings, is_bootstrapped=True)
+        finally:
+            for name in reversed(following):
+                self.starts[name]()
+        for name in self.starts.keys() - {*following}:
+            self.processes[name].stop()
+            self.starts[name]()
 
     def pulse(self, name: str) -> object:
         """Return a value that changes while a part works; for the page and the API it always does.
@@ -245,6 +264,7 @@ def deployed(
         options.buffer_seconds,
         folder,
         input_template=options.input_template,
+        settings=options.settings,
     )
     deploy(session.environment, folder, report, options.settings)
     report("starting the local Firehose and the local pipe")
@@ -290,14 +310,21 @@ def emulator_session() -> boto3.Session:
 
 
 def deploy(
-    environment: dict[str, str], folder: Path, report: Report, settings: Sequence[str] = ()
+    environment: dict[str, str],
+    folder: Path,
+    report: Report,
+    settings: Sequence[str] = (),
+    *,
+    is_bootstrapped: bool = False,
 ) -> None:
     """Bootstrap the emulator's account and deploy the stack into it, with the real CDK."""
     account = f"aws://{environment['CDK_DEFAULT_ACCOUNT']}/{environment['CDK_DEFAULT_REGION']}"
     context = [*CONTEXT, *(part for setting in settings for part in ("-c", setting))]
     output = ["--output", str(folder / "cdk.out")]
-    report("cdk bootstrap")
-    cdk(["bootstrap", account, *context, *output], environment, folder / "cdk-bootstrap.log")
+    if not is_bootstrapped:
+        report("cdk bootstrap")
+        log = folder / "cdk-bootstrap.log"
+        cdk(["bootstrap", account, *output], environment, log, folder=folder)
     report("cdk deploy")
     arguments = ["deploy", "--require-approval", "never", *context, *output]
     cdk(arguments, environment, folder / "cdk-deploy.log")
