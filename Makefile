@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev api quick test coverage package clients lint check docs lock bench attack deploy destroy clean
+.PHONY: help setup demo dev shapes api quick test coverage package clients lint check docs lock bench attack deploy destroy clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -44,12 +44,16 @@ $(NODE_READY): $(READY) infrastructure/package-lock.json
 	@cd infrastructure && npm ci --silent --no-audit --no-fund
 	@touch $@
 
-# ARGS passes options on: make demo ARGS="--buffer-seconds 10"
-demo: setup ## Run the whole pipeline on this machine and show what comes out.
+# ARGS passes options on: make demo ARGS="--schema tables/shop.py", make dev ARGS="-c format=parquet"
+demo: setup ## Run the whole pipeline on this machine, show what comes out, and check it.
 	@$(BIN)/python -m local demo $(ARGS)
 
 dev: setup ## Keep the pipeline running on this machine, with the API on port 8000.
 	@$(BIN)/python -m local dev $(ARGS)
+
+# ARGS names some of them: make shapes ARGS="tables/shop.py tables/meters.py"
+shapes: setup ## Run the demo for every declaration of tables/, and print one table.
+	@$(BIN)/python -m local shapes $(ARGS)
 
 api: setup ## Serve the API with your latest code beside `make dev`, on port 8001.
 	@$(BIN)/python -m local api $(ARGS)

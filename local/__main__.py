@@ -18,13 +18,16 @@ import msgspec
 from rich.text import Text
 
 from chalicelib import declared
-from chalicelib.errors import SchemaError
+from chalicelib.errors import SluiceError
 from local.cdk import ROOT, TOOLS
+from local.changes import load_into
 from local.demo import demonstrate
 from local.emulator import client_environment
-from local.processes import LOOPBACK, LocalRunError, require_free
+from local.processes import LOOPBACK, require_free
+from local.reload import Reloader
 from local.session import STACK_NAME, Options, Session, running
 from local.session import destroy as destroy_stack
+from local.shapes import Shape, shapes_table
 from local.supervisor import Supervisor
 from sluice.console import PlainConsole
 from sluice.seed import records
@@ -106,9 +109,18 @@ settings_option = click.option(
 )
 
 
+items_option = click.option(
+    "--items",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file of items to load into the table: DynamoDB JSON, one a line, gzipped or not; a "
+    "file of an export is one.",
+)
+
+
 def deployment_options(command: _Command) -> _Command:
     """Give a command the options of a deployment: settings, declaration, buffering."""
-    for option in (buffer_option, format_option, settings_option, schema_option):
+    for option in (buffer_option, format_option, items_option, settings_option, schema_option):
         command = option(command)
     return command
 
@@ -157,12 +169,17 @@ def exit_on_failure() -> Iterator[None]:
     """Turn a failure or an interrupt into one message and an exit status."""
     try:
         yield
-    except (LocalRunError, SchemaError) as failure:
-        console.print(Text.assemble(("error:", "red"), f" {failure}"))
+    except SluiceError as failure:
+        print_failure(failure)
         sys.exit(1)
     except KeyboardInterrupt:
         console.print("interrupted; nothing is left running")
         sys.exit(INTERRUPTED)
+
+
+def print_failure(failure: SluiceError) -> None:
+    """Print why something cannot be done."""
+    console.print(Text.assemble(("error:", "red"), f" {failure}"))
 
 
 @click.group()
@@ -174,13 +191,47 @@ def main() -> None:
 
 @main.command()
 @deployment_options
-def demo(buffer_seconds: float, format: str | None, settings: tuple[str, ...]) -> None:
-    """Deploy into an emulator, send records through, show the partitions."""
+def demo(
+    buffer_seconds: float, format: str | None, file: Path | None, settings: tuple[str, ...]
+) -> None:
+    """Deploy into an emulator, send changes through, and check all that comes out.
+
+    Exits 1 when a change is missing, a saved query answers wrongly, or lake and table differ.
+    """
     with exit_on_failure():
         options = Options(buffer_seconds=buffer_seconds, settings=_settings(settings, format))
     with _session(options) as (session, report):
-        complete = demonstrate(session, console, report)
-    sys.exit(0 if complete else 1)
+        outcome = demonstrate(session, console, report, file)
+    sys.exit(0 if outcome.is_complete else 1)
+
+
+@main.command()
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def shapes(files: tuple[Path, ...]) -> None:
+    """Run the demonstration for declarations, and print what came of each in one table.
+
+    Without files: for the one that ships and all of tables/. Exits 1 when one is not complete.
+    """
+    rows = []
+    every = files or (declared.DEFAULT, *sorted((ROOT / "tables").glob("*.py")))
+    # The one that ships is among tables/ too.
+    for path, file in {file.resolve(): file for file in every}.items():
+        console.print(Text(f"\n{file.stem}", style="bold"))
+        os.environ[declared.VARIABLE] = str(path)
+        started = time.monotonic()
+        table = outcome = None
+        try:
+            table = declared.load(file)
+            with _session(Options(settings=_settings((), None))) as (session, report):
+                outcome = demonstrate(session, console, report)
+        except SystemExit as end:
+            if end.code == INTERRUPTED:
+                raise
+        except SluiceError as failure:
+            print_failure(failure)
+        rows.append(Shape(file.stem, table, outcome, time.monotonic() - started))
+    console.print(shapes_table(rows))
+    sys.exit(0 if all(row.is_complete for row in rows) else 1)
 
 
 @main.command()
@@ -196,6 +247,7 @@ def dev(
     page_port: int,
     buffer_seconds: float,
     format: str | None,
+    file: Path | None,
     settings: tuple[str, ...],
 ) -> None:
     """Keep the stack running, with the API on `chalice local` and the page, until Ctrl-C."""
@@ -209,6 +261,9 @@ def dev(
         require_free(ports)
         options = Options(port, firehose_port, buffer_seconds, _settings(settings, format))
     with _session(options) as (session, report):
+        if file is not None:
+            report(f"loading the items of {file}")
+            load_into(session, file)
         report("starting chalice local")
         session.start_api(api_port)
         report("starting the page")
@@ -216,8 +271,13 @@ def dev(
         report("")
         console.print(_welcome(session, api_port, page_port))
         supervisor = Supervisor(session, report_event)
+        file = Path(os.environ.get(declared.VARIABLE) or declared.DEFAULT)
+        reloader = Reloader(
+            file, declared.declared(), lambda: session.redeploy(lambda _: None), report_event
+        )
         while True:
             supervisor.look()
+            reloader.look()
             time.sleep(WATCH_SECONDS)
 
 

@@ -1,71 +1,187 @@
-"""The demonstration: records go in through the API, and come out as files in S3, counted."""
+"""The demonstration: changes go into a table, and the lake is held against them."""
 
 import json
+import os
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
+from local.answers import CHECKS, Lake
+from local.arrivals import Arrivals, broken_transform
 from local.cdk import ROOT
+from local.changes import load, made_up, of_items
 from local.processes import LocalRunError, captured
-from local.session import Session
+from local.session import STACK_NAME, Session
+from sluice.backfill.deployed import table_scan
+from sluice.backfill.stop import Stop
+from sluice.errors import OperationError
+from sluice.lake import error_keys
+from sluice.query.athena import Workgroup
+from sluice.query.emulator import Limits
+from sluice.query.part import LakePart
+from sluice.query.question import Question
+from sluice.query.saved import saved_queries
+from sluice.recovery.quarantine import Selection
+from sluice.recovery.replay import replay
+from sluice.seed import Seeded
+from sluice.stack import Stack
+from sluice.transform import deployed_settings
+from sluice.verify.deployed import items
+from sluice.wording import counted
 
-DELIVERY_SECONDS = 90.0
-POLL_SECONDS = 0.5
+READ_CAPACITY = 1_000_000
 
 
-def sluice(session: Session, *arguments: str) -> str:
-    """Run a `sluice` command; return what it prints. Raises LocalRunError when it fails."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What went in, and whether what came out of it is right."""
+
+    went_in: Seeded
+    expected: int
+    """The lines that the changes must be: not the deletes, where the deployment drops them."""
+    came_out: int
+    seconds: float
+    """Between the last change and its line."""
+    replayed: int
+    quarantined: int
+    """Error objects that are left."""
+    backfilled: int
+    answers: Mapping[str, bool]
+    """Whether each saved query answers as the lines and the table do."""
+    verified: bool
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of it is right."""
+        return (
+            self.came_out == self.expected
+            and self.replayed == 1
+            and not self.quarantined
+            and all(self.answers.values())
+            and self.verified
+        )
+
+    def sentences(self) -> list[str]:
+        """Return what went in and what came out, in words."""
+        went_in = self.went_in
+        wrong = [name for name, is_right in self.answers.items() if not is_right]
+        delivery = (
+            f"{went_in.total} changes went in: {went_in.inserts} inserts, {went_in.changes} "
+            f"changes, {went_in.deletes} deletes. {self.came_out} came out, {self.seconds:.1f} s "
+            "after the last one went in."
+        )
+        if self.quarantined:
+            delivery += f" {counted(self.quarantined, 'error object')} left: `sluice failed`."
+        return [
+            delivery,
+            f"{counted(self.replayed, 'record')} failed in a broken transform, waited in "
+            "quarantine, and came out by `sluice replay`.",
+            f"{counted(self.backfilled, 'item')} of the table came again by `sluice backfill`.",
+            f"{len(self.answers) - len(wrong)} of {len(self.answers)} saved queries answer as the "
+            "table and the lines do" + (f"; wrong: {', '.join(wrong)}." if wrong else "."),
+        ]
+
+
+def sluice(session: Session, *arguments: str, statuses: tuple[int, ...] = (0,)) -> tuple[int, str]:
+    """Return the exit status of a `sluice` command and what it prints.
+
+    Raises LocalRunError for a status that is none of these.
+    """
     command = [sys.executable, "-m", "sluice", *arguments]
     status, output, errors = captured(command, session.environment, ROOT)
-    if status != 0:
+    if status not in statuses:
         session.require_emulator()
         raise LocalRunError(f"`sluice {' '.join(arguments)}` failed: {errors.strip()}")
-    return output
+    return status, output
 
 
-def demonstrate(session: Session, console: Console, report: Callable[[str], None]) -> bool:
-    """Seed, wait for delivery, print the lake. True when as many changes came out as went in."""
+def demonstrate(
+    session: Session, console: Console, report: Callable[[str], None], file: Path | None = None
+) -> Outcome:
+    """Write made-up records, or a file's items; follow them into the lake, and print what came out.
+
+    This process becomes a client of the stack. Raises LocalRunError.
+    """
     console.print(f"  Firehose's buffering, here and as deployed:\n{session.buffering()}")
-    report("seeding records through the API")
-    amounts = ("--count", "300", "--changes", "60", "--deletes", "30")
-    spread = ("--sites", "5", "--minutes", "3", "--samples")
-    seeded = json.loads(sluice(session, "seed", *amounts, *spread, "--json"))
-
-    report("waiting for delivery")
-    started = time.monotonic()
-    lake = delivered(session, seeded["total"])
-    seconds = time.monotonic() - started
-    report("")
-    console.print(sluice(session, "tree"), end="")
-    console.print("\nOne line of the lake:")
-    console.print(sluice(session, "sample"))
-    sentence, complete = verdict(seeded, lake)
-    console.print(f"{sentence}, {seconds:.1f} s after the last one went in.")
-    return complete
+    os.environ.update(session.client)
+    try:
+        return _demonstrate(session, Stack.named(STACK_NAME), console, report, file)
+    except OperationError as error:
+        raise LocalRunError(str(error)) from None
 
 
-def verdict(seeded: dict[str, Any], lake: dict[str, Any]) -> tuple[str, bool]:
-    """Return the changes in and out as a sentence, and whether they are the same."""
-    records = sum(each["records"] for each in lake["partitions"])
-    words = (
-        f"{seeded['total']} changes went in: {seeded['inserts']} inserts, "
-        f"{seeded['changes']} changes, {seeded['deletes']} deletes. {records} came out"
+def _demonstrate(
+    session: Session,
+    stack: Stack,
+    console: Console,
+    report: Callable[[str], None],
+    file: Path | None,
+) -> Outcome:
+    steps = made_up(stack) if file is None else of_items(stack, load(stack.table, file))
+    arrivals = Arrivals(session, stack)
+    report("writing one record, with a broken transform")
+    with broken_transform(stack):
+        first = next(steps)
+        arrivals.wait(lambda status: status["transformed"] + status["failed"] > 0)
+    report("writing records of every kind" if file is None else f"loading the items of {file}")
+    (others,) = steps
+    went_in = Seeded(
+        first.inserts + others.inserts,
+        first.changes + others.changes,
+        first.deletes + others.deletes,
     )
-    if lake["errorObjects"]:
-        words += f", and {lake['errorObjects']} error objects"
-    return words, records == seeded["total"] and not lake["errorObjects"]
+    last = time.monotonic()
+    report("replaying the one record, and backfilling the table")
+    arrivals.wait(lambda _: bool(error_keys(stack)))
+    replayed = [step.counts.accepted for step in replay(stack, Selection())][-1]
+    checkpoint = session.folder / "backfill.json"
+    _, printed = sluice(session, "backfill", "--checkpoint", str(checkpoint), "--json")
+    backfilled = json.loads(printed)["items"]
+    report("waiting for delivery")
+    keeps_deletes = "REMOVE" in deployed_settings(stack)["change_types"]
+    expected = went_in.total - (0 if keeps_deletes else went_in.deletes)
+    arrivals.wait_for(expected, backfilled, replayed)
+    seconds = time.monotonic() - last
+    report("asking every saved query, and comparing lake and table")
+    answers = check_answers(stack, arrivals)
+    status, verdict = sluice(session, "verify", "--in-flight-seconds", "5", statuses=(0, 1))
+    report("")
+    console.print(sluice(session, "tree")[1], end="")
+    if arrivals.sample:
+        key, line = arrivals.sample
+        console.print("\nOne line of the lake:")
+        console.print(Text.assemble((f"s3://{stack.bucket}/{key}\n", "dim"), f"{line.decode()}\n"))
+    outcome = Outcome(
+        went_in,
+        expected,
+        arrivals.changes,
+        seconds,
+        replayed,
+        len(error_keys(stack)),
+        backfilled,
+        answers,
+        status == 0,
+    )
+    for sentence in (*outcome.sentences(), *verdict.splitlines()[-1 if outcome.verified else 0 :]):
+        console.print(Text(sentence))
+    return outcome
 
 
-def delivered(session: Session, expected: int) -> dict[str, Any]:
-    """Return the lake once it holds the expected number of records, or time has run out."""
-    deadline = time.monotonic() + DELIVERY_SECONDS
-    while True:
-        lake: dict[str, Any] = json.loads(sluice(session, "tree", "--json"))
-        records = sum(each["records"] for each in lake["partitions"])
-        if records >= expected or time.monotonic() > deadline:
-            return lake
-        session.require_running()
-        time.sleep(POLL_SECONDS)
+def check_answers(stack: Stack, arrivals: Arrivals) -> dict[str, bool]:
+    """Return whether each saved query answers as the lines of the lake and the table's items do."""
+    table = stack.table
+    lake = Lake(table, arrivals.lines)
+    in_table = list(items(table_scan(stack, READ_CAPACITY, 1, Stop()), lambda _: None))
+    key = max(lake.versions, key=lambda each: len(lake.versions[each]))
+    workgroup = Workgroup(stack, Limits(seconds=None, rows=None))
+    answers = {}
+    for name, query in saved_queries(table).items():
+        question = Question(name, LakePart(table), key if "key" in query.parameters else ())
+        rows = list(workgroup.run(question.sql(workgroup)).rows)
+        answers[name] = CHECKS[name](lake, rows, in_table, key)
+    return answers

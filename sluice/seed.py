@@ -1,7 +1,7 @@
 """Synthetic records, written through the API as any client would, or straight to the table."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from random import Random
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from chalicelib.declaration import Table
-from chalicelib.keys import key_of, texts_of
+from chalicelib.keys import Item, key_of, texts_of
 from chalicelib.limits import BATCH_WRITES_MAX
 from chalicelib.retry import retrying
 from sluice.api import Api
 from sluice.errors import UnavailableError
+from sluice.stack import Stack
 from sluice.synthesis import JsonRecord, Synthesis, item_of, kind_of
 
 if TYPE_CHECKING:
@@ -78,20 +79,34 @@ class TableWriter:
 
     def put(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Write records."""
-        items = (item_of(self._table, record) for record in records)
-        writes: Iterator[Any] = ({"PutRequest": {"Item": item}} for item in items)
-        while batch := list(islice(writes, BATCH_WRITES_MAX)):
-            for _ in retrying(ATTEMPTS, 0.1, 3.2, time.sleep):
-                answer = self._client.batch_write_item(RequestItems={self._name: batch})
-                if not (batch := list(answer["UnprocessedItems"].get(self._name, ()))):
-                    break
-            else:
-                raise UnavailableError(f"DynamoDB is throttling the table {self._name}")
+        put_items(self._client, self._name, (item_of(self._table, each) for each in records))
 
     def delete(self, record: Mapping[str, Any]) -> None:
         """Delete a record."""
         key = key_of(self._table, item_of(self._table, record))
         self._client.delete_item(TableName=self._name, Key=key)
+
+
+def put_items(client: "DynamoDBClient", table_name: str, items: Iterable[Item]) -> None:
+    """Write items with different keys. Raises UnavailableError while the table is throttled."""
+    writes: Iterator[Any] = ({"PutRequest": {"Item": item}} for item in items)
+    while batch := list(islice(writes, BATCH_WRITES_MAX)):
+        for _ in retrying(ATTEMPTS, 0.1, 3.2, time.sleep):
+            answer = client.batch_write_item(RequestItems={table_name: batch})
+            if not (batch := list(answer["UnprocessedItems"].get(table_name, ()))):
+                break
+        else:
+            raise UnavailableError(f"DynamoDB is throttling the table {table_name}")
+
+
+def writers(stack: Stack) -> tuple[Writer, Writer]:
+    """Return how records are written to a stack: those of declared kinds, and those of none.
+
+    Both go straight to the table where the stack has no API.
+    """
+    straight = TableWriter(stack.table, stack.dynamodb, stack.output("TableName"))
+    has_api = "ApiUrl" in stack.outputs
+    return ApiWriter(stack.table, Api(stack.api_url)) if has_api else straight, straight
 
 
 def records(

@@ -3,11 +3,9 @@
 import click
 import msgspec
 
-from chalicelib.declared import declared
-from sluice.api import Api
 from sluice.cli.command import AMOUNT, json_option, out, print_json, progress_bar, sluice
 from sluice.errors import OperationError
-from sluice.seed import ApiWriter, TableWriter, seed
+from sluice.seed import seed, writers
 from sluice.stack import Stack
 
 
@@ -61,16 +59,13 @@ def seed_command(
     if changes + deletes > count:
         raise OperationError("--changes and --deletes together must not exceed --count")
     stack = Stack.named(stack_name)
-    table = declared()
-    straight = TableWriter(table, stack.dynamodb, stack.output("TableName"))
-    has_api = "ApiUrl" in stack.outputs
+    table = stack.table
     total = count + changes + deletes + (len(table.examples) if samples else 0)
     with progress_bar("seeding") as bar:
         task = bar.add_task("", total=total)
         seeded = seed(
             table,
-            ApiWriter(table, Api(stack.api_url)) if has_api else straight,
-            straight,
+            *writers(stack),
             count,
             sites,
             changes,
