@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import Any
 from urllib.parse import parse_qsl
 
-import msgspec
 import uvicorn
 from botocore.exceptions import BotoCoreError, ClientError
 from starlette.applications import Starlette
@@ -18,12 +18,8 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from chalicelib.attributes import item
 from chalicelib.catalog import ALL_CHANGES
 from chalicelib.declaration import Table
-from chalicelib.declared import declared
-from chalicelib.keys import texts_of
-from chalicelib.partitions import partitioner, path
 from local.guard import Guard
 from local.page import form
 from local.page.collector import Collector
@@ -72,8 +68,8 @@ class PageRoutes:
         self._feed = feed
         self._collector = collector
         self._queries = queries
-        self._fields = form.fields()
-        self._partition = partitioner(declared())
+        self._forms = {shape.kind: form.fields(shape) for shape in table.accepted_shapes}
+        self._place = form.place_reader(table)
         self._replaying = asyncio.Lock()
 
     def application(self) -> Starlette:
@@ -82,7 +78,8 @@ class PageRoutes:
             routes=[
                 Route("/", self._home),
                 Route("/events", self._events),
-                Route("/records", self._action(self._post), methods=["POST"]),
+                Route("/form", self._form),
+                *map(self._posting, self._forms),
                 Route("/broken", self._action(self._break), methods=["POST"]),
                 Route("/seed", self._action(self._seed), methods=["POST"]),
                 Route("/replay", self._action(self._replay), methods=["POST"]),
@@ -97,7 +94,8 @@ class PageRoutes:
         return self._html(
             "page",
             stack_name=self._stack.name,
-            fields=self._fields,
+            kinds=list(self._forms),
+            **self._form_of(next(iter(self._forms))),
             regions=self._feed.regions,
             queries=self._queries(self._table).values(),
             group=self._table.group.name if self._table.group else "",
@@ -107,8 +105,24 @@ class PageRoutes:
     async def _events(self, _: Request) -> Response:
         return StreamingResponse(self._feed.messages(), media_type="text/event-stream")
 
-    async def _post(self, values: Mapping[str, str]) -> Response:
-        record = form.record(values, self._fields)
+    async def _form(self, request: Request) -> Response:
+        kind = request.query_params.get("kind", "")
+        if kind not in self._forms:
+            return self._refused(HTTPStatus.NOT_FOUND, "There is no such kind of record.")
+        return self._html("form", **self._form_of(kind))
+
+    def _posting(self, kind: str) -> Route:
+        act = self._action(partial(self._post, kind))
+        return Route(posting_path(kind), act, methods=["POST"])
+
+    def _form_of(self, kind: str) -> dict[str, Any]:
+        return {"action": posting_path(kind), "fields": self._forms[kind]}
+
+    async def _post(self, kind: str, values: Mapping[str, str]) -> Response:
+        try:
+            record = form.record(values, self._forms[kind])
+        except ValueError as error:
+            return self._refused(HTTPStatus.BAD_REQUEST, str(error))
         try:
             status, answer = await asyncio.to_thread(self._api.send, "POST", "/records", record)
         except OperationError as error:
@@ -122,9 +136,8 @@ class PageRoutes:
             if errors:
                 detail = "The form breaks these rules; nothing was written."
             return self._refused(HTTPStatus(status), detail, errors)
-        stored = msgspec.convert(answer, self._table.shapes[0].record)
-        key = texts_of(self._table, item(stored))
-        self._collector.follow(key, path(self._partition(stored)))
+        key, folder = self._place(answer)
+        self._collector.follow(key, folder)
         return self._html("posted", new=status == HTTPStatus.CREATED, key=key)
 
     async def _break(self, _: Mapping[str, str]) -> Response:
@@ -216,6 +229,11 @@ class PageRoutes:
 
     def _html(self, name: str, status: int = HTTPStatus.OK, /, **values: Any) -> Response:
         return HTMLResponse(self._views.render(name, **values), status)
+
+
+def posting_path(kind: str) -> str:
+    """Return the path to which the form of a kind of record is posted."""
+    return f"/records/{kind}".rstrip("/")
 
 
 async def while_connected(request: Request, work: Awaitable[Response]) -> Response:

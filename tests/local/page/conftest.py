@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import pytest
 import urllib3
 
+from chalicelib.declaration import Table
 from chalicelib.declared import shipped
 from local.page.changes import Changes
 from local.page.collector import Collector
@@ -60,6 +61,12 @@ class Site:
 
 
 @pytest.fixture
+def declaration() -> Table:
+    """The table that the page is about."""
+    return shipped()
+
+
+@pytest.fixture
 def absent(aws_environment: pytest.MonkeyPatch, closed_endpoint: str) -> Stack:
     """A stack of which no part answers."""
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_FIREHOSE"):
@@ -71,13 +78,13 @@ def absent(aws_environment: pytest.MonkeyPatch, closed_endpoint: str) -> Stack:
 
 
 @pytest.fixture
-def changes(absent: Stack) -> Changes:
-    return Changes(Stream(absent.streams, "arn:aws:dynamodb:::table/absent/stream/1"), shipped())
+def changes(absent: Stack, declaration: Table) -> Changes:
+    return Changes(Stream(absent.streams, "arn:aws:dynamodb:::table/absent/stream/1"), declaration)
 
 
 @pytest.fixture
-def collector(absent: Stack, changes: Changes, tmp_path: Path) -> Collector:
-    return Collector(absent, shipped(), changes, tmp_path, Feed(lambda _: {}))
+def collector(absent: Stack, declaration: Table, changes: Changes, tmp_path: Path) -> Collector:
+    return Collector(absent, declaration, changes, tmp_path, Feed(lambda _: {}))
 
 
 @pytest.fixture
@@ -87,7 +94,9 @@ def api_url(closed_endpoint: str) -> str:
 
 
 @pytest.fixture
-def site(absent: Stack, changes: Changes, api_url: str, tmp_path: Path) -> Iterator[Site]:
+def site(
+    absent: Stack, declaration: Table, changes: Changes, api_url: str, tmp_path: Path
+) -> Iterator[Site]:
     queries = tmp_path / "queries"
     queries.mkdir()
     (queries / "all.sql").write_text("-- All <of> it.\nSELECT 1\n")
@@ -96,16 +105,16 @@ def site(absent: Stack, changes: Changes, api_url: str, tmp_path: Path) -> Itera
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
 
     async def serve() -> None:
-        views = Views(shipped())
+        views = Views(declaration)
         feed = Feed(views.regions)
         page = PageRoutes(
             absent,
-            shipped(),
+            declaration,
             Api(api_url),
             SluiceCommand(absent.name),
             views,
             feed,
-            Collector(absent, shipped(), changes, tmp_path, feed),
+            Collector(absent, declaration, changes, tmp_path, feed),
             partial(saved_queries, folder=queries),
         )
         server = PageServer(page, feed)

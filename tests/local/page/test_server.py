@@ -12,6 +12,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chalicelib.declaration import Key, Table
+from chalicelib.declared import load
 from local.page.server import BODY_BYTES_MAX, while_connected
 from local.page.snapshot import (
     Buffer,
@@ -28,6 +30,7 @@ from sluice.recovery.error_lines import ErrorLine
 from sluice.recovery.quarantine import QuarantinedRecord
 
 HOSTILE = "\"'><img src=x onerror=alert(1)>"
+SHOP = Path(__file__).parents[3] / "tables" / "shop.py"
 STATIC = Path(__file__).parents[3] / "local" / "page"
 
 
@@ -89,6 +92,30 @@ def test_a_listener_gets_a_snapshot_at_once_and_then_only_what_changed(
     assert ">6<" in second
     assert 'hx-target="#quarantine"' not in second
     answer.close()
+
+
+@pytest.mark.parametrize("declaration", [load(SHOP)])
+def test_each_kind_of_record_has_a_form_of_its_own(site: Any, http: Any, post: Any) -> None:
+    page = http.request("GET", site.origin).data.decode()
+    assert re.findall(r'<option value="(customer|order|item)"', page) == [
+        "customer",
+        "order",
+        "item",
+    ]
+    assert 'hx-post="/records/customer"' in page
+    order = http.request("GET", f"{site.origin}/form?kind=order").data.decode()
+    names = re.findall(r'name="([^"]*)"', order)
+    assert names == ["pk", "sk", "createdAt", "updatedAt", "status", "total", "group"]
+    assert 'hx-post="/records/order"' in order
+    assert http.request("GET", f"{site.origin}/form?kind=none").status == 404
+    assert post("/records/none", {}).status == 404
+
+
+@pytest.mark.parametrize("declaration", [Table(key=(Key("hash", "B"),))])
+def test_what_is_no_object_beside_a_key_is_refused_at_once(post: Any) -> None:
+    answer = post("/records", {"hash": "aGk=", "beside hash": "[1]"})
+    assert answer.status == 400
+    assert "must be a JSON object" in answer.data.decode()
 
 
 def test_a_stop_ends_open_streams_at_once(site: Any, http: Any) -> None:
