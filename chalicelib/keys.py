@@ -6,7 +6,7 @@ base64: as lines of the lake have them, and so that two texts are equal when the
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from chalicelib.attributes import is_key, is_storable, number
@@ -15,6 +15,8 @@ from chalicelib.limits import KEY_BYTES_MAX, SORT_KEY_BYTES_MAX
 
 KEY_PART_BYTES_MAX = (KEY_BYTES_MAX, SORT_KEY_BYTES_MAX)
 """Bytes of the parts of a key, in the table's order."""
+
+_EXACT = Context(prec=40)
 
 Item = Mapping[str, Mapping[str, Any]]
 """An item, or its key, as boto3's low-level client has it."""
@@ -43,8 +45,8 @@ def key_from(table: Table, texts: Sequence[str]) -> dict[str, Any]:
 
 def _text(kind: str, content: Any) -> str:
     if kind == "N":
-        exact = Decimal(content)
-        return f"{exact:f}" if exact.adjusted() < 39 else str(exact)
+        exact = Decimal(content).normalize(_EXACT) or Decimal(0)
+        return f"{exact:f}" if 0 <= exact.adjusted() < 39 else str(exact)
     return b64encode(content).decode() if isinstance(content, bytes) else str(content)
 
 

@@ -2,21 +2,21 @@
 
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from io import BytesIO
 from itertools import islice
+from typing import Any
 
 import msgspec
 
 from chalicelib.catalog import columns
 from chalicelib.declaration import Table
-from chalicelib.declared import declared
-from chalicelib.lines import ChangeFields
+from chalicelib.lines import ChangeFields, change_fields
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
-from chalicelib.schema import KEY
 from sluice.errors import DamagedError
 from sluice.optional import optional
 from sluice.stack import Stack
@@ -29,11 +29,6 @@ _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
 
 _read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-
-_read_change = msgspec.json.Decoder(
-    msgspec.defstruct("_Change", [(KEY, str)], bases=(ChangeFields,), kw_only=True)
-).decode
-"""Reads the part that every line of the lake has: the key, and the fields of the change."""
 
 
 @dataclass(slots=True)
@@ -102,7 +97,7 @@ def lines(stack: Stack, key: str) -> list[bytes]:
     if body.startswith(_PARQUET):
         arrow = optional("pyarrow", "reading a lake of Parquet")
         try:
-            return lines_of_parquet(body, declared())
+            return lines_of_parquet(body, stack.table)
         except (arrow.ArrowException, OSError, TypeError, ValueError):
             raise _damaged(stack, key, "it is not a complete Parquet file") from None
     return [line for line in body.split(b"\n") if line.strip()]
@@ -117,12 +112,15 @@ def read_objects(
     S3 and back does not count for each.
     """
 
+    read_change = _change_reader(stack.table)
+
     def read(each: Stored) -> tuple[list[bytes], str | None]:
         try:
             content = lines(stack, each.key)
         except DamagedError as damaged:
             return [], str(damaged)
-        faults = [_fault(each.key, line) for line in content]
+        read_line = read_change if each.key.startswith(DATA_PREFIX) else _read_object
+        faults = [_fault(read_line, line) for line in content]
         good = [line for line, fault in zip(content, faults, strict=True) if fault is None]
         if len(good) == len(content):
             return good, None
@@ -185,11 +183,33 @@ def _damaged(stack: Stack, key: str, reason: str) -> DamagedError:
     return DamagedError(f"s3://{stack.bucket}/{key} is damaged: {reason}")
 
 
-def _fault(key: str, line: bytes) -> str | None:
+@cache
+def _change_reader(table: Table) -> Callable[[bytes], Any]:
+    """Return a reader of what every line of a lake has: the key, and the fields of the change.
+
+    A number of the key may be a number or a text, as the types that it was declared with had it.
+    """
+    types = [int | str if key.type == "N" else str for key in table.key]
+    members = {f"key_{index}": field.line for index, field in enumerate(table.key_fields)}
+    own = change_fields(table)
+    change = [each for each in msgspec.structs.fields(ChangeFields) if each.name in own]
+    line = msgspec.defstruct(
+        "Line",
+        [
+            *zip(members, types, strict=True),
+            *((each.name, each.type, each.default) for each in change),
+        ],
+        rename=members,
+        kw_only=True,
+    )
+    return msgspec.json.Decoder(line).decode
+
+
+def _fault(read: Callable[[bytes], Any], line: bytes) -> str | None:
     """Return why a line of an object cannot be used; None when it can."""
     try:
         line.decode()
-        (_read_change if key.startswith(DATA_PREFIX) else _read_object)(line)
+        read(line)
     except msgspec.ValidationError as reason:
         return f"is not a line of this lake ({reason})"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

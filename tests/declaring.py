@@ -21,3 +21,8 @@ def table(
         times=(Time("createdAtTime") if "createdAtTime" in fields else CHANGED,),
         layout=tuple(layout),
     )
+
+
+def schema_outputs(declared: Table = TABLE) -> dict[str, str]:
+    """The outputs of a stack that say which table it was deployed with."""
+    return {"SchemaFingerprint": declared.fingerprint, "Layout": "/".join(declared.layout)}

@@ -11,7 +11,7 @@ from sluice.backfill.capacity import ReadCapacity
 from sluice.backfill.checkpoint import Checkpoint
 from sluice.backfill.export import Export
 from sluice.backfill.gap import refuse_gap, running_pipe
-from sluice.backfill.scan import TableScan, key_names
+from sluice.backfill.scan import TableScan
 from sluice.backfill.source import Source
 from sluice.backfill.stop import Stop
 from sluice.errors import OperationError
@@ -28,7 +28,8 @@ PARALLEL_MAX = 64
 def table_scan(stack: Stack, read_capacity: float, parallel: int, stop: Stop) -> TableScan:
     """Return a scan of the stack's table with at most this many read units a second."""
     client, table = _table(stack)
-    return TableScan(client, table, parallel, ReadCapacity(read_capacity, parallel), stop)
+    capacity = ReadCapacity(read_capacity, parallel)
+    return TableScan(client, table, stack.table.key_names, parallel, capacity, stop)
 
 
 def backfill_source(
@@ -39,7 +40,7 @@ def backfill_source(
     if export_uri is None:
         return table_scan(stack, read_capacity, parallel, stop)
     _, table = _table(stack)
-    export = Export(stack.s3, export_uri, key_names(table))
+    export = Export(stack.s3, export_uri, stack.table.key_names)
     refuse_gap(export, table, pipe)
     return export
 

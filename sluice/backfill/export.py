@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.Ou
 import gzip
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
@@ -66,7 +66,7 @@ class Export:
     Its files are taken from beside the summary manifest, so that an export may be moved whole.
     """
 
-    def __init__(self, client: "S3Client", uri: str, key_names: list[str]) -> None:
+    def __init__(self, client: "S3Client", uri: str, key_names: Sequence[str]) -> None:
         """Raises OperationError for anything else."""
         self._client = client
         self._bucket, prefix = _location(uri)

@@ -4,31 +4,40 @@ Its snapshots come after every change that the lake has from before a moment, an
 change from then on: docs/lake.md says why.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 
-from chalicelib.catalog import ALL_CHANGES
+from chalicelib.catalog import ALL_CHANGES, quoted
 from chalicelib.change import SEQUENCE_DIGITS, SNAPSHOT
+from chalicelib.declaration import Table
+from chalicelib.keys import texts_of
 from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
-from chalicelib.schema import KEY
 from sluice.backfill.source import Page, Source
 from sluice.errors import OperationError
 from sluice.lake import objects
+from sluice.query.saved import key_columns
 from sluice.recovery.waiting import waiting
 from sluice.stack import Stack
 from sluice.verify.compare import Queryable
 
-_decode_keys = msgspec.json.Decoder(dict[str, dict[str, str]]).decode
+KeyTexts = tuple[str, ...]
+"""A key, as `chalicelib.keys` spells it."""
+
+_decode_key = msgspec.json.Decoder(dict[str, dict[str, str]]).decode
 
 
 class Restored:
     """A source whose snapshots outrank what the lake has from before a moment."""
 
-    def __init__(self, source: Source, moment: datetime, former: Mapping[str, str]) -> None:
+    def __init__(
+        self, source: Source, table: Table, moment: datetime, former: Mapping[KeyTexts, str]
+    ) -> None:
         """`former` has the greatest sequence from before the moment, by key."""
         self._source = source
+        self._table = table
         self._former = former
         self.identity = f"{source.identity} restored at {moment.isoformat()}"
         self.item_count = source.item_count
@@ -44,8 +53,10 @@ class Restored:
     def pages(self, part: str, after: str | None) -> Iterator[Page]:
         """Yield the source's pages."""
         for page in self._source.pages(part, after):
+            keys = [texts_of(self._table, _decode_key(item.keys)) for item in page.items]
             items = [
-                item._replace(outranks=self._former.get(_key(item.keys), "")) for item in page.items
+                item._replace(outranks=self._former.get(key, ""))
+                for key, item in zip(keys, page.items, strict=True)
             ]
             yield Page(page.moment, items, page.after)
 
@@ -80,27 +91,29 @@ def refuse_waiting(stack: Stack, delivery_seconds: float, now: datetime | None =
             )
 
 
-def former_sequences(lake: Queryable, moment: datetime) -> dict[str, str]:
+def former_sequences(lake: Queryable, table: Table, moment: datetime) -> dict[KeyTexts, str]:
     """Return the greatest sequence of each key from before a moment, without a time of reading.
 
     Raises OperationError where a later change of the key has a smaller one, or where a line cannot
     be read.
     """
     ms = int(moment.timestamp() * 1000)
-    number = f"substr(changesequence, 1, {SEQUENCE_DIGITS})"
+    number = f'substr("changesequence", 1, {SEQUENCE_DIGITS})'
+    key = ", ".join(map(quoted, key_columns(table)))
+    is_later = f'"changedat" >= {ms} AND "changetype" <> \'{SNAPSHOT}\''
     result = lake.run(
-        f"SELECT {KEY.lower()}, max(CASE WHEN changedat < {ms} THEN {number} END), "  # noqa: S608
-        f"min(CASE WHEN changedat >= {ms} AND changetype <> '{SNAPSHOT}' THEN {number} END) "
-        f"FROM {ALL_CHANGES} GROUP BY 1"
+        f'SELECT {key}, max(CASE WHEN "changedat" < {ms} THEN {number} END), '  # noqa: S608
+        f"min(CASE WHEN {is_later} THEN {number} END) FROM {ALL_CHANGES} GROUP BY {key}"
     )
     if result.problems:
         raise OperationError(f"not every line of the lake can be read: {result.problems[0]}")
-    former: dict[str, str] = {}
+    former: dict[KeyTexts, str] = {}
     unordered = 0
-    for key, before, later in result.rows:
-        if before is not None:
-            former[key] = before
-            unordered += later is not None and later <= before
+    for *values, before, after in result.rows:
+        if before is not None and (texts := _texts(table, values)):
+            # Two spellings of a number are one key.
+            former[texts] = max(before, former.get(texts, ""))
+            unordered += after is not None and after <= before
     if unordered:
         raise OperationError(
             f"{unordered} keys have changes from after {moment:%Y-%m-%d %H:%M:%S %Z} with smaller "
@@ -110,5 +123,12 @@ def former_sequences(lake: Queryable, moment: datetime) -> dict[str, str]:
     return former
 
 
-def _key(keys: bytes) -> str:
-    return _decode_keys(keys)[KEY]["S"]
+def _texts(table: Table, values: Sequence[Any]) -> KeyTexts | None:
+    """Return the key that a row has; None where it cannot be one, as in a line of another lake."""
+    if None in values:
+        return None
+    parts = zip(table.key, values, strict=True)
+    try:
+        return texts_of(table, {key.name: {key.type: str(value)} for key, value in parts})
+    except ArithmeticError:
+        return None

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.Read
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -42,13 +42,14 @@ class TableScan:
         self,
         client: "DynamoDBClient",
         table: "TableDescriptionTypeDef",
+        key_names: Sequence[str],
         segments: int,
         capacity: ReadCapacity,
         stop: Stop,
     ) -> None:
         self._client = client
         self._name = table["TableName"]
-        self._keys = key_names(table)
+        self._keys = key_names
         self._segments = segments
         self._capacity = capacity
         self._stop = stop
@@ -133,8 +134,3 @@ class TableScan:
             f"the table {self._name} could not be read {ATTEMPTS} times in a row: {reason}; "
             "run again to go on, with a lower --read-capacity if the table is throttled"
         )
-
-
-def key_names(table: "TableDescriptionTypeDef") -> list[str]:
-    """Return the names of a table's key attributes, the partition key first."""
-    return [each["AttributeName"] for each in table["KeySchema"]]

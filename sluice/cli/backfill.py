@@ -5,6 +5,9 @@ from pathlib import Path
 
 import click
 
+from chalicelib.attributes import from_text
+from chalicelib.declaration import Table
+from chalicelib.keys import texts_of
 from sluice.backfill.checkpoint import Checkpoint
 from sluice.backfill.deployed import (
     PARALLEL_MAX,
@@ -23,6 +26,7 @@ from sluice.query.athena import Workgroup
 from sluice.query.emulator import Limits
 from sluice.stack import Stack
 from sluice.verify.deployed import delivery_seconds
+from sluice.wording import printable
 
 KEYS_MAX = 20
 """Of the keys that an error message names."""
@@ -92,7 +96,8 @@ def backfill_command(
         lake = Workgroup(stack, Limits(seconds=None, rows=None))
         seconds = delivery_seconds(stack)
         refuse_too_late(restored_at, seconds)
-        source = Restored(source, restored_at, former_sequences(lake, restored_at))
+        former = former_sequences(lake, stack.table, restored_at)
+        source = Restored(source, stack.table, restored_at, former)
         # After the lake was read, so that nothing comes in unseen between the two.
         refuse_waiting(stack, seconds)
     path = path or checkpoint_path(Path(click.get_app_dir("sluice")), stack, source)
@@ -105,11 +110,11 @@ def backfill_command(
             run(source, checkpoint, stream, stop, parallel, lambda count: bar.advance(task, count))
         except KeyboardInterrupt:
             raise KeyboardInterrupt(HINT) from None
-    _report(checkpoint, before, as_json)
+    _report(stack.table, checkpoint, before, as_json)
 
 
-def _report(checkpoint: Checkpoint, before: int, as_json: bool) -> None:
-    too_large = checkpoint.too_large
+def _report(table: Table, checkpoint: Checkpoint, before: int, as_json: bool) -> None:
+    too_large = [" ".join(texts_of(table, from_text(key))) for key in checkpoint.too_large]
     if as_json:
         print_json(
             {
@@ -128,5 +133,5 @@ def _report(checkpoint: Checkpoint, before: int, as_json: bool) -> None:
         keys = ", ".join(too_large[:KEYS_MAX]) + (", ..." if len(too_large) > KEYS_MAX else "")
         raise OperationError(
             f"{len(too_large)} items are above the 1,000 KiB that a Firehose record holds, and "
-            f"are not in the lake: {keys}; all their keys are in {checkpoint.path}"
+            f"are not in the lake: {printable(keys)}; all their keys are in {checkpoint.path}"
         )

@@ -21,6 +21,21 @@ def test_texts_lead_back_to_the_key_they_came_from(table: Table, texts: tuple[st
 
 
 @pytest.mark.parametrize(
+    ("spellings", "text"),
+    [
+        (("100", "1E+2", "100.00", "+1e2"), "100"),
+        (("0", "-0", "0.000"), "0"),
+        (("0.0000001", "1E-7"), "1E-7"),
+        (("1E+60", "1" + "0" * 60), "1E+60"),
+        (("9" * 38 + ".0", "9" * 38), "9" * 38),
+    ],
+)
+def test_spellings_of_one_number_are_one_text(spellings: tuple[str, ...], text: str) -> None:
+    items = [{"meter": {"S": "m"}, "readAt": {"N": spelling}} for spelling in spellings]
+    assert {texts_of(METERS, item) for item in items} == {("m", text)}
+
+
+@pytest.mark.parametrize(
     ("table", "texts", "rule"),
     [
         (METERS, ("m",), r"a key is 2 values \(meter, readAt\), not 1"),

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import boto3
 import pytest
 
-from chalicelib.schema import TABLE
 from sluice.stack import Stack
+from tests.declaring import schema_outputs
 from tests.fakes import STREAM, FakeFirehose
 
 
@@ -33,8 +33,7 @@ def stack(
             "BucketName": name,
             "DeadLetterQueueUrl": queue,
             "StreamName": STREAM,
-            "SchemaFingerprint": TABLE.fingerprint,
-            "Layout": "/".join(TABLE.layout),
+            **schema_outputs(),
         },
     )
     sqs.delete_queue(QueueUrl=queue)

@@ -23,7 +23,7 @@ import pytest
 import urllib3
 
 from chalicelib.partitions import firehose_prefix
-from chalicelib.schema import LAYOUT, TABLE
+from chalicelib.schema import TABLE
 from local.emulator import CREDENTIALS, REGION
 from local.pipe.status import read_status
 from local.processes import Process
@@ -232,7 +232,7 @@ class FaultyStack:
         variables = {**environment["Variables"], "LAYOUT": "/".join(layout)}
         with self.configured(self.transform, Environment={"Variables": variables}):
             yield lambda: self._prefix(layout)
-        self._prefix(LAYOUT)
+        self._prefix(TABLE.layout)
 
     def _prefix(self, layout: Sequence[str]) -> None:
         """Update the delivery stream, which the local Firehose reads when it starts."""

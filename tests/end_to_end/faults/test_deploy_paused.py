@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.schema import LAYOUT
+from chalicelib.schema import TABLE
 from local.cdk import ROOT
 from tests.end_to_end.faults.stack import FaultyStack, wait_until
 from tests.end_to_end.test_clients import BIN
@@ -56,7 +56,7 @@ def test_a_layout_deployed_while_the_pipe_is_stopped_quarantines_nothing(
                 wait_until(stack.nothing_is_under_way, "a stopped pipe, Firehose without a record")
                 before = len(stack.accountant.changes(stack.run))
                 let("sleep")
-                until_all_is_counted.enter_context(stack.laid_out(LAYOUT[:-2]))()
+                until_all_is_counted.enter_context(stack.laid_out(TABLE.layout[:-2]))()
                 wait_until(
                     lambda: len(stack.accountant.changes(stack.run)) > before, "changes meanwhile"
                 )

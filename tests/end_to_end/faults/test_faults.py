@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from chalicelib.partitions import partitioner, path
-from chalicelib.schema import LAYOUT, TABLE
+from chalicelib.schema import TABLE
 from tests.end_to_end.faults.on_the_way import (
     ACCEPTED,
     REFUSED,
@@ -280,8 +280,8 @@ def test_partitions_beyond_the_five_hundredth_are_quarantined(stack: FaultyStack
 def test_a_layout_changed_under_load_loses_and_misplaces_nothing(
     stack: FaultyStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    coarser = LAYOUT[:-2]
-    folders = [partitioner(TABLE.with_layout(layout)) for layout in (LAYOUT, coarser)]
+    coarser = TABLE.layout[:-2]
+    folders = [partitioner(TABLE.with_layout(layout)) for layout in (TABLE.layout, coarser)]
 
     def layouts() -> set[int]:
         """Which of the layouts the objects of this run are laid out by."""

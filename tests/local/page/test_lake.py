@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from local.page.lake import LakeReader
 from sluice.stack import Stack
+from tests.declaring import schema_outputs
 from tests.fakes import lake_line
 
 LINE = lake_line()
@@ -21,7 +22,7 @@ OTHER = lake_line(id="b")
 def stack(emulator: str, aws_environment: pytest.MonkeyPatch) -> Stack:
     """A stack of which there is nothing but an empty bucket."""
     aws_environment.setenv("AWS_ENDPOINT_URL", emulator)
-    stack = Stack("lake", {"BucketName": f"lake-{uuid.uuid4().hex}"})
+    stack = Stack("lake", {"BucketName": f"lake-{uuid.uuid4().hex}", **schema_outputs()})
     stack.s3.create_bucket(Bucket=stack.bucket)
     return stack
 

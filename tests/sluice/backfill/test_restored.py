@@ -80,7 +80,7 @@ class RestoredTable:
 
     def backfill(self, moment: int, known: list[dict[str, Any]]) -> None:
         """Read every item; of the lines, only the known ones have arrived."""
-        former = former_sequences(Lake(known), datetime.fromtimestamp(moment, UTC))
+        former = former_sequences(Lake(known), TABLE, datetime.fromtimestamp(moment, UTC))
         table = self
 
         class Items(MemorySource):
@@ -91,7 +91,7 @@ class RestoredTable:
                 ]
                 yield Page(table.now * 1000, items, None)
 
-        source = Restored(Items({"a": []}), datetime.fromtimestamp(moment, UTC), former)
+        source = Restored(Items({"a": []}), TABLE, datetime.fromtimestamp(moment, UTC), former)
         for page in source.pages("a", None):
             self.lines += [line_of(snapshot(item, page.moment)) for item in page.items]
         self.now += 1
@@ -180,7 +180,7 @@ def test_a_stream_whose_later_numbers_are_smaller_is_refused() -> None:
     table.sequence = 10**20
     table.put("a", 2, 1)
     with pytest.raises(OperationError, match="another table's"):
-        former_sequences(Lake(table.lines), datetime.fromtimestamp(moment, UTC))
+        former_sequences(Lake(table.lines), TABLE, datetime.fromtimestamp(moment, UTC))
 
 
 def test_a_moment_whose_changes_may_be_on_their_way_is_refused() -> None:

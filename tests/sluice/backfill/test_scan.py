@@ -45,7 +45,7 @@ def table(dynamodb: DynamoDBClient, table_name: str, stop: Unhurried) -> Callabl
 
     def scan(segments: int = 1, capacity: ReadCapacity | None = None) -> TableScan:
         capacity = capacity or ReadCapacity(1000, segments)
-        return TableScan(dynamodb, description, segments, capacity, stop)
+        return TableScan(dynamodb, description, ["id"], segments, capacity, stop)
 
     return scan
 
@@ -127,7 +127,7 @@ def test_binary_keys_and_sort_keys_are_places_to_go_on_from(
         dynamodb.put_item(TableName=binary_table["TableName"], Item=item)
     after, found = None, []
     while True:
-        scan = TableScan(dynamodb, binary_table, 1, small_pages(), stop)
+        scan = TableScan(dynamodb, binary_table, ["part", "sort"], 1, small_pages(), stop)
         page = next(scan.pages("0/1", after))
         found += [from_text(item.keys)["sort"]["N"] for item in page.items]
         if (after := page.after) is None:
@@ -159,7 +159,7 @@ def scripted(scripted_dynamodb: Callable[[Script], str]) -> Callable[..., TableS
     def scan(script: Script, stop: Stop, capacity: ReadCapacity | None = None) -> TableScan:
         session = boto3.Session("test", "test", region_name="us-east-1")
         client = session.client("dynamodb", endpoint_url=scripted_dynamodb(script), config=once)
-        return TableScan(client, TABLE, 1, capacity or ReadCapacity(1000, 1), stop)
+        return TableScan(client, TABLE, ["id"], 1, capacity or ReadCapacity(1000, 1), stop)
 
     return scan
 
