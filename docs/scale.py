@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from chalicelib.schema import TABLE
 from docs.markdown import markdown_table
 from sluice.cli.plan_report import amount, size_of
 from sluice.planning.bill import bill, total
@@ -56,15 +57,15 @@ ROWS: tuple[tuple[str, Callable[[Plan], str]], ...] = (
 
 def small_case() -> str:
     """Return ten changes a second: by default, by the hour, and by the day with a long interval."""
-    settings = PlanSettings()
-    coarser = replace(settings, layout=layout_named("hour"))
-    largest = replace(settings, layout=layout_named("day"), buffer_seconds=900)
+    settings = PlanSettings(table=TABLE)
+    coarser = replace(settings, layout=layout_named(TABLE, ["hour"]))
+    largest = replace(settings, layout=layout_named(TABLE, ["day"]), buffer_seconds=900)
     return _columns([make_plan(SMALL, each) for each in (settings, coarser, largest)])
 
 
 def middle_case() -> str:
     """Return ten thousand: the refused plan, and each proposal that passes."""
-    settings = PlanSettings()
+    settings = PlanSettings(table=TABLE)
     refused = make_plan(MIDDLE, settings)
     proposals = propose(refused, check_plan(refused))
     plans = [refused, *(each.plan for each in proposals)]
@@ -75,7 +76,7 @@ def middle_case() -> str:
 
 def large_case() -> str:
     """Return a million: the refused plan and its findings."""
-    refused = make_plan(LARGE, PlanSettings())
+    refused = make_plan(LARGE, PlanSettings(table=TABLE))
     findings = check_plan(refused)
     return f"{_columns([refused])}\n\n" + "\n".join(
         f"- {each.severity}: {each.message} ([source]({each.source}))." for each in findings

@@ -395,7 +395,7 @@ def _workload_is_carried(settings: DeploymentSettings) -> Iterator[str]:
         )
     elif workload:
         same = {name: getattr(settings, name) for name in _PLANNED}
-        same["layout"] = settings.table.layout
+        same |= {"table": load(settings.schema), "layout": settings.table.layout}
         try:
             yield from workload_errors(Workload(**workload), PlanSettings(**same))
         except PlanError as error:

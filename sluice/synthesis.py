@@ -81,11 +81,15 @@ class Synthesis:
         self._values = Values(chance)
         self._run = f"{chance.getrandbits(48):012x}"
         self._keys: set[tuple[str, ...]] = set()
-        self._told_by = {table.told_by.name} if table.told_by else set()
         self._times = {each.field: each for each in table.times if each.field is not None}
         # The last part of a key tells records apart, so it does not have few values.
         levels = {level.attribute for level in table.levels if level.attribute is not None}
         self._levels = levels - {table.key_names[-1]}
+        self.told_by = frozenset({table.told_by.name} if table.told_by else ())
+        """The field that tells kinds apart, if one does."""
+        self._placing = {*table.key_names, *self._levels, *self.told_by}
+        self.fixed = frozenset({*self._placing, *self._times})
+        """The fields that decide which record it is, and where it lies."""
         self._fields = {
             shape.kind: self._shape_fields(shape)
             for shape in table.shapes
@@ -128,17 +132,16 @@ class Synthesis:
     def _shape_fields(self, shape: RecordShape) -> list[_Field]:
         table = self._table
         types = {field.encode_name: field.type for field in struct_fields(shape.record)}
-        fixed = {*table.key_names, *self._levels, *self._told_by}
         times = [name for name in self._times if name in types]
-        needed = {*fixed, *({} if CHANGED in table.times else times[-1:])}
+        needed = self._placing | {*({} if CHANGED in table.times else times[-1:])}
         when = next((each.when for each in table.kinds if each.name == shape.kind), NO_KIND)
         told_by = table.told_by
         fields = []
         for name, info in types.items():
             start = when if isinstance(told_by, ByPrefix) and told_by.name == name else ""
             optional = name not in needed and not shape.fields[name].required
-            movable = name not in {*fixed, *times}
-            fields.append(_Field(name, self._maker(shape, name, info, start), optional, movable))
+            make = self._maker(shape, name, info, start)
+            fields.append(_Field(name, make, optional, name not in self.fixed))
         if isinstance(told_by, ByAttribute) and shape.is_declared:
             fields = [field for field in fields if field.name != told_by.name]
             fields.append(_Field(told_by.name, lambda *_: when, False, False))
@@ -146,7 +149,7 @@ class Synthesis:
             fields += [
                 _Field(field.encode_name, self._of_type(field.type), not field.required, True)
                 for field in struct_fields(_Undeclared)
-                if field.encode_name not in {*types, *fixed}
+                if field.encode_name not in self.fixed
             ]
         return fields
 

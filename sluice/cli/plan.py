@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 from msgspec import Meta
 
+from chalicelib.declared import declared
 from sluice.cli.command import Amount, exit_incomplete, json_option, print_error, sluice
 from sluice.cli.plan_report import print_plan
 from sluice.errors import OperationError
@@ -22,7 +23,7 @@ from sluice.planning.rules import (
     read_value,
     rule_of,
 )
-from sluice.planning.settings import PlanSettings
+from sluice.planning.settings import PlanSettings, layout_named
 from sluice.planning.workload import Workload
 from sluice.stack import Stack
 
@@ -43,7 +44,7 @@ def _options(cls: type) -> Callable[[Command], Command]:
 
 
 def _option(field: Field[Any], annotation: Any, option: Option) -> Callable[[Command], Command]:
-    default = None if field.default is MISSING else field.default
+    default = None if field.default in (MISSING, ()) else field.default
     kind = _click_type(annotation)
     # Click shows a range and choices by itself.
     rule = "" if isinstance(kind, Amount | click.Choice) else rule_of(annotation)
@@ -51,7 +52,7 @@ def _option(field: Field[Any], annotation: Any, option: Option) -> Callable[[Com
         option.flag(field.name),
         field.name,
         type=kind,
-        default="/".join(default) if isinstance(default, tuple) else default,
+        default=default,
         show_default=default is not None,
         help=f"{option.help}: {rule}." if rule else f"{option.help}.",
         callback=_read,
@@ -100,6 +101,7 @@ def plan_command(
     if from_table and from_lake:
         raise click.UsageError("give one of --from-table and --from-lake")
     problems: list[str] = []
+    table = declared()
     try:
         if from_table or from_lake:
             stack = Stack.named(ctx.obj)
@@ -113,7 +115,8 @@ def plan_command(
             workload = replace(measured, **chosen)
         else:
             workload = Workload(**described)
-        settings = PlanSettings(**values)
+        values["layout"] = layout_named(table, values["layout"] or ())
+        settings = PlanSettings(table=table, **values)
     except PlanError as error:
         raise click.UsageError(str(error)) from None
     except OperationError:

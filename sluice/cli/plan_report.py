@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from rich.console import Group
@@ -37,7 +38,7 @@ def _document(
 ) -> dict[str, object]:
     lines = bill(plan)
     return {
-        "plan": plan,
+        "plan": _plan_document(plan),
         "findings": findings,
         "bill": [
             {
@@ -53,13 +54,19 @@ def _document(
         "dollarsPerMonth": total(lines),
         "pricesOf": prices.DATE,
         "proposals": [
-            {
-                name: getattr(each, name)
-                for name in ("what", "command", "deployment", "stacks", "plan")
-            }
+            {name: getattr(each, name) for name in ("what", "command", "deployment", "stacks")}
+            | {"plan": _plan_document(each.plan)}
             for each in proposals
         ],
     }
+
+
+def _plan_document(plan: Plan) -> dict[str, object]:
+    """Return a plan as JSON has it: without the declaration."""
+    document = {each.name: getattr(plan, each.name) for each in fields(plan)}
+    settings = {each.name: getattr(plan.settings, each.name) for each in fields(plan.settings)}
+    del settings["table"]
+    return document | {"settings": settings}
 
 
 def _page(

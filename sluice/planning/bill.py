@@ -14,8 +14,8 @@ GB = 1e9
 BILLED_RECORD_BYTES = 5 * 1024
 PIPE_REQUEST_BYTES = 64 * 1024
 
-ALARMS = 20
-METRICS = 3
+ALARMS = 21
+METRICS = 4
 """The alarms and the metrics of a stack."""
 
 INVOCATION_LOG_BYTES = 1_000

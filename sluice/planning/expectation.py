@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from sluice.planning.forecast import PHASES, POINTS, TRANSIENT, BufferLimits, Forecast, Waits
 from sluice.planning.weights import Weights
-from sluice.planning.workload import Workload
+from sluice.planning.workload import SiteGroup, Workload
 
 STEPS = 30
 """Steps of an interval, where batches come faster than that."""
@@ -64,21 +64,20 @@ class _Partitions:
 def expect(
     workload: Workload,
     weights: Weights,
-    by_site: bool,
+    groups: Sequence[SiteGroup],
     period: float | None,
     buffering: BufferLimits,
 ) -> Forecast:
-    """Return the figures of a workload, for a layout of this period, with or without the site."""
+    """Return the figures of a workload, for a layout of this period with these partitions."""
     rate = workload.changes_per_second
     in_a_batch = max(1.0, buffering.transform_size / weights.record)
     # The time of a batch runs from its first change.
     batch_seconds = min(buffering.transform_seconds + 1 / rate, in_a_batch / rate)
     flow = _Flow(weights.line, batch_seconds, buffering)
-    groups = [(group.count, group.share) for group in workload.site_groups()]
     parts = [
-        (sites, part)
-        for sites, share in (groups if by_site else [(1, 1.0)])
-        for part in _site(flow, workload, share * rate, period)
+        (group.count, part)
+        for group in groups
+        for part in _site(flow, workload, group.share * rate, period)
     ]
     objects = sum(part.objects * sites for sites, part in parts)
     courses = [_course(parts, phase) for phase in range(PHASES)]

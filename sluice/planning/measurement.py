@@ -6,16 +6,20 @@ Only a bounded part is read, so that a large stack is measured as quickly as a s
 import heapq
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from chalicelib.change import CHANGE_TYPES
-from chalicelib.declared import declared
+import msgspec
+
+from chalicelib.change import CHANGE_TYPES, change_reader
+from chalicelib.declaration import CHANGED_AT, Table
+from chalicelib.errors import RecordError
+from chalicelib.lines import line_encoder
 from chalicelib.partitions import DATA_PREFIX
-from chalicelib.schema import EVENT_TIME, SITE
 from sluice.errors import OperationError
+from sluice.event import as_event, render
 from sluice.items import item_writer, read_line
 from sluice.lake import objects, read_objects
 from sluice.planning.weights import item_bytes_of
@@ -32,8 +36,6 @@ PAGES_MAX = 20
 
 SHARDS_MAX = 20
 
-_item = item_writer(declared())
-
 LATE_MS = 3_600_000
 """An event time more than an hour ago counts as late."""
 
@@ -43,6 +45,7 @@ class ObservedChange(NamedTuple):
 
     kind: str
     site: str
+    """The values of the layout's fields."""
     item_bytes: int
     changed_ms: float
     event_ms: float
@@ -55,11 +58,12 @@ def from_lake(stack: Stack, problems: list[str]) -> Workload:
     """
     listed = islice(objects(stack, DATA_PREFIX), OBJECTS_LISTED_MAX)
     newest = heapq.nlargest(OBJECTS_READ_MAX, listed, key=lambda each: each.modified)
+    read = line_reader(stack.table)
     changes = [
         change
         for _, content in read_objects(stack, newest, problems)
         for line in content
-        if (change := _stored(line))
+        if (change := read(line))
     ]
     return summarize(changes, rate(each.changed_ms for each in changes), "the lake")
 
@@ -72,7 +76,11 @@ def from_table(stack: Stack) -> Workload:
         raise OperationError(f"the table {name} has no stream; measure --from-lake instead")
     stream = Stream(stack.streams, arn)
     newest = stream.shards()[0][-SHARDS_MAX:]
-    shards = [list(_shard(stream, shard)) for shard in newest]
+    read = record_reader(stack.table, arn)
+    shards = [
+        [change for record in _records(stream, shard) if (change := read(record))]
+        for shard in newest
+    ]
     changes = [each for shard in shards for each in shard]
     # Each shard was read over a different stretch of time.
     together = sum(rate(each.changed_ms for each in shard) for shard in shards)
@@ -144,44 +152,51 @@ def _rounded(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _shard(stream: Stream, shard: Shard) -> Iterator[ObservedChange]:
-    """The changes of a shard's first pages."""
+def _records(stream: Stream, shard: Shard) -> Iterator[Any]:
+    """The records of a shard's first pages."""
     reader = stream.reader(shard.id, "TRIM_HORIZON")
     for _ in range(PAGES_MAX):
         page = reader.read()
-        yield from (change for record in page.records if (change := _observed(record)))
+        yield from page.records
         if page.last:
             return
 
 
-def _stored(line: bytes) -> ObservedChange | None:
-    """Return a lake line's part; None where it is not a change with a site and an event time."""
-    document = read_line(line)
-    try:
-        if document["changeType"] not in CHANGE_TYPES:
+def line_reader(table: Table) -> Callable[[bytes], ObservedChange | None]:
+    """Return a function from a line of the lake to its part, None where it is not a change."""
+    write_item = item_writer(table)
+    fields = [level.name for level in table.levels if level.attribute is not None]
+    event_time = table.time_line_name
+
+    def read(line: bytes) -> ObservedChange | None:
+        document = read_line(line)
+        try:
+            if document["changeType"] not in CHANGE_TYPES:
+                return None
+            return ObservedChange(
+                document["changeType"],
+                "/".join(str(document.get(field)) for field in fields),
+                item_bytes_of(write_item(document)),
+                float(document[CHANGED_AT]),
+                float(document[event_time]),
+            )
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
             return None
-        return ObservedChange(
-            document["changeType"],
-            str(document[SITE]),
-            item_bytes_of(_item(document)),
-            float(document["changedAt"]),
-            float(document[EVENT_TIME]),
-        )
-    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
-        return None
+
+    return read
 
 
-def _observed(record: Any) -> ObservedChange | None:
-    """Return a stream record's part; None where its item has no site or event time."""
-    change = record["dynamodb"]
-    image = change.get("NewImage") or change.get("OldImage") or {}
-    try:
-        return ObservedChange(
-            record["eventName"],
-            image[SITE]["S"],
-            item_bytes_of(image),
-            change["ApproximateCreationDateTime"].timestamp() * 1_000,
-            float(image[EVENT_TIME]["N"]),
-        )
-    except (KeyError, ValueError):
-        return None
+def record_reader(table: Table, stream_arn: str) -> Callable[[Any], ObservedChange | None]:
+    """Return a function from a stream record to its part, None where no line is made of it."""
+    # An item is measured as the table has it, and nothing of it is kept.
+    bare = msgspec.structs.replace(table, protect={})
+    read_change, encode, read_line = change_reader(bare), line_encoder(bare), line_reader(bare)
+
+    def read(record: Any) -> ObservedChange | None:
+        try:
+            line = read_change(render(as_event(record, stream_arn)))
+        except RecordError:
+            return None
+        return None if line is None else read_line(encode(line))
+
+    return read

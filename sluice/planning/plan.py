@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from chalicelib.catalog import partition_levels
-from chalicelib.declared import declared
-from chalicelib.schema import SITE
 from sluice.planning.expectation import expect
 from sluice.planning.forecast import PHASES, BufferLimits, Forecast
 from sluice.planning.limits import (
@@ -53,7 +51,7 @@ PUT_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class QueryCost:
-    """The cost of a query of one day: of one site, or of all where the layout has no site."""
+    """The cost of a query of one day: of one kind, and of one site if the layout has any."""
 
     partitions: int
     """Partitions that Athena computes from the projection."""
@@ -115,7 +113,7 @@ class Plan:
 def make_plan(workload: Workload, settings: PlanSettings, simulated: bool = True) -> Plan:
     """Return the plan of a workload with these settings: by expected values, if not simulated."""
     rate = workload.changes_per_second
-    weights = weigh(workload, settings.layout, settings.format)
+    weights = weigh(workload, settings.table, settings.layout, settings.format)
     delivery = _delivery(workload, settings, weights, simulated)
     # A write of an item is billed, and bounded, by the KB.
     writes = rate * math.ceil(workload.item_bytes / 1024)
@@ -168,19 +166,19 @@ def _delivery(
     whole = period or settling
     times = math.floor(min(affordable, SIMULATED_SECONDS_MAX) / whole)
     if times < 1 or not simulated:
-        return expect(workload, weights, settings.by_site, period, buffering)
-    return simulate(workload, weights, settings.layout, period, buffering, times * whole)
+        return expect(workload, weights, settings.groups(workload), period, buffering)
+    groups = settings.groups(workload)
+    return simulate(workload, weights, groups, settings.layout, period, buffering, times * whole)
 
 
 def _query(
     workload: Workload, settings: PlanSettings, objects_per_second: float, object_bytes: float
 ) -> QueryCost:
     """Return what Athena reads for a day, which may be a part of what its partitions hold."""
-    table = declared().with_layout(settings.layout)
-    levels = [level.name for level in partition_levels(table)]
-    span = min((BUCKET_SECONDS[level] for level in levels if level in BUCKET_SECONDS), default=0)
+    levels = partition_levels(settings.table.with_layout(settings.layout))
+    span = min((BUCKET_SECONDS[level.name] for level in levels if level.is_time), default=0)
     days = max(1.0, (span or BUCKET_SECONDS["year"]) / DAY)
-    sites = workload.sites if SITE in levels else 1
-    objects = objects_per_second * DAY * days / sites
+    sites = workload.sites if any(level.attribute for level in levels) else 1
+    objects = objects_per_second * DAY * days / sites / settings.kinds
     read = COLUMNS_READ_SHARE if settings.format == "parquet" else 1
     return QueryCost(1, objects, math.ceil(objects / 1_000), objects * object_bytes * read)

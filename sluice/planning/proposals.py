@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
 
 from chalicelib.declaration import TIME_FORMATS
-from chalicelib.schema import SITE
 from sluice.planning.findings import PlanFinding, Topic, check_plan, passes
 from sluice.planning.limits import ACTIVE_PARTITIONS
 from sluice.planning.plan import Plan, make_plan
@@ -122,7 +121,7 @@ def _coarser(plan: Plan, intervals: Sequence[float]) -> _Candidates:
 
 def _without_site(plan: Plan) -> _Candidates:
     """Partitions by time only."""
-    for layout in _cut(tuple(level for level in plan.settings.layout if level != SITE)):
+    for layout in _cut(tuple(level for level in plan.settings.layout if level in TIME_FORMATS)):
         what = f"the layout {'/'.join(layout)}; a query of one site then reads all sites of its day"
         yield what, replace(plan.settings, layout=layout)
 
@@ -204,6 +203,7 @@ def _changed(options: Any) -> Iterator[tuple[str, str]]:
     """The fields that are not as by default, as text."""
     for field in fields(options):
         value = getattr(options, field.name)
-        if value != field.default:
+        default = options.table.layout if field.name == "layout" else field.default
+        if value != default:
             text = "/".join(value) if isinstance(value, tuple) else f"{value}"
             yield field.name, text.removesuffix(".0")

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from chalicelib.declaration import TIME_FORMATS
-from chalicelib.declared import declared
+from chalicelib.declaration import TIME_FORMATS, Table
 from chalicelib.limits import BUFFER_MEGABYTES, BUFFER_SECONDS
 from chalicelib.mistakes import layout_errors
-from chalicelib.schema import LAYOUT, SITE
 from sluice.planning.limits import REGION
 from sluice.planning.rules import Option, PlanError, Reader, field_errors, number, text, whole
+from sluice.planning.workload import SiteGroup, Workload
 
 MIB = 1024 * 1024
 
@@ -24,38 +23,35 @@ BUCKET_SECONDS = {
 """How long a partition of each finest time level is written to; of months and years, about."""
 
 
-def layout_named(name: str, layout: Sequence[str] = LAYOUT) -> tuple[str, ...]:
-    """Return a layout as a person gives it: its levels, or the level to cut the default one at.
-
-    `siteId/year/month`, or `hour` for all levels of the default layout down to the hour.
-    """
-    if name in layout and name in TIME_FORMATS:
-        return tuple(layout[: layout.index(name) + 1])
-    return tuple(level.strip() for level in name.replace(",", "/").split("/"))
+def levels(text: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return the levels of a layout as a person gives it, such as `siteId/year/month`."""
+    if isinstance(text, tuple):
+        return text
+    return tuple(level.strip() for level in text.replace(",", "/").split("/"))
 
 
-def _read_layout(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    layout = layout_named(value) if isinstance(value, str) else value
-    if errors := layout_errors(declared().with_layout(layout)):
-        raise ValueError(errors[0])
-    for level in layout:
-        if level not in {SITE, *TIME_FORMATS}:
-            raise ValueError(
-                f"it has the level {level}, of whose values a workload says nothing; "
-                f"plan a layout of {SITE} and times"
-            )
-    return layout
+def layout_named(table: Table, given: Sequence[str]) -> tuple[str, ...]:
+    """Return the layout that a person names: a part of the time alone cuts the declared one."""
+    if len(given) == 1 and given[0] in table.layout and given[0] in TIME_FORMATS:
+        return table.layout[: table.layout.index(given[0]) + 1]
+    return tuple(given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanSettings:
     """A stack as a plan sees it. Raises PlanError, which names every wrong value."""
 
+    table: Annotated[Table, Reader(lambda table: table)]
+    """The declaration. Its layout is that of the plan, unless another one is given."""
+
     layout: Annotated[
         tuple[str, ...],
-        Reader(_read_layout),
-        Option("The partition levels, outermost first; `hour` cuts the default ones at the hour"),
-    ] = LAYOUT
+        Reader(levels),
+        Option(
+            "The partition levels, outermost first; `hour` cuts the declared ones at the hour. By "
+            "default the declared ones"
+        ),
+    ] = ()
 
     buffer_seconds: Annotated[
         float,
@@ -112,13 +108,32 @@ class PlanSettings:
     ] = 100
 
     def __post_init__(self) -> None:
-        if errors := field_errors(self):
+        layout = self.layout or self.table.layout
+        object.__setattr__(self, "layout", layout)
+        errors = field_errors(self) + [
+            f"layout is {'/'.join(layout)}, but {error}"
+            for error in layout_errors(self.table.with_layout(layout))
+        ]
+        if errors:
             raise PlanError(errors)
 
     @property
     def by_site(self) -> bool:
-        """Whether each site has partitions of its own."""
-        return SITE in self.layout
+        """Whether each site, a value of the layout's fields, has partitions of its own."""
+        return any(level not in TIME_FORMATS for level in self.layout)
+
+    @property
+    def kinds(self) -> int:
+        """The number of kinds of record that have partitions of their own."""
+        return len(self.table.shapes) if self.table.told_by else 1
+
+    def groups(self, workload: Workload) -> list[SiteGroup]:
+        """Return the partitions that there are at one time, by their shares of the changes.
+
+        Kinds of record are taken to have like shares of each site.
+        """
+        sites = workload.site_groups() if self.by_site else [SiteGroup(1, 1.0)]
+        return [SiteGroup(each.count * self.kinds, each.share / self.kinds) for each in sites]
 
     @property
     def bucket_seconds(self) -> int | None:

@@ -7,24 +7,28 @@ import math
 import random
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from msgspec import defstruct
-
-from chalicelib.declared import declared
-from chalicelib.partitions import partitioner
-from chalicelib.schema import EVENT_TIME, SITE
+from chalicelib.declaration import TIME_FORMATS
 from sluice.planning.forecast import PHASES, TRANSIENT, BufferLimits, Forecast, Waits
 from sluice.planning.weights import Weights
-from sluice.planning.workload import Workload
+from sluice.planning.workload import SiteGroup, Workload
 
 START_MS = 1_767_225_600_000
 """The first second of 2026: the beginning of a minute, an hour, a day, a month and a year."""
 
-_Record = defstruct("_Record", [(SITE, str), (EVENT_TIME, int)])
+
+class Event(NamedTuple):
+    """What decides where a change lies in the lake."""
+
+    group: int
+    """The number of its site, and kind."""
+    ms: int
+    """Its event time in epoch milliseconds."""
 
 
 class Arrival(NamedTuple):
@@ -32,8 +36,8 @@ class Arrival(NamedTuple):
 
     at: float
     """Seconds from the start."""
-    record: Any
-    """The site and the event time, as the partitioner reads them."""
+    event: Any
+    """What the partition is computed from."""
     size: float
     """Bytes of the record."""
     line: float
@@ -44,7 +48,7 @@ class Arrival(NamedTuple):
 class SimulatedObject:
     """A partition's buffer, and the object that it becomes."""
 
-    partition: tuple[str, ...]
+    partition: tuple[object, ...]
     opened: float
     written: float = math.inf
     arrivals: list[float] = field(default_factory=list)
@@ -76,16 +80,16 @@ class Simulation:
 def deliver(
     arrivals: Iterable[Arrival],
     buffering: BufferLimits,
-    partition: Callable[[Any], dict[str, str]],
+    partition: Callable[[Any], tuple[object, ...]],
 ) -> Simulation:
     """Return the delivery of these changes, which come in order of time; every one is written."""
     run = Simulation()
     # In the order of their opening, so that the first is due first.
-    buffers: OrderedDict[tuple[str, ...], SimulatedObject] = OrderedDict()
+    buffers: OrderedDict[tuple[object, ...], SimulatedObject] = OrderedDict()
     batch: list[Arrival] = []
     batch_size = 0.0
 
-    def write(key: tuple[str, ...], now: float) -> None:
+    def write(key: tuple[object, ...], now: float) -> None:
         buffer = buffers.pop(key)
         buffer.written = now
         run.objects.append(buffer)
@@ -104,7 +108,7 @@ def deliver(
         write_due(now)
         run.invocations.append((now, len(batch)))
         for each in batch:
-            key = tuple(partition(each.record).values())
+            key = partition(each.event)
             buffer = buffers.setdefault(key, SimulatedObject(key, now))
             buffer.arrivals.append(each.at)
             buffer.size += each.line
@@ -126,27 +130,32 @@ def deliver(
 
 
 def arrivals(
-    workload: Workload, weights: Weights, start: float, end: float, chance: random.Random
+    workload: Workload,
+    weights: Weights,
+    groups: Sequence[SiteGroup],
+    start: float,
+    end: float,
+    chance: random.Random,
 ) -> Iterator[Arrival]:
-    """Changes at random moments between two, of the workload's sites and event times."""
-    groups = workload.site_groups()
+    """Changes at random moments between two, of these groups and the workload's event times."""
     shares = list(accumulate(group.share * group.count for group in groups))
     firsts = list(accumulate((group.count for group in groups), initial=0))
     at = start
     while (at := at + chance.expovariate(workload.changes_per_second)) < end:
         group = min(bisect_left(shares, chance.random() * shares[-1]), len(groups) - 1)
-        site = str(firsts[group] + chance.randrange(groups[group].count))
+        number = firsts[group] + chance.randrange(groups[group].count)
         lateness = 0.0
         if workload.late and chance.random() < workload.late:
             lateness = chance.random() * workload.late_hours * 3600
-        event_ms = START_MS + int((at - lateness) * 1000)
-        yield Arrival(at, _Record(site, event_ms), weights.record, weights.line)
+        event = Event(number, START_MS + int((at - lateness) * 1000))
+        yield Arrival(at, event, weights.record, weights.line)
 
 
 def simulate(
     workload: Workload,
     weights: Weights,
-    layout: tuple[str, ...],
+    groups: Sequence[SiteGroup],
+    layout: Sequence[str],
     period: float | None,
     buffering: BufferLimits,
     seconds: float,
@@ -161,15 +170,26 @@ def simulate(
     # The measured time begins with a period.
     begin = math.ceil(settling / (period or 1)) * (period or 1)
     end = begin + seconds
-    partition = partitioner(declared().with_layout(layout))
+    partition = _partition(layout)
     windows: list[_Window] = []
     for phase in range(PHASES):
         start = begin - settling + phase / PHASES * buffering.transform_seconds
         # The flow goes on until the last changes that count are written.
         last = end + buffering.seconds + buffering.transform_seconds
-        coming = arrivals(workload, weights, start, last, chance)
+        coming = arrivals(workload, weights, groups, start, last, chance)
         windows.append(_Window(deliver(coming, buffering, partition), begin, end))
     return _summarize(windows, seconds, buffering, period)
+
+
+def _partition(layout: Sequence[str]) -> Callable[[Event], tuple[object, ...]]:
+    """Return a function from an event to its partition."""
+    times = [level for level in layout if level in TIME_FORMATS]
+
+    def partition(event: Event) -> tuple[object, ...]:
+        moment = datetime.fromtimestamp(event.ms / 1000, UTC)
+        return event.group, *(getattr(moment, level) for level in times)
+
+    return partition
 
 
 def settling_seconds(period: float | None, buffering: BufferLimits) -> float:

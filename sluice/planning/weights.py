@@ -1,7 +1,8 @@
 """The sizes of one change on its way, measured on samples that pass the code itself.
 
 A sample change is rendered by the pipe's template and answered by the transform; its line is
-compressed as Firehose does. The text of the samples is random words, as no real data are known.
+compressed as Firehose does. The samples are synthetic records of the declared table, of every kind
+in turn, and their text is random words, as no real data are known.
 """
 
 import gzip
@@ -10,21 +11,23 @@ import json
 import random
 import uuid
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import sha256
 from statistics import fmean
 from typing import Any
 
-from msgspec.inspect import IntType, StrType
+from msgspec.inspect import StrType
 
 from chalicelib.attributes import fold
-from chalicelib.declared import declared
-from chalicelib.schema import EVENT_TIME, KEY, SITE, Record
+from chalicelib.declaration import RecordShape, Table
+from chalicelib.keys import key_of
 from chalicelib.transform import transformer
-from chalicelib.types import field_types
-from sluice.event import render
+from sluice.event import as_event, render
 from sluice.planning.workload import Workload
+from sluice.synthesis import Synthesis, item_of
 
 SAMPLES_MAX = 256
 SAMPLE_BYTES = 1_000_000
@@ -46,8 +49,11 @@ with pyarrow, 1.3 for items of 200 bytes, 1.5 for 500 and 1.8 for 2,000. Snappy 
 than gzip does."""
 
 _RECORD_ID = "4954698668313554428650745793632162567570" + "0" * 16
+_STREAM_ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/records/stream/0"
 _FILLER = "filler"
-_NOW_MS = 1_767_225_600_000
+_NOW_SECONDS = 1_767_225_600
+_MINUTES = 24 * 60
+ID_LENGTH = 36
 _LETTERS = "etaoinshrdlucmfw"
 
 
@@ -77,13 +83,16 @@ class Weights:
         return points[0][1]
 
 
-def weigh(workload: Workload, layout: Sequence[str], lake_format: str) -> Weights:
-    """Return the weights of a workload's changes."""
+def weigh(
+    workload: Workload, table: Table, layout: Sequence[str], lake_format: str = "json"
+) -> Weights:
+    """Return the weights of a workload's changes of a table, for this layout."""
     return _weigh(
         workload.item_bytes,
         workload.updates,
         workload.deletes,
-        len(str(workload.sites)),
+        min(workload.sites, SAMPLES_MAX),
+        table,
         tuple(layout),
         lake_format,
     )
@@ -94,18 +103,20 @@ def _weigh(
     item_bytes: int,
     updates: float,
     deletes: float,
-    site_digits: int,
+    sites: int,
+    table: Table,
     layout: tuple[str, ...],
     lake_format: str,
 ) -> Weights:
     samples = max(2, min(SAMPLES_MAX, SAMPLE_BYTES // item_bytes))
     kinds = _kinds(samples, updates, deletes)
-    images = sample_items(samples, item_bytes, site_digits)
+    table = table.with_layout(layout)
+    images = sample_items(table, samples, item_bytes, sites)
     records = [
-        render(stream_record(kind, image, number, item_bytes))
+        render(stream_record(table, kind, image, number, item_bytes))
         for number, (kind, image) in enumerate(zip(kinds, images, strict=True))
     ]
-    transform = transformer(declared().with_layout(layout))
+    transform = transformer(table, hasher=lambda content: sha256(content).hexdigest())
     # One by one: together, large ones would not fit into a response.
     answers = [
         transform({"records": [{"recordId": _RECORD_ID, "data": b64encode(record).decode()}]})[
@@ -128,11 +139,19 @@ def _weigh(
     )
 
 
-def sample_items(count: int, size: int, site_digits: int = 2) -> list[dict[str, Any]]:
-    """Return items of about this size, as DynamoDB spells them: always the same ones."""
+def sample_items(table: Table, count: int, size: int, sites: int = 20) -> list[dict[str, Any]]:
+    """Return items of about this size, as boto3 takes them: always the same ones."""
     chance = random.Random(size)  # noqa: S311
     words = ["".join(chance.choices(_LETTERS, k=chance.randint(3, 9))) for _ in range(2_000)]
-    return [_image(size, site_digits, words, chance) for _ in range(count)]
+    synthesis = Synthesis(table, chance, sites, _MINUTES, _NOW_SECONDS)
+    items = []
+    for kind, record in synthesis.records(count):
+        shape, item = table.shape(kind), item_of(table, record)
+        last = table.key_names[-1]
+        if last not in synthesis.told_by and _is_text(shape, last, ID_LENGTH):
+            item[last] = {"S": _an_id(chance)}
+        items.append(_sized(item, shape, synthesis.fixed, size, words, chance))
+    return items
 
 
 def item_bytes_of(item: dict[str, Any]) -> int:
@@ -167,26 +186,24 @@ def _value_bytes(kind: str, content: Any) -> int:
 
 
 def stream_record(
-    kind: str, image: dict[str, Any], number: int = 0, size: int = 0
+    table: Table, kind: str, image: dict[str, Any], number: int = 0, size: int = 0
 ) -> dict[str, Any]:
-    """A change as the table's stream reports it."""
+    """A change of an item as the table's stream reports it."""
     images = {
         "INSERT": ("NewImage",),
         "MODIFY": ("NewImage", "OldImage"),
         "REMOVE": ("OldImage",),
     }[kind]
-    return {
-        "eventID": uuid.UUID(int=number).hex,
-        "eventName": kind,
-        "dynamodb": {
-            "ApproximateCreationDateTime": _NOW_MS // 1000,
-            "Keys": {KEY: image[KEY]},
-            **dict.fromkeys(images, image),
-            "SequenceNumber": f"{44215845 * 10**20 + number}",
-            "SizeBytes": size * len(images),
-            "StreamViewType": "NEW_AND_OLD_IMAGES",
-        },
+    change = {
+        "ApproximateCreationDateTime": datetime.fromtimestamp(_NOW_SECONDS, UTC),
+        "Keys": key_of(table, image),
+        **dict.fromkeys(images, image),
+        "SequenceNumber": f"{44215845 * 10**20 + number}",
+        "SizeBytes": size * len(images),
+        "StreamViewType": "NEW_AND_OLD_IMAGES",
     }
+    record = {"eventID": uuid.UUID(int=number).hex, "eventName": kind, "dynamodb": change}
+    return as_event(record, _STREAM_ARN)
 
 
 def _kinds(samples: int, updates: float, deletes: float) -> list[str]:
@@ -198,33 +215,42 @@ def _kinds(samples: int, updates: float, deletes: float) -> list[str]:
     )
 
 
-def _image(
-    size: int, site_digits: int, words: Sequence[str], chance: random.Random
+def _sized(
+    item: dict[str, Any],
+    shape: RecordShape,
+    fixed: Container[str],
+    size: int,
+    words: Sequence[str],
+    chance: random.Random,
 ) -> dict[str, Any]:
-    """Return an item of about this size: key, site, time, and the schema's other fields.
+    """Return an item made about as large as the size asks, by the text of one of its fields.
 
-    Text that the schema declares is made as long as the size asks; without any such field, or with
-    an item too small for them all, fields are left out.
+    That is a declared one without a rule, or else one that nobody declared. Of an item too small
+    for them all, other fields are left out.
     """
-    image: dict[str, Any] = {
-        KEY: {"S": str(uuid.UUID(int=chance.getrandbits(128), version=4))},
-        SITE: {"S": f"site-{chance.randrange(10**site_digits):0{site_digits}d}"},
-        EVENT_TIME: {"N": str(_NOW_MS + chance.randrange(86_400_000))},
-    }
-    text = _FILLER
-    for name, field in field_types(Record).items():
-        if name in image:
-            continue
-        if isinstance(field.info, StrType):
-            text = name
-        elif isinstance(field.info, IntType):
-            number = {name: {"N": str(chance.randrange(10**9))}}
-            if item_bytes_of(image | number) <= size:
-                image |= number
-    room = size - item_bytes_of(image) - len(text)
+    texts = (name for name in shape.fields if name not in fixed and _is_text(shape, name, size))
+    text = next(texts, _FILLER)
+    image = {name: value for name, value in item.items() if name in fixed}
+    for name, value in item.items():
+        if name != text and item_bytes_of(image | {name: value}) <= size:
+            image[name] = value
+    room = size - item_bytes_of(image) - len(text.encode())
     if room > 0:
         image[text] = {"S": " ".join(chance.choices(words, k=room // 3 + 1))[:room]}
     return image
+
+
+def _is_text(shape: RecordShape, name: str, length: int) -> bool:
+    """Whether a field may be any text of this length."""
+    match shape.fields[name].type.info:
+        case StrType(max_length=longest, pattern=None):
+            return longest is None or length <= longest
+    return False
+
+
+def _an_id(chance: random.Random) -> str:
+    """Return an id as most programs make them, which compresses little."""
+    return str(uuid.UUID(int=chance.getrandbits(128), version=4))
 
 
 def _stored(lines: Sequence[bytes], count: int, lake_format: str) -> float:

@@ -1,4 +1,7 @@
-"""The workload of a stack: how many changes there are, how large, of which sites and times."""
+"""The workload of a stack: how many changes there are, how large, of which sites and times.
+
+Sites are the values of the layout's fields, of several fields together.
+"""
 
 import itertools
 import math
@@ -43,7 +46,11 @@ class Workload:
         Option("Bytes of an item as DynamoDB counts them: names and values of its attributes"),
     ] = 500
 
-    sites: Annotated[int, whole(1, 100_000_000), Option("Sites that the changes belong to")] = 20
+    sites: Annotated[
+        int,
+        whole(1, 100_000_000),
+        Option("Sites, the values of the layout's fields, that the changes belong to"),
+    ] = 20
 
     skew: Annotated[
         float,

@@ -11,8 +11,8 @@ import boto3
 import pytest
 import urllib3
 
-from chalicelib.partitions import DATA_PREFIX, partitioner
-from chalicelib.schema import EVENT_TIME, KEY, LAYOUT, SITE, TABLE
+from chalicelib.partitions import DATA_PREFIX
+from chalicelib.schema import TABLE
 from local.session import Session
 from sluice.lake import keys
 from sluice.planning.forecast import BufferLimits
@@ -71,15 +71,15 @@ def written(stack: Stack, running: Session) -> int:
     """Write each burst to the table; how many partitions were active at the most."""
     table = boto3.client("dynamodb")
     count = round(WORKLOAD.changes_per_second * BURST_SECONDS)
-    samples = sample_items(count, WORKLOAD.item_bytes)
+    samples = sample_items(TABLE, count, WORKLOAD.item_bytes)
     peak = 0
     for burst in range(1, BURSTS + 1):
         for first in range(0, count, WRITE):
             items = [
                 sample
-                | {KEY: {"S": str(uuid.uuid4())}}
-                | {SITE: {"S": f"plan-{(first + number) % WORKLOAD.sites:02d}"}}
-                | {EVENT_TIME: {"N": "1700076551926"}}
+                | {"id": {"S": str(uuid.uuid4())}}
+                | {"siteId": {"S": f"plan-{(first + number) % WORKLOAD.sites:02d}"}}
+                | {"createdAtTime": {"N": "1700076551926"}}
                 for number, sample in enumerate(samples[first : first + WRITE])
             ]
             requests: Any = [{"PutRequest": {"Item": item}} for item in items]
@@ -98,19 +98,20 @@ def simulate(weights: Weights) -> Simulation:
     chance = random.Random(7)  # noqa: S311
     begins = [burst * 2 * (BURST_SECONDS + INTERVAL) for burst in range(BURSTS)]
     flow = chain.from_iterable(
-        arrivals(WORKLOAD, weights, begin, begin + BURST_SECONDS, chance) for begin in begins
+        arrivals(WORKLOAD, weights, WORKLOAD.site_groups(), begin, begin + BURST_SECONDS, chance)
+        for begin in begins
     )
     # By site only, as the event times of the run are all alike.
     buffering = BufferLimits(INTERVAL, 128 * MIB, PROCESSOR_SECONDS, MIB)
-    return deliver(flow, buffering, partitioner(TABLE.with_layout((SITE,))))
+    return deliver(flow, buffering, lambda event: (event.group,))
 
 
 def test_a_run_comes_to_what_was_planned(deployed_stack: Deployed, session: Session) -> None:
     peak = written(deployed_stack.stack, session)
     run = status(session)
-    objects = list(keys(deployed_stack.stack, f"{DATA_PREFIX}{SITE}=plan-"))
+    objects = list(keys(deployed_stack.stack, f"{DATA_PREFIX}siteId=plan-"))
 
-    weights = weigh(WORKLOAD, LAYOUT, "json")
+    weights = weigh(WORKLOAD, TABLE, TABLE.layout)
     plan = simulate(weights)
     lines = sum(each.lines for each in plan.objects)
     plan_peak = max(plan.active(each.opened) for each in plan.objects)

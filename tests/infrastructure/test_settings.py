@@ -349,13 +349,10 @@ def test_a_workload_without_its_rate_is_refused() -> None:
     assert "-c changes_per_second=" in error
 
 
-def test_a_layout_of_which_the_workload_tells_nothing_is_refused() -> None:
-    (error,) = errors(changes_per_second="1", layout="name/year")
-    assert "of whose values a workload says nothing" in error
-
-
-def test_without_a_declared_workload_any_valid_layout_is_deployed() -> None:
-    assert DeploymentSettings.from_context({"layout": "name/year"}).layout == ("name", "year")
+@pytest.mark.parametrize("workload", [{}, {"changes_per_second": "1"}])
+def test_any_valid_layout_is_planned_and_deployed(workload: dict[str, str]) -> None:
+    settings = DeploymentSettings.from_context({"layout": "name/year", **workload})
+    assert settings.layout == ("name", "year")
 
 
 def test_settings_cannot_be_changed() -> None:

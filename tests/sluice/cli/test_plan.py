@@ -94,7 +94,10 @@ def test_a_layout_is_given_by_its_levels_or_by_its_last(layout: str, levels: lis
     ("arguments", "message"),
     [
         (("--rate", "1", "--layout", "siteId/hour"), "in this order, from the first on"),
-        (("--rate", "1", "--layout", "name/year"), "of whose values a workload says nothing"),
+        (
+            ("--rate", "1", "--layout", "place/year"),
+            "neither a part of the time",
+        ),
         (("--rate", "1", "--sites", "0"), "sites is 0, but must be"),
         (("--rate", "1", "--item-bytes", "500000"), "DynamoDB's largest item"),
         (("--rate", "0"), "--rate"),
@@ -125,10 +128,13 @@ def test_the_region_is_named_beside_the_deployment() -> None:
 def test_damaged_objects_are_named_also_when_the_others_are_too_few_to_measure(
     aws_environment: pytest.MonkeyPatch, stack: Stack, httpserver: HTTPServer
 ) -> None:
-    output = f"<OutputKey>BucketName</OutputKey><OutputValue>{stack.bucket}</OutputValue>"
+    outputs = "".join(
+        f"<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>"
+        for key, value in stack.outputs.items()
+    )
     httpserver.expect_request("/").respond_with_data(
         "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><Outputs>"
-        f"<member>{output}</member>"
+        f"{outputs}"
         "</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
     )
     aws_environment.setenv("AWS_ENDPOINT_URL_CLOUDFORMATION", httpserver.url_for("/"))

@@ -7,6 +7,7 @@ from sluice.planning.bill import ALARMS, MONTH, BillLine, bill, total
 from sluice.planning.plan import make_plan
 from sluice.planning.settings import PlanSettings
 from sluice.planning.workload import Workload
+from tests.sluice.planning.planned import planned
 
 WORKLOAD = Workload(changes_per_second=1_000, sites=50)
 
@@ -14,7 +15,7 @@ WORKLOAD = Workload(changes_per_second=1_000, sites=50)
 def lines(
     settings: PlanSettings | None = None, workload: Workload = WORKLOAD
 ) -> dict[str, BillLine]:
-    return {each.what: each for each in bill(make_plan(workload, settings or PlanSettings()))}
+    return {each.what: each for each in bill(make_plan(workload, settings or planned()))}
 
 
 def test_each_line_is_a_quantity_of_a_unit_at_its_price() -> None:
@@ -48,14 +49,17 @@ def test_objects_are_billed_by_firehose_and_by_s3() -> None:
 
 def test_parquet_is_billed_for_its_conversion() -> None:
     assert "Firehose conversion" not in lines()
-    month = lines(PlanSettings(format="parquet"))
+    month = lines(planned(format="parquet"))
     assert month["Firehose conversion"].quantity == month["Firehose ingestion"].quantity
 
 
 def test_queries_are_billed_by_what_they_read() -> None:
-    none, some = lines(PlanSettings(queries_per_day=0)), lines(PlanSettings(queries_per_day=50))
+    none, some = (
+        lines(planned(queries_per_day=0)),
+        lines(planned(queries_per_day=50)),
+    )
     assert none["Athena"].dollars == 0
-    query = make_plan(WORKLOAD, PlanSettings(queries_per_day=50)).query
+    query = make_plan(WORKLOAD, planned(queries_per_day=50)).query
     assert some["Athena"].dollars == pytest.approx(50 * 30 * query.scanned_bytes / 1e12 * 5)
 
 

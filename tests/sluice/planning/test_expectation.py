@@ -4,12 +4,14 @@ import time
 
 import pytest
 
+from chalicelib.schema import TABLE
 from sluice.planning.expectation import expect
 from sluice.planning.forecast import BufferLimits
-from sluice.planning.settings import MIB, PlanSettings, layout_named
+from sluice.planning.settings import MIB
 from sluice.planning.simulation import simulate
 from sluice.planning.weights import weigh
 from sluice.planning.workload import Workload
+from tests.sluice.planning.planned import cut_at, planned
 
 CASES = {
     "slow batches": ("minute", Workload(changes_per_second=9, sites=20), 60, 60),
@@ -33,14 +35,17 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_both_ways_agree(case: str) -> None:
     layout, workload, seconds, transform_seconds = CASES[case]
-    settings = PlanSettings(layout=layout_named(layout))
-    weights = weigh(workload, settings.layout, "json")
+    settings = planned(layout=cut_at(layout))
+    weights = weigh(workload, TABLE, settings.layout)
     size = 0.5 * MIB if case == "full buffers" else 128 * MIB
     buffering = BufferLimits(seconds, size, transform_seconds, MIB)
     period = settings.bucket_seconds
     seconds_simulated = max(period or 0, 600.0)
-    simulated = simulate(workload, weights, settings.layout, period, buffering, seconds_simulated)
-    expected = expect(workload, weights, settings.by_site, period, buffering)
+    groups = settings.groups(workload)
+    simulated = simulate(
+        workload, weights, groups, settings.layout, period, buffering, seconds_simulated
+    )
+    expected = expect(workload, weights, groups, period, buffering)
     assert expected.objects_per_second == pytest.approx(simulated.objects_per_second, rel=0.1)
     assert expected.lines_per_object == pytest.approx(simulated.lines_per_object, rel=0.1)
     assert expected.active_mean == pytest.approx(simulated.active_mean, rel=0.1)
@@ -54,9 +59,9 @@ def test_both_ways_agree(case: str) -> None:
 
 def test_a_million_changes_a_second_take_about_a_second() -> None:
     workload = Workload(changes_per_second=1_000_000, sites=1_000_000, skew=1, late=0.1)
-    settings = PlanSettings(layout=layout_named("minute"))
-    weights = weigh(workload, settings.layout, "json")
+    settings = planned(layout=cut_at("minute"))
+    weights = weigh(workload, TABLE, settings.layout)
     buffering = BufferLimits(60, 128 * MIB, 60, MIB)
     start = time.process_time()
-    expect(workload, weights, True, 60, buffering)
+    expect(workload, weights, settings.groups(workload), 60, buffering)
     assert time.process_time() - start < 3

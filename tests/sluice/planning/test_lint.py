@@ -15,34 +15,34 @@ from sluice.planning.lint import (
     template_errors,
     workload_errors,
 )
-from sluice.planning.settings import PlanSettings
 from sluice.planning.workload import Workload
 from tests.declarations import FILES
+from tests.sluice.planning.planned import planned
 
 LAYOUTS = [LAYOUT, LAYOUT[:3], ("year", "siteId"), ("siteId",), ("siteId", "name", "year")]
 
 
 def test_a_workload_that_overflows_is_refused_with_what_passes() -> None:
-    (error,) = workload_errors(Workload(changes_per_second=1_000, sites=2_000), PlanSettings())
+    (error,) = workload_errors(Workload(changes_per_second=1_000, sites=2_000), planned())
     assert "partitions are active at the peak" in error
     assert "a stream holds 500" in error
     assert "cdk deploy -c layout=year/month/day/hour/minute" in error
 
 
 def test_a_workload_that_fits_is_not() -> None:
-    assert not list(workload_errors(Workload(changes_per_second=10), PlanSettings()))
+    assert not list(workload_errors(Workload(changes_per_second=10), planned()))
 
 
 def test_a_workload_past_this_design_names_the_page_that_goes_on() -> None:
     errors = list(
-        workload_errors(Workload(changes_per_second=1_000_000, sites=1_000_000), PlanSettings())
+        workload_errors(Workload(changes_per_second=1_000_000, sites=1_000_000), planned())
     )
     assert len(errors) == 2
     assert all("docs/scale.md" in error for error in errors)
 
 
 def test_a_transform_buffer_that_its_response_cannot_hold_is_refused() -> None:
-    settings = PlanSettings(transform_megabytes=6)
+    settings = planned(transform_megabytes=6)
     (error,) = workload_errors(Workload(changes_per_second=10, item_bytes=100), settings)
     assert "Lambda lets 6 MB through" in error
 

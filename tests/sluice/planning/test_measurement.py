@@ -7,15 +7,23 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
+from chalicelib.declared import load
 from sluice.errors import OperationError
 from sluice.planning import measurement
 from sluice.planning.measurement import ObservedChange
+from sluice.planning.weights import item_bytes_of
+from sluice.seed import records
 from sluice.stack import Stack
+from sluice.synthesis import item_of
+
+TABLES = Path(__file__).parents[3] / "tables"
 
 START_MS = 1_767_225_600_000
 HOUR_MS = 3_600_000
@@ -101,6 +109,55 @@ def test_a_lake_is_measured_by_its_lines(stack: Stack) -> None:
     assert workload.changes_per_second == pytest.approx(2 * 4 / 5, rel=0.05)
     assert workload.sites == 4
     assert workload.item_bytes == pytest.approx(150, rel=0.1)
+
+
+def test_lines_of_any_table_are_measured_by_its_own_fields() -> None:
+    read = measurement.line_reader(load(TABLES / "meters.py"))
+    line = {
+        "meter": "E1",
+        "ts": 1_777_885_200,
+        "region": "NL-UT",
+        "grid": 17,
+        "kwh-total": "10.5",
+        "changeType": "MODIFY",
+        "changeSequence": "1",
+        "changedAt": 1_777_885_300_000,
+        "eventId": "1",
+        "eventTime": 1_777_885_200_000,
+    }
+    seen = read(json.dumps(line).encode())
+
+    assert seen is not None
+    assert (seen.kind, seen.site) == ("MODIFY", "NL-UT/17")
+    assert seen.changed_ms - seen.event_ms == 100_000
+    assert read(json.dumps(line | {"changeType": "SNAPSHOT"}).encode()) is None
+
+
+@pytest.mark.parametrize("path", sorted(TABLES.glob("*.py")), ids=lambda path: path.stem)
+def test_stream_records_of_any_table_are_measured(path: Path) -> None:
+    table = load(path)
+    read = measurement.record_reader(table, "arn:aws:dynamodb:us-east-1:1:table/t/stream/1")
+    items = [
+        item_of(table, record)
+        for record in records(table, 40, random.Random(1), groups=3)  # noqa: S311
+    ]
+    seen = [
+        read(
+            {
+                "eventID": "1",
+                "eventName": "INSERT",
+                "dynamodb": {
+                    "ApproximateCreationDateTime": datetime.now(UTC),
+                    "NewImage": item,
+                    "SequenceNumber": "1",
+                },
+            }
+        )
+        for item in items
+    ]
+
+    assert [each and each.item_bytes for each in seen] == [item_bytes_of(item) for item in items]
+    assert all(each and -1_000 < each.changed_ms - each.event_ms < 31 * 60_000 for each in seen)
 
 
 def test_an_empty_lake_names_what_to_give_instead(stack: Stack) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import pytest
 
+from chalicelib.schema import TABLE
 from sluice.planning.proposals import command
 from sluice.planning.rules import Option, annotations, field_errors, noted, number, text, whole
 from sluice.planning.settings import PlanSettings
@@ -55,7 +56,9 @@ def test_an_optional_field_has_its_note() -> None:
 
 
 def test_a_command_names_every_option_that_differs() -> None:
-    different = PlanSettings(buffer_seconds=900, format="parquet", shards=7, scan_gigabytes=3)
+    different = PlanSettings(
+        table=TABLE, buffer_seconds=900, format="parquet", shards=7, scan_gigabytes=3
+    )
     assert command(Workload(changes_per_second=10, late_hours=2), different) == (
         "sluice plan --rate 10 --late-hours 2 --interval 900 --format parquet --shards 7"
     )

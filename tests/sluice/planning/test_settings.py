@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sluice.planning.rules import PlanError
-from sluice.planning.settings import PlanSettings
+from tests.sluice.planning.planned import planned
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,9 @@ from sluice.planning.settings import PlanSettings
 )
 def test_a_setting_outside_its_rule_is_named(field: str, value: Any) -> None:
     with pytest.raises(PlanError, match=rf"{field} is "):
-        PlanSettings(**{field: value})
+        planned(**{field: value})
 
 
 @pytest.mark.parametrize("region", ["eu-west-2", "us-gov-west-1", "ap-southeast-5"])
 def test_a_region_is_known_by_the_form_of_its_name(region: str) -> None:
-    assert PlanSettings(region=region).region == region
+    assert planned(region=region).region == region

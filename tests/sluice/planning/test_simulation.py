@@ -1,7 +1,6 @@
 """The buffer rules, change by change."""
 
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
@@ -16,10 +15,7 @@ def run(
 ) -> Simulation:
     """Arrivals as (moment, partition, bytes of the record, bytes of the line)."""
 
-    def partition(record: Any) -> dict[str, str]:
-        return {"siteId": record}
-
-    return deliver((Arrival(*each) for each in arrivals), buffering, partition)
+    return deliver((Arrival(*each) for each in arrivals), buffering, lambda place: (place,))
 
 
 def test_a_batch_is_released_when_its_first_record_has_waited_its_time() -> None:
