@@ -28,7 +28,8 @@ class Grant(NamedTuple):
     conditions: frozenset[Condition]
 
 
-def _always(_: DeploymentSettings) -> bool:
+def always(_: DeploymentSettings) -> bool:
+    """Whether a row holds that every deployment has."""
     return True
 
 
@@ -44,7 +45,7 @@ class Right:
     """The page that asks for it, or explains it."""
     conditions: tuple[Condition, ...] = ()
     effect: Literal["Allow", "Deny"] = "Allow"
-    holds: Callable[[DeploymentSettings], bool] = _always
+    holds: Callable[[DeploymentSettings], bool] = always
     """Whether a deployment with these settings has it at all."""
     holds_when: str = ""
     """The same in words; nothing when it always does."""

@@ -72,10 +72,13 @@ def watches(metrics: Metrics, *, buffer_seconds: int, timeout_seconds: float) ->
         *_pipe_watches(metrics),
         *_delivery_watches(metrics, buffer_seconds),
         *_transform_watches(metrics, timeout_seconds),
-        Watch(
-            name="ApiFailing",
-            metric=metrics.api("5XXError"),
-            meaning="The API answered a request with a status of 500 or above.",
+        *(
+            Watch(
+                name="ApiFailing",
+                metric=metric,
+                meaning="The API answered a request with a status of 500 or above.",
+            )
+            for metric in metrics.api(("5XXError", "Sum"))
         ),
     ]
 

@@ -15,10 +15,10 @@ COLUMNS = 24
 
 def graphs(metrics: Metrics) -> dict[str, list[cloudwatch.Metric]]:
     """Return the metrics of each graph by its title, in the order of travel."""
-    api, pipe, delivery, transform = metrics.api, metrics.pipe, metrics.delivery, metrics.transform
-    return {
-        "API: requests": [api("Count"), api("4XXError"), api("5XXError")],
-        "API: latency": [api("Latency", "p50"), api("Latency", "p99")],
+    pipe, delivery, transform = metrics.pipe, metrics.delivery, metrics.transform
+    series = {
+        "API: requests": metrics.api(("Count", "Sum"), ("4XXError", "Sum"), ("5XXError", "Sum")),
+        "API: latency": metrics.api(("Latency", "p50"), ("Latency", "p99")),
         "Table: writes": [
             metrics.table("ConsumedWriteCapacityUnits"),
             metrics.table("WriteThrottleEvents"),
@@ -52,6 +52,7 @@ def graphs(metrics: Metrics) -> dict[str, list[cloudwatch.Metric]]:
         "Lake: objects": [delivery("DeliveryToS3.ObjectCount"), metrics.error_writes()],
         "Lake: success of writes": [delivery("DeliveryToS3.Success", "Average")],
     }
+    return {title: metrics for title, metrics in series.items() if metrics}
 
 
 class Dashboard(Construct):

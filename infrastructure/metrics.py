@@ -32,8 +32,8 @@ class Metrics:
     bucket_name: str
     errors_filter: str
     """The id of the bucket's metrics of requests below `errors/`."""
-    api_name: str
-    api_stage: str
+    api_stage: tuple[str, str] | None
+    """The names of the API and of its stage, if there is one."""
 
     def table(self, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
         """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html."""
@@ -89,8 +89,13 @@ class Metrics:
             FilterId=self.errors_filter,
         )
 
-    def api(self, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
-        """https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html."""
-        return _metric(
-            "AWS/ApiGateway", name, statistic, ApiName=self.api_name, Stage=self.api_stage
-        )
+    def api(self, *series: tuple[str, str]) -> list[cloudwatch.Metric]:
+        """The metrics of these names and statistics; none where there is no API
+        (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html)."""
+        if self.api_stage is None:
+            return []
+        api, stage = self.api_stage
+        return [
+            _metric("AWS/ApiGateway", name, statistic, ApiName=api, Stage=stage)
+            for name, statistic in series
+        ]

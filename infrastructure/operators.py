@@ -4,24 +4,26 @@ A command's rights are rows like those of the roles in `rights`, with the comman
 the caller. A policy lets its holder run a few commands, and grants only their rows.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infrastructure.access import Condition, Right
+from infrastructure.access import Condition, Right, always
 from infrastructure.acknowledgments import acknowledge_wildcards
 from infrastructure.grants import statements
 from infrastructure.rights import (
     BUCKET,
     DOCS,
     FIREHOSE_ENCRYPTION,
+    HAS_API,
     KEY,
     OF_THE_BUCKET,
     QUEUE,
     STREAM,
     arn,
+    has_api,
     has_table_key,
     via,
 )
@@ -55,6 +57,8 @@ def _rows(
     why: str,
     source: str,
     when: Iterable[Condition] = (),
+    holds: Callable[[DeploymentSettings], bool] = always,
+    holds_when: str = "",
 ) -> list[Right]:
     """The same right of several commands."""
     return [
@@ -65,6 +69,8 @@ def _rows(
             why=why,
             source=source,
             conditions=tuple(when),
+            holds=holds,
+            holds_when=holds_when,
         )
         for command in commands
     ]
@@ -85,6 +91,12 @@ def _table_key_rows(*commands: str, when: Iterable[Condition] = ()) -> list[Righ
         for command in commands
     ]
 
+
+def _seeds_directly(settings: DeploymentSettings) -> bool:
+    return not settings.has_api or not all(shape.is_declared for shape in settings.table.shapes)
+
+
+_DIRECTLY = "there is no API, or the table may hold items of no declared kind"
 
 OPERATORS: tuple[Right, ...] = (
     *_rows(
@@ -249,12 +261,20 @@ OPERATORS: tuple[Right, ...] = (
         may=["logs:FilterLogEvents"],
         on=[
             "${Runtime/TransformLog.Arn}",
-            "${Runtime/ApiLog.Arn}",
             "${Pipe/Log.Arn}",
             "${Delivery/Log.Arn}",
         ],
         why="What the parts logged.",
         source=f"{_AUTHORIZATION}list_amazoncloudwatchlogs.html",
+    ),
+    *_rows(
+        "logs",
+        may=["logs:FilterLogEvents"],
+        on=["${Runtime/ApiLog.Arn}"],
+        why="What the API logged.",
+        source=f"{_AUTHORIZATION}list_amazoncloudwatchlogs.html",
+        holds=has_api,
+        holds_when=HAS_API,
     ),
     *_rows(
         *("verify", "plan", "backfill", "init"),
@@ -276,6 +296,25 @@ OPERATORS: tuple[Right, ...] = (
         on=["<table>"],
         why="It writes a record that the transform cannot read, and deletes what it wrote.",
         source=_DYNAMODB,
+    ),
+    *_rows(
+        "seed",
+        may=["dynamodb:BatchWriteItem", "dynamodb:DeleteItem"],
+        on=["<table>"],
+        why="It writes straight to the table what no API takes.",
+        source=_DYNAMODB,
+        holds=_seeds_directly,
+        holds_when=_DIRECTLY,
+    ),
+    *_rows(
+        "seed",
+        may=["kms:Decrypt"],
+        on=["<table key>"],
+        when=[via("dynamodb")],
+        why="DynamoDB uses the table's key with its caller's rights.",
+        source=f"{DOCS}amazondynamodb/latest/developerguide/encryption.usagenotes.html",
+        holds=lambda settings: _seeds_directly(settings) and has_table_key(settings),
+        holds_when=f"{_DIRECTLY}; the table has a customer key",
     ),
     *_table_key_rows("verify", "backfill", "probe", "init", when=[via("dynamodb")]),
     *_table_key_rows("plan", "redrive"),
@@ -341,6 +380,8 @@ OPERATORS: tuple[Right, ...] = (
         *("seed", "probe"),
         may=["execute-api:Invoke"],
         on=[arn("execute-api", "${RestAPI}/*/*/records*")],
+        holds=has_api,
+        holds_when=HAS_API,
         why="It writes through the API, like any caller.",
         source=f"{DOCS}apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-invoke-api.html",
     ),

@@ -9,7 +9,9 @@ of the stack, and `<stack>` the stack's name. `<table>`, `<stream>` and `<table 
 table's, whether the stack made it or follows it.
 """
 
-from infrastructure.access import ANYONE, IAM_CALLERS, Condition, Right
+from collections.abc import Callable
+
+from infrastructure.access import ANYONE, IAM_CALLERS, Condition, Right, always
 from infrastructure.settings import DeploymentSettings
 
 KEY = "${Encryption/Key.Arn}"
@@ -61,6 +63,15 @@ def _parquet(settings: DeploymentSettings) -> bool:
     return settings.format == "parquet"
 
 
+def has_api(settings: DeploymentSettings) -> bool:
+    """Whether there is an API."""
+    return settings.has_api
+
+
+def _api_has_table_key(settings: DeploymentSettings) -> bool:
+    return settings.has_api and has_table_key(settings)
+
+
 def _hashes(settings: DeploymentSettings) -> bool:
     return settings.table.hashes
 
@@ -95,13 +106,31 @@ OF_THE_BUCKET = (
 )
 
 
-def _writes(role: str, log: str) -> Right:
-    return Right(
-        who=role,
-        actions=("logs:CreateLogStream", "logs:PutLogEvents"),
-        on=(f"${{{log}.Arn}}",),
-        why="A function writes its own log, and cannot make another.",
-        source=_LAMBDA_LOGS,
+def _function(
+    name: str, holds: Callable[[DeploymentSettings], bool] = always, holds_when: str = ""
+) -> tuple[Right, Right]:
+    """What each function of this name needs to work at all."""
+    role = f"${{Runtime/{name}Role.Arn}}"
+    return (
+        Right(
+            who="lambda.amazonaws.com",
+            actions=("sts:AssumeRole",),
+            on=(role,),
+            conditions=(_THIS_ACCOUNT,),
+            why="The functions work under a role each.",
+            source=_LAMBDA_ROLE,
+            holds=holds,
+            holds_when=holds_when,
+        ),
+        Right(
+            who=role,
+            actions=("logs:CreateLogStream", "logs:PutLogEvents"),
+            on=(f"${{Runtime/{name}Log.Arn}}",),
+            why="A function writes its own log, and cannot make another.",
+            source=_LAMBDA_LOGS,
+            holds=holds,
+            holds_when=holds_when,
+        ),
     )
 
 
@@ -117,17 +146,10 @@ def _refuses_plain_http(action: str, *on: str) -> Right:
     )
 
 
+HAS_API = "there is an API"
 _HASHES = "a field is protected by `hash`"
 _FUNCTIONS = (
-    Right(
-        who="lambda.amazonaws.com",
-        actions=("sts:AssumeRole",),
-        on=("${Runtime/ApiRole.Arn}", "${Runtime/TransformRole.Arn}"),
-        conditions=(_THIS_ACCOUNT,),
-        why="The functions work under a role each.",
-        source=_LAMBDA_ROLE,
-    ),
-    _writes("${Runtime/TransformRole.Arn}", "Runtime/TransformLog"),
+    *_function("Transform"),
     Right(
         who="${Runtime/TransformRole.Arn}",
         actions=("secretsmanager:GetSecretValue",),
@@ -150,7 +172,7 @@ _FUNCTIONS = (
         holds=_hashes,
         holds_when=_HASHES,
     ),
-    _writes("${Runtime/ApiRole.Arn}", "Runtime/ApiLog"),
+    *_function("Api", has_api, HAS_API),
     Right(
         who="${Runtime/ApiRole.Arn}",
         actions=(
@@ -163,6 +185,8 @@ _FUNCTIONS = (
         on=("<table>",),
         why="What the API's routes do: write, read, delete and list records.",
         source=f"{DOCS}amazondynamodb/latest/developerguide/api-permissions-reference.html",
+        holds=has_api,
+        holds_when=HAS_API,
     ),
     Right(
         who="${Runtime/ApiRole.Arn}",
@@ -171,8 +195,8 @@ _FUNCTIONS = (
         conditions=(via("dynamodb"),),
         why="DynamoDB uses the table's key with its caller's rights.",
         source=f"{DOCS}amazondynamodb/latest/developerguide/encryption.usagenotes.html",
-        holds=has_table_key,
-        holds_when="the table has a customer key",
+        holds=_api_has_table_key,
+        holds_when=f"{HAS_API}, and the table has a customer key",
     ),
     Right(
         who=IAM_CALLERS,
@@ -180,6 +204,8 @@ _FUNCTIONS = (
         on=("${RestAPI}",),
         why="Every route needs a signed request; who may sign is for the account's own policies.",
         source=f"{DOCS}apigateway/latest/developerguide/permissions.html",
+        holds=has_api,
+        holds_when=HAS_API,
     ),
     Right(
         who="apigateway.amazonaws.com",
@@ -188,6 +214,8 @@ _FUNCTIONS = (
         conditions=(Condition("ArnLike", "aws:SourceArn", (arn("execute-api", "${RestAPI}/*"),)),),
         why="The API calls its function, only for requests of this API.",
         source=f"{DOCS}lambda/latest/dg/services-apigateway.html",
+        holds=has_api,
+        holds_when=HAS_API,
     ),
 )
 

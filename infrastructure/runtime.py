@@ -1,11 +1,16 @@
-"""The Chalice application: the API's function and the transform, with a role and a log each."""
+"""The Chalice application: the transform, and the API's function if there is one.
 
-from aws_cdk import Stack
+Each has a role and a log of its own.
+"""
+
+from typing import NamedTuple, cast
+
+from aws_cdk import CfnElement, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from chalicelib.secret import VARIABLE as HASH_SECRET_ARN
 from infrastructure.acknowledgments import acknowledge
@@ -19,10 +24,23 @@ from infrastructure.settings import DeploymentSettings
 API_HANDLER = "APIHandler"
 TRANSFORM = "Transform"
 REST_API = "RestAPI"
+API_RESOURCES = (API_HANDLER, "APIHandlerInvokePermission", REST_API)
+API_OUTPUTS = ("APIHandlerArn", "APIHandlerName", "EndpointURL", "RestAPIId")
+
+
+class Api(NamedTuple):
+    """The API of a stack."""
+
+    name: str
+    """By which CloudWatch distinguishes it."""
+    stage: str
+    url: str
+    """It ends in `/`."""
+    log: Log
 
 
 class Runtime(Construct):
-    """Both functions, packaged by Chalice, and the API in front of one of them."""
+    """The functions, packaged by Chalice, and the API in front of one of them."""
 
     def __init__(
         self,
@@ -34,16 +52,13 @@ class Runtime(Construct):
         table: dynamodb.ITable,
     ) -> None:
         super().__init__(scope, id)
-        self.api_log = Log(self, "ApiLog", settings=settings, key=key)
-        self.api_role = declared_role(self, "ApiRole", settings=settings)
         self._secret = self._hash_key(settings, key) if settings.table.hashes else None
         self.transform_log = Log(self, "TransformLog", settings=settings, key=key)
         self.transform_role = declared_role(self, "TransformRole", settings=settings)
 
         self._app = packaged(
-            self, target=settings.target, role=self.api_role, schema=settings.schema
+            self, target=settings.target, role=self.transform_role, schema=settings.schema
         )
-        self._configure(API_HANDLER, self.api_role, self.api_log, {"TABLE_NAME": table.table_name})
         self._configure(
             TRANSFORM,
             self.transform_role,
@@ -54,19 +69,41 @@ class Runtime(Construct):
             }
             | ({HASH_SECRET_ARN: self._secret.ref} if self._secret else {}),
         )
+        self.transform = self._app.get_function(TRANSFORM)
+        transform = self._app.get_resource(TRANSFORM)
+        self.transform_name: str = transform.ref
+        self.transform_timeout_seconds: float = transform.timeout
+        self.api: Api | None = None
+        if settings.has_api:
+            self.api = self._api(settings, key, table)
+        else:
+            self._remove_api()
+
+    def _api(self, settings: DeploymentSettings, key: kms.IKey, table: dynamodb.ITable) -> "Api":
+        """The API, with its function's role and log."""
+        log = Log(self, "ApiLog", settings=settings, key=key)
+        role = declared_role(self, "ApiRole", settings=settings)
+        self._configure(API_HANDLER, role, log, {"TABLE_NAME": table.table_name})
         # Without it, SAM adds a second stage named "Stage"
         # (https://github.com/aws/serverless-application-model/issues/191).
         api = self._app.get_resource(REST_API)
         api.add_property_override("OpenApiVersion", "2.0")
         api.add_property_override("GatewayResponses", gateway_responses())
         # CloudWatch distinguishes APIs only by their titles.
-        self.api_name = settings.stack_name
-        self.api_stage: str = api.stage_name
-        api.add_property_override("DefinitionBody.info.title", self.api_name)
-        self.transform = self._app.get_function(TRANSFORM)
-        transform = self._app.get_resource(TRANSFORM)
-        self.transform_name: str = transform.ref
-        self.transform_timeout_seconds: float = transform.timeout
+        api.add_property_override("DefinitionBody.info.title", settings.stack_name)
+        stack, stage = Stack.of(self), api.stage_name
+        host = f"{api.ref}.execute-api.{stack.region}.{stack.url_suffix}"
+        return Api(settings.stack_name, stage, f"https://{host}/{stage}/", log)
+
+    def _remove_api(self) -> None:
+        """Take out of Chalice's template what only serves an API."""
+        template = self._app.sam_template
+        elements: list[CfnElement] = [
+            *map(template.get_resource, API_RESOURCES),
+            *map(template.get_output, API_OUTPUTS),
+        ]
+        for element in elements:
+            cast(IConstruct, element.node.scope).node.try_remove_child(element.node.id)
 
     def _hash_key(self, settings: DeploymentSettings, key: kms.IKey) -> secretsmanager.CfnSecret:
         """The secret with which protected fields are hashed.
@@ -89,13 +126,6 @@ class Runtime(Construct):
             "With another key, equal values would no longer have equal hashes.",
         )
         return secret
-
-    @property
-    def api_url(self) -> str:
-        """The URL of the API, ending in `/`."""
-        stack = Stack.of(self)
-        api = self._app.get_resource(REST_API)
-        return f"https://{api.ref}.execute-api.{stack.region}.{stack.url_suffix}/{api.stage_name}/"
 
     def _configure(
         self, function: str, role: iam.IRole, log: Log, environment: dict[str, str]

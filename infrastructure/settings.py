@@ -36,6 +36,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 Target = Literal["aws", "local"]
 KeepOrDrop = Literal["keep", "drop"]
 Format = Literal["json", "parquet"]
+OnOrOff = Literal["on", "off"]
 OperatorPolicies = Literal["none", "policies"]
 
 _LogDaysOfTwoYears = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731]
@@ -223,6 +224,10 @@ class DeploymentSettings:
     table_key_arn: KeyArn | None = None
     """The customer key that the existing table is encrypted with, if it is."""
 
+    api: OnOrOff | None = None
+    """Whether there is an API that writes and reads records. Without the setting there is one,
+    unless an existing table is followed, which has its own writers."""
+
     changes_per_second: Annotated[int, whole(1, 100_000_000, example=10)] | None = None
     """How many changes are expected; settings that would not carry them are refused."""
 
@@ -256,6 +261,11 @@ class DeploymentSettings:
         if self.table_name is None or self.table_stream_arn is None:
             return None
         return ExistingTable(self.table_name, self.table_stream_arn, self.table_key_arn)
+
+    @property
+    def has_api(self) -> bool:
+        """Whether the stack has an API."""
+        return self.existing_table is None if self.api is None else self.api == "on"
 
     @property
     def change_types(self) -> tuple[str, ...]:

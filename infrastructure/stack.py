@@ -63,8 +63,7 @@ class Sluice(Stack):
             transform_name=runtime.transform_name,
             bucket_name=lake.bucket.bucket_name,
             errors_filter=ERRORS_FILTER,
-            api_name=runtime.api_name,
-            api_stage=runtime.api_stage,
+            api_stage=(runtime.api.name, runtime.api.stage) if runtime.api else None,
         )
         watched = watches(
             metrics,
@@ -85,7 +84,6 @@ class Sluice(Stack):
         Tags.of(self).add("application", "sluice")
         Tags.of(self).add("sluice:stage", settings.stage)
         outputs = {
-            "ApiUrl": runtime.api_url,
             "TableName": records.table.table_name,
             "BucketName": lake.bucket.bucket_name,
             "StreamName": delivery.stream.delivery_stream_name,
@@ -97,12 +95,13 @@ class Sluice(Stack):
             "DatabaseName": catalog.database.ref,
             "WorkgroupName": catalog.workgroup.ref,
             "TransformLogName": runtime.transform_log.log_group_name,
-            "ApiLogName": runtime.api_log.log_group_name,
             "PipeLogName": pipe.log.log_group_name,
             "FirehoseLogName": delivery.log.log_group_name,
             "SchemaFingerprint": settings.table.fingerprint,
             "Layout": "/".join(settings.table.layout),
         }
+        if runtime.api:
+            outputs |= {"ApiUrl": runtime.api.url, "ApiLogName": runtime.api.log.log_group_name}
         if settings.target == "local":
             outputs["PipeDefinition"] = pipe.definition()
         for name, value in outputs.items():

@@ -107,12 +107,14 @@ class Stack:
 
     @property
     def api_url(self) -> str:
-        """The API's base URL, without a slash at its end.
+        """The API's base URL, without a slash at its end. Raises OperationError without an API.
 
         An emulator answers for every API on its own endpoint, so there the API's id moves from the
         host's name into the path.
         """
-        url = self.output("ApiUrl").rstrip("/")
+        if "ApiUrl" not in self.outputs:
+            raise OperationError(f"the stack {self.name} has no API; deploy it with `-c api=on`")
+        url = self.outputs["ApiUrl"].rstrip("/")
         if (endpoint := os.environ.get("AWS_ENDPOINT_URL")) is None:
             return url
         parts = urlsplit(url)

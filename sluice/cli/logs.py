@@ -40,7 +40,8 @@ def logs_command(
     No part logs a payload. With --json, each line is one entry.
     """
     stack = Stack.named(stack_name)
-    chosen = parts or tuple(PARTS)
+    # A stack may have no API.
+    chosen = parts or tuple(part for part in PARTS if part != "api" or PARTS[part] in stack.outputs)
     in_files = [part for part in ("pipe", "firehose") if part in chosen]
     if in_files and stack.emulated and local_folder() is None:
         err.print(

@@ -40,6 +40,7 @@ DEPLOYMENTS = {
         "table_name": "orders",
         "table_stream_arn": f"{ORDERS}/stream/2026-01-31T12:00:00.000",
         "table_key_arn": ORDERS_KEY,
+        "api": "on",
     },
     "unencrypted": {
         "stage": "unencrypted",
@@ -244,3 +245,9 @@ def local(deployments: Deployments) -> Deployment:
 def patients(deployments: Deployments) -> Deployment:
     """A deployment of another declaration than the one that ships."""
     return deployments["patients"]
+
+
+@pytest.fixture
+def unencrypted(deployments: Deployments) -> Deployment:
+    """A deployment that only follows a table, so that it has no API."""
+    return deployments["unencrypted"]

@@ -11,8 +11,8 @@ from infrastructure.settings import DeploymentSettings
 from tests.policies import stated
 
 KINDS = ["dev", "prod", "attached", "unencrypted", "local", "patients"]
-"""Of them, prod delivers Parquet and keeps its bucket; two follow a table, one without a key; and
-patients hashes a field."""
+"""Of them, prod delivers Parquet and keeps its bucket; two follow a table, one without a key and
+without an API; patients hashes a field."""
 
 
 def declared(settings: DeploymentSettings) -> set[Grant]:

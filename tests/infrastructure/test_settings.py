@@ -55,6 +55,7 @@ def test_every_setting_can_be_given_as_text() -> None:
         "table_name": "orders",
         "table_stream_arn": STREAM_ARN,
         "table_key_arn": KEY_ARN,
+        "api": "off",
         "changes_per_second": "10",
         "change_bytes": "700",
         "expected_sites": "20",
@@ -81,6 +82,7 @@ def test_every_setting_can_be_given_as_text() -> None:
         table_name="orders",
         table_stream_arn=STREAM_ARN,
         table_key_arn=KEY_ARN,
+        api="off",
         changes_per_second=10,
         change_bytes=700,
         expected_sites=20,
@@ -252,6 +254,8 @@ def test_the_keys_of_the_cdk_are_left_to_it(key: str) -> None:
         ("alarm_email", "operator@example"),
         ("alarm_email", "a@example.com, b@example.com"),
         ("alarm_email", ""),
+        ("api", "yes"),
+        ("api", True),
         ("table_name", "no spaces"),
         ("table_name", "ab"),
         ("table_name", 7),
@@ -320,6 +324,24 @@ def test_a_stream_of_another_table_is_refused(name: str) -> None:
     (error,) = errors(table_name=name, table_stream_arn=STREAM_ARN)
     assert f"is not a stream of the table {name}" in error
     assert "LatestStreamArn" in error
+
+
+FOLLOWED = {"table_name": "orders", "table_stream_arn": STREAM_ARN}
+
+
+@pytest.mark.parametrize(
+    ("context", "has_api"),
+    [
+        ({}, True),
+        ({"api": "off"}, False),
+        (FOLLOWED, False),
+        ({**FOLLOWED, "api": "on"}, True),
+    ],
+)
+def test_there_is_an_api_unless_a_table_is_only_followed_or_it_is_turned_off(
+    context: dict[str, str], has_api: bool
+) -> None:
+    assert DeploymentSettings.from_context(context).has_api is has_api
 
 
 @pytest.mark.parametrize("stage", ["a", "dev", "team-a-2", "a" * 32])

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-KINDS = ["dev", "prod", "attached", "local"]
+from chalicelib.schema import TABLE
+from tests.infrastructure.patients import TABLE as PATIENTS
+
+KINDS = ["dev", "prod", "attached", "local", "patients"]
 
 UNTAGGABLE = {
     "AWS::Athena::NamedQuery",
@@ -70,6 +73,8 @@ def test_the_outputs_name_what_people_and_programs_ask_for(dev: Any) -> None:
             "ApiLogName",
             "PipeLogName",
             "FirehoseLogName",
+            "Layout",
+            "SchemaFingerprint",
         )
     } == {
         "ApiUrl": "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/api/",
@@ -85,7 +90,30 @@ def test_the_outputs_name_what_people_and_programs_ask_for(dev: Any) -> None:
         "ApiLogName": "${Runtime/ApiLog}",
         "PipeLogName": "${Pipe/Log}",
         "FirehoseLogName": "${Delivery/Log}",
+        "Layout": "siteId/year/month/day/hour/minute",
+        "SchemaFingerprint": TABLE.fingerprint,
     }
+
+
+def test_a_stack_says_which_declaration_and_which_layout_it_has(prod: Any, patients: Any) -> None:
+    assert prod.output("Layout") == "year/siteId"
+    assert prod.output("SchemaFingerprint") == TABLE.fingerprint
+    assert patients.output("Layout") == "year/month/day/hour"
+    assert patients.output("SchemaFingerprint") == PATIENTS.fingerprint
+
+
+def test_without_an_api_nothing_is_left_of_it(unencrypted: Any, dev: Any) -> None:
+    removed = {"APIHandler", "APIHandlerInvokePermission", "RestAPI", "Runtime/ApiRole"} | {
+        "Alarms/ApiFailing",
+        "Runtime/ApiLog",
+    }
+    assert removed <= dev.all().keys()
+    resources = unencrypted.all()
+    assert not removed & resources.keys()
+    assert resources.keys() >= {"Transform", "Runtime/TransformRole", "Pipe/Pipe"}
+    text = json.dumps(unencrypted.template)
+    for name in ("RestAPI", "APIHandler", "ApiUrl", "ApiLog", "AWS/ApiGateway", "execute-api"):
+        assert name not in text
 
 
 def test_nothing_has_a_fixed_name_that_would_stand_in_the_way_of_a_replacement(dev: Any) -> None:

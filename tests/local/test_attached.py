@@ -44,6 +44,7 @@ def run_cdk(
         "stage": "attached",
         "table_name": existing_table["TableName"],
         "table_stream_arn": existing_table["LatestStreamArn"],
+        "api": "on",
     }
     settings = [part for item in context.items() for part in ("-c", "=".join(item))]
     output = ["--output", str(tmp_path / "cdk.out")]

@@ -47,6 +47,11 @@ def test_the_file_that_ships_is_named_where_no_other_is() -> None:
         assert stack(fingerprint="0" * 16).table
 
 
+def test_a_stack_without_an_api_says_how_to_get_one() -> None:
+    with pytest.raises(OperationError, match="has no API; deploy it with `-c api=on`"):
+        assert stack().api_url
+
+
 def test_a_stack_that_was_deployed_before_declarations_had_fingerprints_is_refused() -> None:
     with pytest.raises(OperationError, match="no output SchemaFingerprint"):
         assert Stack("Sluice-test", {}).table
