@@ -3,12 +3,9 @@
 In the functions it is always `chalicelib.schema`, as which the file is packed.
 """
 
-import importlib.util
 import os
 import sys
-import traceback
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 
 from chalicelib.declaration import Table
@@ -63,8 +60,10 @@ def _checked(table: Table, name: Path) -> Table:
 
 
 def _read(path: Path, name: Path) -> Table:
+    import importlib.util  # Which the functions, that have no other file, need not wait for.
+
     # msgspec resolves the annotations of a Struct in its module, which must be registered.
-    module_name = f"sluice_schema_{sha256(str(path).encode()).hexdigest()[:12]}"
+    module_name = f"sluice_schema {path}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise SchemaError(str(name), ["there is no such Python file; name one with a declaration"])
@@ -108,6 +107,8 @@ def _place(error: Exception, path: Path) -> str:
     """Return what stopped a file from being read, with the line in it."""
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}: {error.msg}"
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == str(path)]
     place = f"line {lines[-1]}: " if lines else ""

@@ -77,19 +77,16 @@ def _rows(
 
 
 def _table_key_rows(*commands: str, when: Iterable[Condition] = ()) -> list[Right]:
-    return [
-        Right(
-            who=f"sluice {command}",
-            actions=("kms:Decrypt",),
-            on=("<table key>",),
-            why="What the table holds, and its stream, is encrypted with the table's key.",
-            source=f"{DOCS}amazondynamodb/latest/developerguide/encryption.usagenotes.html",
-            conditions=tuple(when),
-            holds=has_table_key,
-            holds_when="the table has a customer key",
-        )
-        for command in commands
-    ]
+    return _rows(
+        *commands,
+        may=["kms:Decrypt"],
+        on=["<table key>"],
+        why="What the table holds, and its stream, is encrypted with the table's key.",
+        source=f"{DOCS}amazondynamodb/latest/developerguide/encryption.usagenotes.html",
+        when=when,
+        holds=has_table_key,
+        holds_when="the table has a customer key",
+    )
 
 
 def _seeds_directly(settings: DeploymentSettings) -> bool:
