@@ -8,6 +8,7 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from chalicelib.declaration import Level
 from sluice.backfill.deployed import table_scan
 from sluice.backfill.stop import Stop
 from sluice.cli.command import (
@@ -24,8 +25,8 @@ from sluice.cli.command import (
 from sluice.query.athena import Workgroup
 from sluice.query.emulator import Limits
 from sluice.stack import Stack
-from sluice.verify.compare import Comparison, SiteCounts, verify
-from sluice.verify.deployed import coverage, delivery_seconds, item_reason, items, remedies
+from sluice.verify.compare import Comparison, GroupCounts, verify
+from sluice.verify.deployed import delivery_seconds, has_deletes, item_reason, items, remedies
 from sluice.wording import counted, printable
 
 PAUSE_SECONDS = 0.5
@@ -81,16 +82,17 @@ def verify_command(
 
         comparison = verify(
             Workgroup(stack, Limits(seconds=None, rows=None)),
+            stack.table,
             items(scan, lambda read: bar.advance(task, read)),
-            coverage(stack),
             wait,
             item_reason(stack),
+            deletes=has_deletes(stack),
         )
     commands = remedies(stack, comparison.drifts)
     if as_json:
         print_json(_document(comparison, limit, commands))
     else:
-        _print(comparison, limit, commands)
+        _print(comparison, stack.table.group, limit, commands)
     exit_incomplete(comparison.problems)
     if comparison.drifts:
         sys.exit(1)
@@ -102,8 +104,8 @@ def _document(comparison: Comparison, limit: int, commands: list[str]) -> dict[s
         "inLake": comparison.total("in_lake"),
         "inFlight": comparison.total("in_flight"),
         "drifted": len(comparison.drifts),
-        "sites": [
-            {"site": site, **msgspec.to_builtins(counts)} for site, counts in _sorted(comparison)
+        "groups": [
+            {"group": group, **msgspec.to_builtins(counts)} for group, counts in _sorted(comparison)
         ],
         "keys": comparison.drifts[:limit],
         "remedies": commands,
@@ -111,16 +113,19 @@ def _document(comparison: Comparison, limit: int, commands: list[str]) -> dict[s
     }
 
 
-def _print(comparison: Comparison, limit: int, commands: list[str]) -> None:
+def _print(comparison: Comparison, level: Level | None, limit: int, commands: list[str]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("site")
-    for name in SiteCounts.__struct_fields__:
+    table.add_column(level.name if level else "")
+    for name in GroupCounts.__struct_fields__:
         table.add_column(name.replace("_", " "), justify="right")
-    for site, counts in _sorted(comparison):
-        table.add_row(_site(site), *(str(each) for each in msgspec.structs.astuple(counts)))
+    for group, counts in _sorted(comparison):
+        label = _label(group) if level else "all"
+        table.add_row(label, *(str(each) for each in msgspec.structs.astuple(counts)))
     out.print(table)
     for drift in comparison.drifts[:limit]:
-        line = f"{drift.kind}: {printable(drift.key)} of site {_site(drift.site)}"
+        line = f"{drift.kind}: {printable(' '.join(drift.key))}"
+        if level:
+            line += f" of {level.name} {_label(drift.group)}"
         if drift.reason:
             line += f": {printable(drift.reason)}"
         out.print(Text(line))
@@ -136,9 +141,9 @@ def _print(comparison: Comparison, limit: int, commands: list[str]) -> None:
         )
 
 
-def _sorted(comparison: Comparison) -> list[tuple[str | None, SiteCounts]]:
-    return sorted(comparison.sites.items(), key=lambda each: each[0] or "")
+def _sorted(comparison: Comparison) -> list[tuple[str | None, GroupCounts]]:
+    return sorted(comparison.groups.items(), key=lambda each: each[0] or "")
 
 
-def _site(site: str | None) -> str:
-    return "(none)" if site is None else printable(site)
+def _label(group: str | None) -> str:
+    return "(none)" if group is None else printable(group)

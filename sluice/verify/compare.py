@@ -13,14 +13,15 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
-from chalicelib.catalog import ALL_CHANGES, columns
-from chalicelib.declared import declared as in_force
-from chalicelib.schema import KEY, SITE
+from chalicelib.catalog import ALL_CHANGES, Column, columns, quoted
+from chalicelib.declaration import Table
+from chalicelib.keys import texts_of
 from sluice.items import Item
 from sluice.query.athena import QueryResult
 from sluice.query.parameters import literal
-from sluice.query.saved import saved_query
-from sluice.verify.rows import Digest, declared_names, digest, item_reader
+from sluice.query.part import value_of
+from sluice.query.saved import key_columns, saved_query
+from sluice.verify.rows import Digest, State, States, Texts
 from sluice.wording import counted, printable
 
 CLOCK_SECONDS = 5
@@ -46,15 +47,15 @@ class Queryable(Protocol):
         """Run a query to its end."""
 
 
-Kind = Literal["missing", "stale", "surplus"]
+Drifted = Literal["missing", "stale", "surplus"]
 
 
 class Drift(msgspec.Struct, frozen=True, rename="camel"):
     """A key whose state in the lake is not the table's."""
 
-    kind: Kind
-    key: str
-    site: str | None
+    kind: Drifted
+    key: Texts
+    group: str | None
     """The item's; of a surplus key, the line's."""
     versions: int
     """How many lines the lake has of it."""
@@ -62,8 +63,8 @@ class Drift(msgspec.Struct, frozen=True, rename="camel"):
     """Why the transform cannot read the item: field and rule. None when it can."""
 
 
-class SiteCounts(msgspec.Struct, rename="camel"):
-    """How many records one site has, and how many of them differ."""
+class GroupCounts(msgspec.Struct, rename="camel"):
+    """How many records one group has, and how many of them differ."""
 
     in_table: int = 0
     in_lake: int = 0
@@ -77,27 +78,20 @@ class SiteCounts(msgspec.Struct, rename="camel"):
 class Comparison:
     """The counts of what was compared, and the keys that differ."""
 
-    sites: dict[str | None, SiteCounts] = field(default_factory=lambda: defaultdict(SiteCounts))
+    groups: dict[str | None, GroupCounts] = field(default_factory=lambda: defaultdict(GroupCounts))
+    """By the value of the level by which the table's records are grouped."""
     drifts: list[Drift] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """A sentence on each part of the lake that could not be read."""
 
     def total(self, name: str) -> int:
-        """Return a count over all sites."""
-        return sum(getattr(counts, name) for counts in self.sites.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """Which of the table's changes the deployment lets into the lake."""
-
-    deletes: bool = True
-    undeclared: bool = True
+        """Return a count over all groups."""
+        return sum(getattr(counts, name) for counts in self.groups.values())
 
 
 class _Difference(NamedTuple):
-    kind: Kind
-    site: str | None
+    kind: Drifted
+    group: str | None
     wanted: Digest | None
     """The table's item; None when it has none."""
     reason: str | None = None
@@ -111,93 +105,111 @@ class _Version(NamedTuple):
 
 def verify(
     lake: Queryable,
+    table: Table,
     items: Iterable[Item],
-    coverage: Coverage,
     wait: Callable[[int], None],
     reason: Callable[[Item], str | None] = lambda _item: None,
+    *,
+    deletes: bool = True,
 ) -> Comparison:
     """Compare the lake with the table's items, which must be read while they are iterated.
 
     `wait` takes the number of keys that differ, and returns once what was on its way has arrived.
-    `reason` returns why the transform cannot read an item.
+    `reason` returns why the transform cannot read an item. `deletes` is whether the lake has the
+    deletions of records.
     """
     comparison = Comparison()
-    declared = None if coverage.undeclared else declared_names()
+    states = States(table)
     began = time.time()
-    known: dict[str, tuple[str | None, Digest]] = {}
-    for key, site, state in _latest(lake, declared, comparison.problems):
-        comparison.sites[site].in_lake += 1
-        known[key] = site, state
-    differences: dict[str, _Difference] = {}
+    known: dict[Texts, State] = {}
+    for key, state in _latest(lake, table, states, comparison.problems):
+        comparison.groups[state.group].in_lake += 1
+        known[key] = state
+    differences: dict[Texts, _Difference] = {}
     for item in items:
-        key, site, state = item[KEY]["S"], item.get(SITE, {}).get("S"), digest(item, declared)
-        comparison.sites[site].in_table += 1
+        wanted = states.of_item(item)
+        if wanted is None:
+            continue
+        key = texts_of(table, item)
+        comparison.groups[wanted.group].in_table += 1
         in_lake = known.pop(key, None)
         if in_lake is None:
-            differences[key] = _Difference("missing", site, state, reason(item))
-        elif in_lake[1] != state:
-            differences[key] = _Difference("stale", site, state, reason(item))
-    if coverage.deletes:
-        differences |= {key: _Difference("surplus", site, None) for key, (site, _) in known.items()}
+            differences[key] = _Difference("missing", *wanted, reason(item))
+        elif in_lake.digest != wanted.digest:
+            differences[key] = _Difference("stale", *wanted, reason(item))
+    if deletes:
+        differences |= {
+            key: _Difference("surplus", state.group, None) for key, state in known.items()
+        }
     if differences:
         wait(len(differences))
-        _look_again(lake, differences, declared, began, comparison)
+        _look_again(lake, table, states, differences, began, comparison)
     return comparison
 
 
 def _latest(
-    lake: Queryable, declared: frozenset[str] | None, problems: list[str]
-) -> Iterator[tuple[str, str | None, Digest]]:
-    """Yield key, site and digest of each record of the saved query `latest`."""
-    names = [column.name for column in columns(in_force())]
+    lake: Queryable, table: Table, states: States, problems: list[str]
+) -> Iterator[tuple[Texts, State]]:
+    """Yield the key and the state of each record of the saved query `latest`."""
+    names = ", ".join(quoted(column.name) for column in columns(table))
     result = lake.run(
-        f"SELECT {', '.join(names)} FROM (\n{saved_query(in_force(), 'latest').sql}) AS latest"  # noqa: S608
+        f"SELECT {names} FROM (\n{saved_query(table, 'latest').sql}) AS latest"  # noqa: S608
     )
     problems += result.problems
-    read = item_reader(result.columns, in_force())
-    key, kind, sequence = (
-        result.columns.index(name) for name in (KEY.lower(), "changetype", "changesequence")
-    )
-    unreadable: list[tuple[str | None, str | None]] = []
+    read, read_key = states.row_reader(result.columns), states.row_key_reader(result.columns)
+    kind, sequence = map(result.columns.index, ("changetype", "changesequence"))
+    unreadable: list[tuple[Texts | None, str | None]] = []
     for row in result.rows:
+        key = None
         try:
-            if row[kind] is None:
+            key = read_key(row)
+            state = read(row)
+            if key is None or row[kind] is None:
                 raise ValueError("the line is not a change")
-            item = read(row)
-            record = item[KEY]["S"], item.get(SITE, {}).get("S"), digest(item, declared)
         except _UNREADABLE:
-            unreadable.append((row[key], row[sequence]))
+            unreadable.append((key, row[sequence]))
         else:
-            yield record
+            if state is not None:
+                yield key, state
     if unreadable:
-        lines = lake.run(_objects_query(unreadable[:NAMED_MAX]))
-        problems.append(_unreadable_sentence(unreadable, [address for (address,) in lines.rows]))
+        lines = lake.run(_objects_query(table, unreadable[:NAMED_MAX]))
+        addresses = [address for (address,) in lines.rows]
+        problems.append(_unreadable_sentence(table, unreadable, addresses))
 
 
-def _objects_query(unreadable: Sequence[tuple[str | None, str | None]]) -> str:
+def _objects_query(table: Table, unreadable: Sequence[tuple[Texts | None, str | None]]) -> str:
     """Return a query of the objects that hold lines of these keys and sequences, or foreign ones.
 
     `latest` has only one row for all lines without a key.
     """
-    conditions = [f"{KEY.lower()} IS NULL", "changetype IS NULL"]
-    conditions += [
-        f"({KEY.lower()} = {literal(key)} AND changesequence = {literal(sequence)})"
-        for key, sequence in unreadable
-        if key is not None and sequence is not None
-    ]
+    conditions = [f"{quoted(name)} IS NULL" for name in (*key_columns(table), "changetype")]
+    for key, sequence in unreadable:
+        if key is not None and sequence is not None:
+            equal = [
+                f"{quoted(column.name)} = {literal(value_of(column, text))}"
+                for column, text in zip(_key_columns(table), key, strict=True)
+            ]
+            equal.append(f'"changesequence" = {literal(sequence)}')
+            conditions.append(f"({' AND '.join(equal)})")
     return (
         f'SELECT DISTINCT "$path" FROM {ALL_CHANGES} '  # noqa: S608 - literals
         f"WHERE {' OR '.join(conditions)} ORDER BY 1 LIMIT {NAMED_MAX + 1}"
     )
 
 
+def _key_columns(table: Table) -> list[Column]:
+    by_name = {column.name: column for column in columns(table)}
+    return [by_name[name] for name in key_columns(table)]
+
+
 def _unreadable_sentence(
-    unreadable: Sequence[tuple[str | None, str | None]], addresses: Sequence[str]
+    table: Table, unreadable: Sequence[tuple[Texts | None, str | None]], addresses: Sequence[str]
 ) -> str:
-    names = [f"no {KEY}" if key is None else f"{KEY} {key}" for key, _ in unreadable]
+    id_ = " and ".join(table.key_names)
+    names = [f"no {id_}" if key is None else f"{id_} {' and '.join(key)}" for key, _ in unreadable]
     return (
         f"{counted(len(unreadable), 'record')} of the lake cannot be read as declared "
-        f"({_some(names)}): in a line that this transform did not write, {KEY} or changeType is "
+        f"({_some(names)}): in a line that this transform did not write, {id_} or changeType is "
         f"missing, or a value is not of its declared type; see {_some(addresses)}"
     )
 
@@ -209,22 +221,23 @@ def _some(names: Sequence[str]) -> str:
 
 def _look_again(
     lake: Queryable,
-    differences: dict[str, _Difference],
-    declared: frozenset[str] | None,
+    table: Table,
+    states: States,
+    differences: dict[Texts, _Difference],
     began: float,
     comparison: Comparison,
 ) -> None:
     """Count the differences: those that have arrived by now as in flight, the others as drifts."""
     since_ms = int((began - CLOCK_SECONDS) * 1000)
     for keys in _batches(sorted(differences)):
-        versions = _versions(lake.run(_versions_query(keys)), declared)
+        versions = _versions(lake.run(_versions_query(table, keys)), states)
         for key in keys:
-            kind, site, wanted, reason = differences[key]
+            kind, group, wanted, reason = differences[key]
             newest_first = sorted(versions[key], key=lambda each: each.sequence, reverse=True)
             arrived = _has_state(newest_first, wanted, since_ms)
             if not arrived:
-                comparison.drifts.append(Drift(kind, key, site, len(newest_first), reason))
-            counts, name = comparison.sites[site], "in_flight" if arrived else kind
+                comparison.drifts.append(Drift(kind, key, group, len(newest_first), reason))
+            counts, name = comparison.groups[group], "in_flight" if arrived else kind
             setattr(counts, name, getattr(counts, name) + 1)
 
 
@@ -241,31 +254,38 @@ def _has_state(versions: Sequence[_Version], wanted: Digest | None, since_ms: in
     return False
 
 
-def _versions_query(keys: Sequence[str]) -> str:
-    named = ", ".join(literal(key) for key in keys)
-    return f"SELECT * FROM {ALL_CHANGES} WHERE {KEY.lower()} IN ({named})"  # noqa: S608
+def _versions_query(table: Table, keys: Sequence[Texts]) -> str:
+    """Return a query of the lines of these keys; where keys have two parts, of a few others too."""
+    conditions = []
+    for column, texts in zip(_key_columns(table), zip(*keys, strict=True), strict=True):
+        values = ", ".join(literal(value_of(column, text)) for text in dict.fromkeys(texts))
+        conditions.append(f"{quoted(column.name)} IN ({values})")
+    return f"SELECT * FROM {ALL_CHANGES} WHERE {' AND '.join(conditions)}"  # noqa: S608 - literals
 
 
-def _versions(result: QueryResult, declared: frozenset[str] | None) -> dict[str, set[_Version]]:
-    read = item_reader(result.columns, in_force())
+def _versions(result: QueryResult, states: States) -> dict[Texts, set[_Version]]:
+    read, read_key = states.row_reader(result.columns), states.row_key_reader(result.columns)
     places = [result.columns.index(name) for name in ("changetype", "changesequence", "changedat")]
-    key = result.columns.index(KEY.lower())
-    versions: dict[str, set[_Version]] = defaultdict(set)
+    versions: dict[Texts, set[_Version]] = defaultdict(set)
     for row in result.rows:
         kind, sequence, changed_at = (row[place] for place in places)
+        if (key := read_key(row)) is None:
+            continue
         try:
-            state = None if kind == "REMOVE" else digest(read(row), declared)
+            state = None if kind == "REMOVE" else read(row)
         except _UNREADABLE:
-            state = _NO_STATE
-        versions[row[key]].add(_Version(sequence or "", changed_at or 0, state))
+            content: Digest | None = _NO_STATE
+        else:
+            content = state and state.digest
+        versions[key].add(_Version(sequence or "", changed_at or 0, content))
     return versions
 
 
-def _batches(keys: Sequence[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
+def _batches(keys: Sequence[Texts]) -> Iterator[list[Texts]]:
+    batch: list[Texts] = []
     size = 0
     for key in keys:
-        length = len(literal(key).encode()) + 2
+        length = sum(len(literal(text).encode()) + 2 for text in key)
         if batch and size + length > KEYS_BYTES_MAX:
             yield batch
             batch, size = [], 0

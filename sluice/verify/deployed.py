@@ -6,30 +6,26 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from chalicelib.attributes import from_text
-from chalicelib.declared import declared
 from sluice.backfill.scan import TableScan
 from sluice.backfill.source import SourceItem, snapshot
 from sluice.items import Item
 from sluice.recovery.waiting import waiting
 from sluice.stack import Stack
 from sluice.transform import deployed_settings, reason_reader
-from sluice.verify.compare import Coverage, Drift
+from sluice.verify.compare import Drift
 from sluice.wording import counted
 
 MARGIN_SECONDS = 60
 """The time a change takes beside Firehose's buffer: the pipe, and the transform's own buffer."""
 
 
-def coverage(stack: Stack) -> Coverage:
-    """Return which changes the pipe and the transform let through."""
+def has_deletes(stack: Stack) -> bool:
+    """Return whether the pipe lets the deletions of records through."""
     pipe = stack.pipes.describe_pipe(Name=stack.output("PipeName"))
     # The emulator does not report them, and its stack keeps deletes.
     source = pipe.get("SourceParameters", {})
     filters = source.get("FilterCriteria", {}).get("Filters", [])
-    return Coverage(
-        deletes=not filters or any("REMOVE" in each.get("Pattern", "") for each in filters),
-        undeclared=all(shape.undeclared == "keep" for shape in declared().shapes),
-    )
+    return not filters or any("REMOVE" in each.get("Pattern", "") for each in filters)
 
 
 def delivery_seconds(stack: Stack) -> float:
@@ -67,7 +63,7 @@ def remedies(stack: Stack, drifts: Sequence[Drift]) -> list[str]:
     commands = waiting(stack)
     for reason, count in Counter(drift.reason for drift in drifts if drift.reason).most_common():
         commands.append(
-            "correct the item; or correct the declaration in chalicelib/schema.py, deploy, and "
+            "correct the item; or correct the declaration, deploy, and "
             f"replay or backfill: {reason}, in {counted(count, 'record')}"
         )
     readable = [drift for drift in drifts if drift.reason is None]

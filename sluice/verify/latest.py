@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable
 
-from chalicelib.schema import KEY
+from chalicelib.declaration import Table
 from sluice.items import Line
 
 
-def latest(lines: Iterable[Line]) -> dict[str, Line]:
-    """Return the line with the latest state of each item, by key; deleted items have none.
+def latest(table: Table, lines: Iterable[Line]) -> list[Line]:
+    """Return the line with the latest state of each item; deleted items have none.
 
     Lines may come in any order and any number of times.
     """
-    newest: dict[str, Line] = {}
+    names = [field.line for field in table.key_fields]
+    newest: dict[tuple[object, ...], Line] = {}
     for line in lines:
-        known = newest.get(line[KEY])
+        key = tuple(line[name] for name in names)
+        known = newest.get(key)
         if known is None or line["changeSequence"] > known["changeSequence"]:
-            newest[line[KEY]] = line
-    return {key: line for key, line in newest.items() if line["changeType"] != "REMOVE"}
+            newest[key] = line
+    return [line for line in newest.values() if line["changeType"] != "REMOVE"]

@@ -1,59 +1,120 @@
-"""Rows of the catalog's tables back into items, and the digests by which items are compared.
+"""Items of the table, and rows of the catalog's tables, in the form in which they are compared.
 
 A column does not distinguish an attribute that is NULL from one that is absent, nor does a digest.
+What the declaration keeps out of the lake is not compared: protected fields, and undeclared
+attributes or whole items that are dropped.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from decimal import Context
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Struct
 
 from chalicelib.attributes import converted
 from chalicelib.catalog import columns
-from chalicelib.declaration import Table
-from chalicelib.schema import Record
+from chalicelib.declaration import KIND, Table
+from chalicelib.keys import texts_of
 from sluice.items import Item, item_writer
 from sluice.query.athena import Row
+from sluice.query.saved import key_columns
 
 Digest = bytes
+
+Texts = tuple[str, ...]
+"""A key as texts, in the table's order."""
 
 _EXACT = Context(prec=40)
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def item_reader(names: Sequence[str], table: Table) -> Callable[[Row], Item]:
-    """Return a function from a row with these columns to its item; it ignores other columns."""
-    keys = {column.name: column.key for column in columns(table)}
-    write = item_writer(table)
+class State(NamedTuple):
+    """What of an item is compared."""
 
-    def read(row: Row) -> Item:
-        line = {}
-        for name, value in zip(names, row, strict=True):
-            key = keys.get(name)
-            if key is not None and value is not None:
-                line[key] = value
-        return write(line)
-
-    return read
+    group: str | None
+    """The value by which reports are grouped; None for an item that has none."""
+    digest: Digest
 
 
-def digest(item: Item, declared: frozenset[str] | None = None) -> Digest:
-    """Return a digest that is equal for equal items, of the `declared` attributes if given."""
+class States:
+    """Reads the states of a table's items."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._write = item_writer(table)
+        self._keys = {column.name: column.key for column in columns(table)}
+        self._key_columns = key_columns(table)
+
+    def of_item(self, item: Item) -> State | None:
+        """Return the state of an item; None if items of its kind are kept out of the lake."""
+        return self._state(self._table.kind_of(item), item)
+
+    def _state(self, kind: str, item: Item) -> State | None:
+        shape = self._table.shape(kind)
+        names = item.keys() - self._table.protect.keys()
+        if shape.undeclared == "drop":
+            if not shape.is_declared:
+                return None
+            names &= shape.fields.keys()
+        return State(self._group(kind, item), digest(item, names))
+
+    def row_reader(self, names: Sequence[str]) -> Callable[[Row], State | None]:
+        """Return a function from a row with these columns to the state of its item.
+
+        It ignores other columns, and raises whatever reading a line raises that is not as declared.
+        """
+        keys = [self._keys.get(name) for name in names]
+        told_apart = self._table.told_by is not None
+
+        def read(row: Row) -> State | None:
+            line = {
+                key: value
+                for key, value in zip(keys, row, strict=True)
+                if key is not None and value is not None
+            }
+            return self._state(line.get(KIND, "") if told_apart else "", self._write(line))
+
+        return read
+
+    def row_key_reader(self, names: Sequence[str]) -> Callable[[Row], Texts | None]:
+        """Return a function from a row with these columns to its key, None if a part is missing.
+
+        It raises ArithmeticError for a number that is none.
+        """
+        places = [names.index(name) for name in self._key_columns]
+        key = self._table.key
+
+        def read(row: Row) -> Texts | None:
+            values = [row[place] for place in places]
+            if None in values:
+                return None
+            attributes = zip(key, values, strict=True)
+            return texts_of(
+                self._table, {each.name: {each.type: str(value)} for each, value in attributes}
+            )
+
+        return read
+
+    def _group(self, kind: str, item: Item) -> str | None:
+        level = self._table.group
+        if level is None:
+            return None
+        if level.attribute is None:
+            return kind
+        ((_, content),) = item.get(level.attribute, {"NULL": None}).items()
+        return str(content).lower() if isinstance(content, bool) else content
+
+
+def digest(item: Item, names: Set[str] | None = None) -> Digest:
+    """Return a digest that is equal for equal items, of the attributes of these names if given."""
     content = {
         name: converted(value, _COMPARABLE)
         for name, value in item.items()
-        if "NULL" not in value and (declared is None or name in declared)
+        if "NULL" not in value and (names is None or name in names)
     }
     return blake2b(_encode(content), digest_size=16).digest()
-
-
-def declared_names(record_type: type[Struct] = Record) -> frozenset[str]:
-    """Return the attributes that the schema declares."""
-    return frozenset(record_type.__struct_fields__)
 
 
 def _comparable_number(text: str) -> str:

@@ -128,19 +128,19 @@ class Lake:
 
     def state(self) -> dict[str, Any]:
         """The items by key, as the lake's latest state has them."""
-        return {key: comparable_item(self._item(line)) for key, line in self._latest().items()}
+        return {line["id"]: comparable_item(self._item(line)) for line in self._latest()}
 
     def change_types(self) -> set[str]:
         """What kinds of change the latest state is made of."""
-        return {line["changeType"] for line in self._latest().values()}
+        return {line["changeType"] for line in self._latest()}
 
-    def _latest(self) -> dict[str, Line]:
+    def _latest(self) -> list[Line]:
         for key, _ in keys(self._stack, "data/siteId=site-"):
             if key not in self._seen:
                 self._seen.add(key)
                 found = map(read_line, lines(self._stack, key))
                 self._lines += [line for line in found if self._counts(line)]
-        return latest(self._lines)
+        return latest(TABLE, self._lines)
 
     def _counts(self, line: Line) -> bool:
         seeding = line["changeType"] == "INSERT" and line["name"].startswith("seeded")

@@ -136,7 +136,7 @@ class Accountant:
         behind = {_key(change) for change in changes if change["eventID"] not in delivered}
         keys = {_key(change) for change in changes} - behind
         item = item_writer(TABLE)
-        shown = {key: item(line) for key, line in latest(lines).items() if key in keys}
+        shown = {line["id"]: item(line) for line in latest(TABLE, lines) if line["id"] in keys}
         stored = self._items(keys)
         wrong = sorted(key for key in keys if shown.get(key) != stored.get(key))
         assert not wrong, f"not as in the table: {wrong}"

@@ -75,7 +75,7 @@ def test_a_lake_with_deletes_duplicates_and_moves_has_the_tables_state(
     state = deployed.history.state
     assert found["inTable"] == found["inLake"] == len(state)
     assert found["drifted"] == 0
-    assert {site["site"]: site["inTable"] for site in found["sites"]} == {
+    assert {group["group"]: group["inTable"] for group in found["groups"]} == {
         site: sum(record["siteId"] == site for record in state.values())
         for site in {record["siteId"] for record in state.values()}
     }
@@ -87,7 +87,7 @@ def test_a_lost_change_is_named_as_stale(deployed: Deployed) -> None:
     key = a_key(deployed, "MODIFY", 2)
     with without_lines(deployed, key) as left:
         found = verified(deployed, 1)
-    assert [(each["kind"], each["key"]) for each in found["keys"]] == [("stale", key)]
+    assert [(each["kind"], each["key"]) for each in found["keys"]] == [("stale", [key])]
     assert found["keys"][0]["versions"] <= left
     assert any("docs/queries.md" in remedy for remedy in found["remedies"])
 
@@ -97,9 +97,9 @@ def test_a_lost_record_is_named_as_missing_and_backfill_is_its_remedy(deployed: 
     with without_lines(deployed, key, "all"):
         found = verified(deployed, 1)
         result = deployed.run("verify", "--in-flight-seconds", "0")
-    assert [(each["kind"], each["key"]) for each in found["keys"]] == [("missing", key)]
+    assert [(each["kind"], each["key"]) for each in found["keys"]] == [("missing", [key])]
     assert found["remedies"] == ["sluice backfill: the lake has no version of some records"]
-    assert f"missing: {key} of site" in result.stdout
+    assert f"missing: {key} of siteId" in result.stdout
     assert "1 key drifted" in result.stdout
 
 
@@ -107,7 +107,7 @@ def test_a_lost_delete_is_named_as_surplus(deployed: Deployed) -> None:
     key = a_key(deployed, "REMOVE", 2)
     with without_lines(deployed, key):
         found = verified(deployed, 1)
-    assert [(each["kind"], each["key"]) for each in found["keys"]] == [("surplus", key)]
+    assert [(each["kind"], each["key"]) for each in found["keys"]] == [("surplus", [key])]
 
 
 def test_no_more_keys_are_named_than_the_limit_but_all_are_counted(deployed: Deployed) -> None:

@@ -128,7 +128,7 @@ restores = st.lists(st.tuples(st.just("restore"), keys, values, st.just(0)), max
 
 
 def state_of(lines: list[dict[str, Any]]) -> dict[str, int]:
-    return {key: line["valueOne"] for key, line in latest(lines).items()}
+    return {line["id"]: line["valueOne"] for line in latest(TABLE, lines)}
 
 
 @settings(deadline=None, max_examples=60)

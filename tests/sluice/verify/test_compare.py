@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from chalicelib.change import SEQUENCE_DIGITS
+from chalicelib.declaration import Table
+from chalicelib.schema import TABLE
 from sluice.items import Item
 from sluice.query.athena import QueryResult
-from sluice.verify.compare import Comparison, Coverage, Drift, verify
+from sluice.verify.compare import Comparison, Drift, verify
 from sluice.verify.latest import latest
+from tests.declaring import table as declared_table
 
 COLUMNS = ("id", "siteid", "valueone", "extra", "changetype", "changesequence", "changedat")
 LONG_AGO = 1_700_000_000_000
@@ -49,7 +52,7 @@ class LakeOfLines:
     def run(self, sql: str) -> QueryResult:
         self.asked.append(sql)
         if "recency" in sql:
-            return self._answer(self.foreign + list(latest(self.lines).values()))
+            return self._answer(self.foreign + latest(TABLE, self.lines))
         if "$path" in sql:
             return QueryResult(("$path",), iter([(each,) for each in self.objects]), 0, 0.0)
         return self._answer([line for line in self.lines if f"'{line['id']}'" in sql])
@@ -74,13 +77,14 @@ def compare(
     lake: LakeOfLines,
     *items: Item,
     meanwhile: Callable[[int], None] = nothing,
-    coverage: Coverage = Coverage(),  # noqa: B008 - frozen
+    deletes: bool = True,
+    table: Table = TABLE,
 ) -> Comparison:
-    return verify(lake, iter(items), coverage, meanwhile)
+    return verify(lake, table, iter(items), meanwhile, deletes=deletes)
 
 
-def kinds(comparison: Comparison) -> list[tuple[str, str]]:
-    return [(drift.kind, drift.key) for drift in comparison.drifts]
+def kinds(comparison: Comparison) -> list[tuple[str, ...]]:
+    return [(drift.kind, *drift.key) for drift in comparison.drifts]
 
 
 @pytest.fixture
@@ -115,8 +119,8 @@ def test_a_record_with_no_line_is_missing_and_one_without_a_delete_surplus(
     lake: LakeOfLines,
 ) -> None:
     found = compare(lake, item("b", 1))
-    assert found.drifts == [Drift("surplus", "a", "1", 3), Drift("missing", "b", "1", 0)]
-    assert found.sites["1"].missing == found.sites["1"].surplus == 1
+    assert found.drifts == [Drift("surplus", ("a",), "1", 3), Drift("missing", ("b",), "1", 0)]
+    assert found.groups["1"].missing == found.groups["1"].surplus == 1
 
 
 def test_what_arrives_meanwhile_was_on_its_way(lake: LakeOfLines) -> None:
@@ -155,7 +159,8 @@ def test_undeclared_attributes_count_unless_the_deployment_drops_them(lake: Lake
     a, same, other = item("a", 1), item("b", 1, unit={"S": "K"}), item("b", 1, unit={"S": "C"})
     assert compare(lake, a, same).drifts == []
     assert kinds(compare(lake, a, other)) == [("stale", "b")]
-    assert compare(lake, a, other, coverage=Coverage(undeclared=False)).drifts == []
+    dropping = declared_table(undeclared="drop")
+    assert compare(lake, a, other, table=dropping).drifts == []
 
 
 def test_records_that_cannot_be_read_as_declared_are_named_by_keys_and_objects(
@@ -169,7 +174,7 @@ def test_records_that_cannot_be_read_as_declared_are_named_by_keys_and_objects(
     )
     assert problem.endswith("; see s3://lake/data/x.gz")
     sequence = "4".zfill(SEQUENCE_DIGITS)
-    assert f"(id = 'b\n' AND changesequence = '{sequence}')" in lake.asked[1]
+    assert f"(\"id\" = 'b\n' AND \"changesequence\" = '{sequence}')" in lake.asked[1]
 
 
 def test_a_line_that_is_not_a_change_is_named_and_is_no_state_of_its_key(
@@ -182,7 +187,7 @@ def test_a_line_that_is_not_a_change_is_named_and_is_no_state_of_its_key(
     (problem,) = comparison.problems
     assert "(no id, id b)" in problem
     assert problem.endswith("data/4.gz, …")
-    assert "id IS NULL OR changetype IS NULL ORDER BY" in lake.asked[1]
+    assert '"id" IS NULL OR "changetype" IS NULL ORDER BY' in lake.asked[1]
 
 
 def test_of_many_records_that_cannot_be_read_a_few_are_named(lake: LakeOfLines) -> None:
@@ -199,7 +204,7 @@ def test_null_and_absent_are_the_same_in_a_table(lake: LakeOfLines) -> None:
 
 
 def test_without_deletes_in_the_lake_nothing_is_surplus(lake: LakeOfLines) -> None:
-    assert compare(lake, coverage=Coverage(deletes=False)).drifts == []
+    assert compare(lake, deletes=False).drifts == []
 
 
 def test_many_keys_are_compared_in_queries_that_athena_takes(lake: LakeOfLines) -> None:
@@ -207,7 +212,7 @@ def test_many_keys_are_compared_in_queries_that_athena_takes(lake: LakeOfLines) 
         yield item("a", 1)
         yield from (item(f"{'k' * 500}-{n}", n) for n in range(700))
 
-    found = verify(lake, items(), Coverage(), nothing)
+    found = verify(lake, TABLE, items(), nothing)
     assert len(found.drifts) == 700
     assert len(lake.asked) > 2
     assert all(len(sql.encode()) < 262_144 for sql in lake.asked)
@@ -216,8 +221,8 @@ def test_many_keys_are_compared_in_queries_that_athena_takes(lake: LakeOfLines) 
 def test_a_drift_has_the_reason_why_the_transform_cannot_read_the_item() -> None:
     found = verify(
         LakeOfLines(),
+        TABLE,
         iter([item("a", 1), item("b", 2)]),
-        Coverage(),
         lambda _differing: None,
         lambda item: "valueOne is too large" if item["id"]["S"] == "a" else None,
     )

@@ -9,11 +9,11 @@ from sluice.verify.compare import Drift
 from sluice.verify.deployed import remedies
 from tests.fakes import error_line
 
-MISSING = Drift("missing", "a", "1", 0)
-STALE = Drift("stale", "b", "1", 2)
-DELETED_AND_BACK = Drift("missing", "c", "1", 2)
-SURPLUS = Drift("surplus", "d", "1", 1)
-UNREADABLE = Drift("missing", "e", "1", 0, "valueOne is above 9223372036854775807")
+MISSING = Drift("missing", ("a",), "1", 0)
+STALE = Drift("stale", ("b",), "1", 2)
+DELETED_AND_BACK = Drift("missing", ("c",), "1", 2)
+SURPLUS = Drift("surplus", ("d",), "1", 1)
+UNREADABLE = Drift("missing", ("e",), "1", 0, "valueOne is above 9223372036854775807")
 
 RESTORED = "sluice backfill --restored-at MOMENT: the lake has only other versions"
 
@@ -32,7 +32,7 @@ def test_without_a_drift_there_is_nothing_to_do(
         (STALE, RESTORED),
         (DELETED_AND_BACK, RESTORED),
         (SURPLUS, "sluice query history --key ID: the lake has records that the table does not"),
-        (UNREADABLE, "correct the item; or correct the declaration in chalicelib/schema.py"),
+        (UNREADABLE, "correct the item; or correct the declaration, deploy,"),
     ],
 )
 def test_each_drift_has_the_one_remedy_that_helps(stack: Stack, drift: Drift, remedy: str) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib import declaration
 from chalicelib.change import SEQUENCE_DIGITS
+from chalicelib.schema import TABLE
 from sluice.verify.latest import latest
 
 STREAM_SEQUENCE = 10**20
@@ -64,7 +66,7 @@ steps = st.one_of(
 
 
 def state_of(lines: list[dict[str, Any]]) -> dict[str, int]:
-    return {key: line["value"] for key, line in latest(lines).items()}
+    return {line["id"]: line["value"] for line in latest(TABLE, lines)}
 
 
 @given(st.lists(steps, max_size=20), st.lists(steps, max_size=40), st.data())
@@ -101,7 +103,16 @@ def test_of_two_snapshots_the_later_one_wins() -> None:
     table.snapshot()
     table.snapshot()
     first, second = table.lines
-    assert latest([second, first]) == {"a": second}
+    assert latest(TABLE, [second, first]) == [second]
+
+
+def test_a_key_of_two_parts_is_both_of_them() -> None:
+    table = declaration.Table(key=(declaration.Key("pk"), declaration.Key("n", "N")))
+    lines = [
+        {"pk": "a", "n": number, "changeType": "INSERT", "changeSequence": sequence}
+        for number, sequence in ((1, "1"), (2, "2"), (1, "3"))
+    ]
+    assert latest(table, lines) == [lines[2], lines[1]]
 
 
 def test_an_item_written_again_after_its_delete_is_in_the_latest_state() -> None:
