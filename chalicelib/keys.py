@@ -59,7 +59,7 @@ def _content(name: str, kind: str, text: str, limit: int) -> Any:
                 exact = None
             if exact is None or not is_storable(exact):
                 raise ValueError(f"{name} must be a number that DynamoDB can hold")
-            return text
+            return _text("N", text)
         case "B":
             try:
                 content = b64decode(text, validate=True)

@@ -18,7 +18,7 @@ from botocore.config import Config
 from chalicelib.attributes import item
 from chalicelib.declaration import Table
 from chalicelib.errors import FieldError, Throttled, TooLarge, Unavailable
-from chalicelib.keys import texts_of
+from chalicelib.keys import key_from, texts_of
 from chalicelib.limits import BATCH_WRITES_MAX
 from chalicelib.retry import NO_ANSWER, backoff, is_throttled
 
@@ -63,7 +63,7 @@ class RecordStore:
         """Write a record, and return whether it is new and replaces no other."""
         with self._problems():
             answer = self._client.put_item(
-                TableName=self._name, Item=item(record), ReturnValues="ALL_OLD"
+                TableName=self._name, Item=self._item(record), ReturnValues="ALL_OLD"
             )
         return "Attributes" not in answer
 
@@ -73,7 +73,7 @@ class RecordStore:
         Raises Unavailable when time runs out or DynamoDB fails; its errors point at the records
         that are not known to be written.
         """
-        items = [item(record) for record in records]
+        items = [self._item(record) for record in records]
         places = {texts_of(self._table, each): index for index, each in enumerate(items)}
         waiting = [{"PutRequest": {"Item": each}} for each in items]
         deadline = time.monotonic() + self._batch_seconds
@@ -120,6 +120,11 @@ class RecordStore:
         with self._problems():
             answer = self._client.scan(**scan)
         return answer["Items"], answer.get("LastEvaluatedKey")
+
+    def _item(self, record: Record) -> Item:
+        """Return the item of a record, with the numbers of its key as DynamoDB has them."""
+        attributes = item(record)
+        return attributes | key_from(self._table, texts_of(self._table, attributes))
 
     def _write(self, writes: list[Any]) -> list[Any]:
         """Send some writes, and return those that DynamoDB did not process."""

@@ -9,13 +9,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from chalicelib.declaration import Key
 from local.emulator import CREDENTIALS
 from local.emulator import emulator as run_emulator
 from local.processes import free_port
@@ -120,19 +121,28 @@ def dynamodb(emulator: str) -> "DynamoDBClient":
     ).client("dynamodb", endpoint_url=emulator)
 
 
+ROLES: tuple[Literal["HASH", "RANGE"], ...] = ("HASH", "RANGE")
+
+
 @pytest.fixture
 def make_table(dynamodb: "DynamoDBClient") -> Iterator[Callable[..., str]]:
-    """Makes a table with a string key, and a stream if wanted; returns the table's name."""
+    """Makes a table with a key, and a stream if wanted; returns the table's name."""
     with ExitStack() as tables:
 
-        def make(key: str, stream: bool = False) -> str:
+        def make(key: str | tuple[Key, ...], stream: bool = False) -> str:
+            parts = (Key(key),) if isinstance(key, str) else key
             name = f"records-{uuid.uuid4()}"
             # The emulator names a stream for any specification of one, even of one that is off.
             streaming: Any = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
             dynamodb.create_table(
                 TableName=name,
-                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+                KeySchema=[
+                    {"AttributeName": part.name, "KeyType": role}
+                    for part, role in zip(parts, ROLES, strict=False)
+                ],
+                AttributeDefinitions=[
+                    {"AttributeName": part.name, "AttributeType": part.type} for part in parts
+                ],
                 BillingMode="PAY_PER_REQUEST",
                 **({"StreamSpecification": streaming} if stream else {}),
             )

@@ -1,10 +1,14 @@
+import importlib.util
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from chalice.app import IAMAuthorizer
 from chalice.test import Client, HTTPResponse
@@ -12,8 +16,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from app import app
+from chalicelib.declaration import Key, Table
+from chalicelib.declared import load
+from chalicelib.exact import read_value
 from chalicelib.store import connect
 from chalicelib.validation import UNADDRESSABLE_KEYS
+from sluice.synthesis import Synthesis
+from tests.declarations import FILES
 
 if TYPE_CHECKING:
     from chalice.test import TestHTTPClient
@@ -38,6 +47,33 @@ def api(
     with Client(app, stage_name="test", project_dir=str(ROOT)) as client:
         yield client.http
     connect.cache_clear()
+
+
+Serve = Callable[[Path], "TestHTTPClient"]
+
+
+@pytest.fixture
+def serve(
+    aws_environment: pytest.MonkeyPatch,
+    emulator: str,
+    make_table: Callable[[tuple[Key, ...]], str],
+) -> Iterator[Serve]:
+    """Serves the API of another declaration, over an empty table of its key."""
+    with ExitStack() as clients:
+
+        def serve(file: Path) -> "TestHTTPClient":
+            aws_environment.setenv("AWS_ENDPOINT_URL", emulator)
+            aws_environment.setenv("TABLE_NAME", make_table(load(file).key))
+            aws_environment.setenv("SLUICE_SCHEMA", str(file))
+            spec = importlib.util.spec_from_file_location("app_of_another_table", ROOT / "app.py")
+            assert spec
+            assert spec.loader
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            client = Client(module.app, stage_name="test", project_dir=str(ROOT))
+            return clients.enter_context(client).http
+
+        yield serve
 
 
 def post(api: "TestHTTPClient", document: Any, path: str = "/records") -> HTTPResponse:
@@ -257,6 +293,103 @@ def test_an_item_that_others_wrote_is_answered_too(
     assert response.json_body["s"] == [1, 2]
 
 
+def records_of(table: Table, count: int) -> list[dict[str, Any]]:
+    """Records of all kinds of a table that the API takes."""
+    accepted = {shape.kind for shape in table.accepted_shapes}
+    chance = random.Random(1)  # noqa: S311
+    made_up = Synthesis(table, chance, groups=3, minutes=30).records(count)
+    return [dict(record) for kind, record in made_up if kind in accepted]
+
+
+encoded = msgspec.json.Encoder(decimal_format="number").encode
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_records_of_any_declared_table_are_written_read_listed_and_deleted(
+    serve: Serve, file: Path
+) -> None:
+    api, table = serve(file), load(file)
+    posted = records_of(table, 12)
+    one, *others = posted
+    response = api.post("/records", headers=JSON, body=encoded(one))
+    assert response.status_code == 201, response.body
+    location = response.headers["Location"]
+    assert location.count("/") == 1 + len(table.key)
+    stored = read_value(api.get(location).body)
+    assert stored == read_value(response.body)
+    assert stored.keys() >= one.keys()
+    assert [stored[name] for name in table.key_names] == [
+        read_value(encoded(one[name])) for name in table.key_names
+    ]
+
+    response = api.post("/records/batch", headers=JSON, body=encoded(others))
+    keys = [[record[name] for name in table.key_names] for record in others]
+    assert read_value(response.body) == read_value(
+        encoded({"ids": [key if len(key) > 1 else key[0] for key in keys]})
+    )
+    seen, query = [], "?limit=3"
+    while query:
+        page = read_value(api.get("/records" + query).body)
+        seen += [tuple(record[name] for name in table.key_names) for record in page["records"]]
+        token = page.get("nextToken")
+        query = f"?limit=3&token={token}" if token else ""
+    assert len(seen) == len(set(seen)) == len(posted)
+
+    assert api.delete(location).status_code == 204
+    assert api.get(location).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ({"pk": "batch", "sk": "a/b"}, "/records/batch/a%2Fb"),
+        ({"pk": "/", "sk": "batch"}, "/records/%2F/batch"),
+        ({"pk": "...", "sk": "%2F"}, "/records/.../%252F"),
+    ],
+)
+def test_two_texts_make_a_path(serve: Serve, tmp_path: Path, key: Any, path: str) -> None:
+    api = serve(declared_in(tmp_path, 'Table(key=(Key("pk"), Key("sk")))'))
+    response = post(api, key)
+    assert response.headers["Location"] == path
+    assert api.get(path).json_body == key
+    assert api.delete(path).status_code == 204
+
+
+def test_a_binary_and_a_numeric_part_of_a_key_are_base64_and_digits(
+    serve: Serve, tmp_path: Path
+) -> None:
+    api = serve(declared_in(tmp_path, 'Table(key=(Key("hash value", "B"), Key("n.o", "N")))'))
+    record = {"hash value": "+/8=", "n.o": -1.5, "rest": [None, {"a": True}]}
+    response = post(api, record)
+    assert (response.status_code, response.headers["Location"]) == (201, "/records/%2B%2F8%3D/-1.5")
+    assert api.get("/records/%2B%2F8%3D/-1.5").json_body == record
+    assert api.get("/records/%2B%2F8%3D/-15e-1").json_body == record
+    assert post(api, {"hash value": "+/8=", "n.o": -1.5}).status_code == 200
+    batch = [{"hash value": "+/8=", "n.o": 1}, {"hash value": "+/8=", "n.o": 1.0}]
+    errors = post(api, batch, "/records/batch").json_body["errors"]
+    assert errors == [
+        {
+            "pointer": "#/1",
+            "detail": "has the hash value and n.o of #/0 too; a batch may write a record only "
+            "once.",
+        }
+    ]
+    for path in ("/records/x/1", "/records/%2B%2F8%3D/x", "/records/%2B%2F8%3D/1e999"):
+        response = api.get(path)
+        assert (response.status_code, response.headers["Content-Type"]) == (404, PROBLEM)
+    paths = api.get("/openapi.json").json_body["paths"]
+    assert [each["name"] for each in paths["/records/{key1}/{key2}"]["get"]["parameters"]] == [
+        "key1",
+        "key2",
+    ]
+
+
+def declared_in(folder: Path, table: str) -> Path:
+    file = folder / "declaration.py"
+    file.write_text(f"from chalicelib.declaration import *\n\nTABLE = {table}\n")
+    return file
+
+
 CALLS: list[Callable[["TestHTTPClient"], HTTPResponse]] = [
     lambda api: post(api, SAMPLE),
     lambda api: post(api, [SAMPLE], "/records/batch"),
@@ -388,7 +521,7 @@ def test_every_route_asks_for_iam() -> None:
     assert all(isinstance(route.authorizer, IAMAuthorizer) for route in routes)
 
 
-def test_importing_the_app_neither_imports_boto3_nor_reads_the_environment() -> None:
+def test_importing_the_app_imports_no_boto3_and_needs_no_environment() -> None:
     program = "import sys, app; sys.exit(bool({'boto3', 'botocore'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, env={}, check=True)
 
