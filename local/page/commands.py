@@ -17,13 +17,10 @@ ARGUMENT_BYTES_MAX = 100_000
 """Of one argument; Linux gives a program no more than 131,072 bytes in one."""
 
 
-FIELDS = {"--site": "“Site”", "--key": "“Key”"}
-"""The page's field for an option that messages of commands name."""
-
-
 def in_fields(message: str) -> str:
     """Return a command's message with the page's fields in place of the options they stand for."""
-    return re.sub(r"--(site|key)\b", lambda option: FIELDS[option[0]], message)
+    message = re.sub(r"--where ([^\s=]+)=\.\.\.", r"“\1”", message)
+    return re.sub(r"--key\b", "“Key”", message)
 
 
 class CommandError(SluiceError):

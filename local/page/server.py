@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from chalicelib.catalog import ALL_CHANGES
+from chalicelib.catalog import ALL_CHANGES, quoted, sql_name
 from chalicelib.declaration import Table
 from local.guard import Guard
 from local.page import form
@@ -29,7 +29,7 @@ from local.page.guard import HEADERS, refuse
 from local.page.views import Views
 from sluice.api import Api
 from sluice.errors import OperationError, explain
-from sluice.query.saved import SavedQuery, saved_queries
+from sluice.query.saved import KEY_PARAMETERS, SavedQuery, saved_queries
 from sluice.stack import Stack
 
 BODY_BYTES_MAX = 1024 * 1024
@@ -99,6 +99,8 @@ class PageRoutes:
             regions=self._feed.regions,
             queries=self._queries(self._table).values(),
             group=self._table.group.name if self._table.group else "",
+            key=dict(zip(KEY_PARAMETERS, self._table.key_names, strict=False)),
+            parameters=parameters(self._table),
             sql=first_query(self._table),
         )
 
@@ -182,7 +184,7 @@ class PageRoutes:
         saved = self._queries(self._table).get(values.get("name", ""))
         is_saved = saved is not None and saved.sql.strip() == sql.replace("\r\n", "\n")
         question = saved.name if saved and is_saved else "-"
-        options = [f"--{name}={values[name]}" for name in ("site", "key") if values.get(name)]
+        options = narrowing(self._table, values)
         try:
             answer = await self._sluice.run(
                 *("query", "--json", "--max-seconds", str(QUERY_SECONDS)),
@@ -254,11 +256,29 @@ async def while_connected(request: Request, work: Awaitable[Response]) -> Respon
         await asyncio.wait({working, leaving})
 
 
+def parameters(table: Table) -> list[str]:
+    """Return the parameters that a person's own SQL may name."""
+    group = sql_name(table.group.name) if table.group else ""
+    of_group = [group, f"{group}_partition"] if group else []
+    return [*of_group, *KEY_PARAMETERS[: len(table.key)]]
+
+
+def narrowing(table: Table, values: Mapping[str, str]) -> list[str]:
+    """Return the options of `sluice query` for a form's group and parts of a key."""
+    options = []
+    if table.group and values.get("group"):
+        options.append(f"--where={table.group.name}={values['group']}")
+    parts = [values.get(name, "") for name in KEY_PARAMETERS[: len(table.key)]]
+    while parts and not parts[-1]:
+        parts.pop()
+    return [*options, *(f"--key={part}" for part in parts)]
+
+
 def first_query(table: Table) -> str:
     """Return the SQL that the page begins with: how many changes there are, by group."""
     if table.group is None:
         return f"SELECT count(*) AS changes\nFROM {ALL_CHANGES}"
-    column = f'"{table.group.name.lower()}"'
+    column = quoted(sql_name(table.group.name))
     return f"SELECT {column}, count(*) AS changes\nFROM {ALL_CHANGES}\nGROUP BY 1\nORDER BY 1"
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chalicelib.declaration import Key, Table
+from chalicelib.declaration import ByAttribute, Key, Kind, Table
 from chalicelib.declared import load
-from local.page.server import BODY_BYTES_MAX, while_connected
+from local.page.server import BODY_BYTES_MAX, first_query, narrowing, while_connected
 from local.page.snapshot import (
     Buffer,
     FirehoseStatus,
@@ -154,7 +155,7 @@ def test_a_part_that_cannot_be_reached_is_named_without_a_traceback(
     ("path", "form", "message"),
     [
         ("/query", {"sql": "SELECT '\0'"}, "holds a NUL character"),
-        ("/query", {"sql": "SELECT 1", "site": "a\0b"}, "holds a NUL character"),
+        ("/query", {"sql": "SELECT 1", "group": "a\0b"}, "holds a NUL character"),
         ("/query", {"sql": "SELECT 1", "key": "k" * 200_000}, "200,006 bytes"),
         ("/query", {"sql": f"SELECT '{'x' * 262_144}'"}, "Athena takes 262144 at most"),
         ("/query", {"sql": " \n"}, "no SQL"),
@@ -185,6 +186,37 @@ def test_a_saved_query_fills_the_box_by_its_name_alone(site: Any, http: Any) -> 
     for name in ("absent", "../queries/all", ""):
         empty = http.request("GET", f"{site.origin}/queries?{urlencode({'name': name})}")
         assert "SELECT" not in empty.data.decode()
+
+
+class Note(msgspec.Struct):
+    pk: str
+    sk: str
+    type: str
+    group: str
+
+
+NOTES = Table(
+    key=(Key("pk"), Key("sk")),
+    told_by=ByAttribute("type"),
+    kinds=(Kind("note", Note, when="note"),),
+    layout=("year",),
+)
+
+
+def test_a_question_is_narrowed_by_the_group_and_the_parts_of_the_key() -> None:
+    by_group = NOTES.with_layout(("group", "year"))
+    assert narrowing(by_group, {"group": "a=b", "key": "1"}) == ["--where=group=a=b", "--key=1"]
+    assert narrowing(NOTES, {"group": "note"}) == ["--where=kind=note"]
+    assert narrowing(NOTES, {"key": "1", "sort_key": "2"}) == ["--key=1", "--key=2"]
+    assert narrowing(NOTES, {"key": "", "sort_key": "2"}) == ["--key=", "--key=2"]
+    assert narrowing(NOTES, {}) == []
+
+
+def test_the_first_query_counts_by_group_with_its_name_quoted() -> None:
+    assert 'SELECT "kind", count(*)' in first_query(NOTES)
+    assert 'SELECT "group", count(*)' in first_query(NOTES.with_layout(("group", "year")))
+    alone = Table(key=(Key("pk"),), layout=("year",))
+    assert first_query(alone) == "SELECT count(*) AS changes\nFROM all_changes"
 
 
 def test_a_body_that_is_too_large_is_refused_with_the_limit(post: Any) -> None:
