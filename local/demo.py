@@ -167,7 +167,8 @@ def _demonstrate(
         answers,
         status == 0,
     )
-    for sentence in (*outcome.sentences(), *verdict.splitlines()[-1 if outcome.verified else 0 :]):
+    verdict_lines = verdict.splitlines()[-1 if outcome.verified else 0 :]
+    for sentence in (*outcome.sentences(), *verdict_lines, *arrivals.problems):
         console.print(Text(sentence))
     return outcome
 
@@ -177,6 +178,8 @@ def check_answers(stack: Stack, arrivals: Arrivals) -> dict[str, bool]:
     table = stack.table
     lake = Lake(table, arrivals.lines)
     in_table = list(items(table_scan(stack, READ_CAPACITY, 1, Stop()), lambda _: None))
+    if not lake.versions:
+        return dict.fromkeys(saved_queries(table), False)
     key = max(lake.versions, key=lambda each: len(lake.versions[each]))
     workgroup = Workgroup(stack, Limits(seconds=None, rows=None))
     answers = {}
