@@ -5,7 +5,6 @@ A contender is imported when it is used, so that a process that measures one hol
 
 import io
 import json
-import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -25,17 +24,28 @@ _PEERS = {
     POWERTOOLS: "checks.benchmarks.powertools",
     STANDARD_LIBRARY: "checks.benchmarks.standard_library",
 }
-_ENVIRONMENT = {
-    "LAYOUT": "siteId/year/month/day/hour/minute",
-    "CHANGE_TYPES": "INSERT,MODIFY,REMOVE",
-    "AWS_LAMBDA_FUNCTION_NAME": "transform",
-}
 
 codec = LambdaMarshaller()
 
 
+def environment() -> dict[str, str]:
+    """Return the variables of the functions: ours, and what the peers must know of the record."""
+    # Not at import: a process that measures a peer holds nothing of ours.
+    from chalicelib.schema import TABLE
+
+    group = TABLE.group
+    assert group is not None  # noqa: S101
+    return {
+        "LAYOUT": "/".join(TABLE.layout),
+        "CHANGE_TYPES": "INSERT,MODIFY,REMOVE",
+        "AWS_LAMBDA_FUNCTION_NAME": "transform",
+        "GROUP": group.name,
+        "EVENT_TIME": TABLE.time_line_name,
+    }
+
+
 def contender(name: str) -> Contender:
-    """Return the contender of this name, ready to be called."""
+    """Return the contender of this name, ready to be called in `environment`."""
     if name == SLUICE:
         return through_codec(_deployed())
     handler = import_module(_PEERS[name]).handler
@@ -47,7 +57,6 @@ def contender(name: str) -> Contender:
 def _deployed() -> Callable[[Any], Any]:
     from chalicelib.transform import deployed_transformer
 
-    os.environ.update(_ENVIRONMENT)
     deployed_transformer.cache_clear()
     return deployed_transformer()
 

@@ -3,7 +3,9 @@
 import json
 import random
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from chalicelib.limits import INVOCATION_BYTES_MAX
@@ -58,17 +60,13 @@ def change(index: int, shape: Shape, chance: random.Random) -> bytes:
     """Return a stream record in the form of the pipe's template."""
     moment = 1_700_076_551_926 + chance.randrange(shape.spread_ms)
     text = "".join(chance.choices("abcdefghij klmnopqrstuvwxyz", k=max(shape.item_bytes - 120, 8)))
-    image = {
-        "id": {"S": f"{index:08x}-f00d"},
-        "siteId": {"S": f"site-{index % 20}"},
-        "createdAtTime": {"N": str(moment)},
-        "name": {"S": text},
-        "valueOne": {"N": str(chance.randrange(1000))},
-        "valueTwo": {"N": str(chance.randrange(2**50))},
-    }
+    key, image = _image(
+        {"key": f"{index:08x}-f00d", "group": f"site-{index % 20}", "time": moment, "text": text},
+        chance,
+    )
     stream = {
         "ApproximateCreationDateTime": 1_700_076_552,
-        "Keys": {"id": image["id"]},
+        "Keys": {key: image[key]},
         "NewImage": image,
         "SequenceNumber": f"44215845000000000{index:011d}",
         "SizeBytes": shape.item_bytes,
@@ -81,6 +79,31 @@ def change(index: int, shape: Shape, chance: random.Random) -> bytes:
         "userIdentity": "",
     }
     return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _image(values: Mapping[str, Any], chance: random.Random) -> tuple[str, dict[str, Any]]:
+    """Return the name of the key, and an item with these values and numbers of any size."""
+    image = {}
+    for name, role in _roles().items():
+        value = values[role] if role else chance.randrange(10 ** chance.choice((3, 15)))
+        image[name] = {"S": value} if isinstance(value, str) else {"N": str(value)}
+        if role == "key":
+            key = name
+    return key, image
+
+
+@cache
+def _roles() -> dict[str, str]:
+    """Return the fields of the table that ships, each with what its values stand for."""
+    # Not at import: a process that measures a peer holds nothing of ours.
+    from chalicelib.schema import TABLE
+
+    (key,), (time,), group = TABLE.key_names, TABLE.times, TABLE.group
+    known = {key: "key", time.field: "time", group and group.attribute: "group"}
+    return {
+        name: known.get(name, "text" if isinstance(value, str) else "")
+        for name, value in TABLE.examples[0].items()
+    }
 
 
 def events(shape: Shape) -> list[bytes]:

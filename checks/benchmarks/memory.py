@@ -2,12 +2,13 @@
 
 import contextlib
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from checks.benchmarks.contenders import PEERS, SLUICE, contender
+from checks.benchmarks.contenders import PEERS, SLUICE, contender, environment
 from checks.benchmarks.events import Shape, event
 from checks.benchmarks.verdict import Measurement
 
@@ -33,7 +34,10 @@ def measurements(quick: bool = False) -> Iterable[Measurement]:
 def peak(name: str, request: bytes) -> float:
     """Return the peak in MiB of a process that answers this event with this contender."""
     command = [sys.executable, "-m", "checks.benchmarks.memory", name]
-    answer = subprocess.run(command, check=True, capture_output=True, input=request)  # noqa: S603
+    variables = {**os.environ, **environment()}
+    answer = subprocess.run(  # noqa: S603
+        command, check=True, capture_output=True, input=request, env=variables
+    )
     return float(answer.stdout)
 
 

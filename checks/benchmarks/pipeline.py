@@ -28,7 +28,7 @@ from local.pipe.status import read_status
 from local.processes import LocalRunError, Process
 from local.session import PIPE_STATE, Options, Session, emulator_session, running
 from sluice.items import read_line
-from sluice.seed import records
+from sluice.seed import TableWriter, records
 
 SMALL, USUAL, LARGE = 1_000, 10_000, 100_000
 ROUNDS = 3
@@ -84,7 +84,8 @@ class Contender:
         self._settled = settled
         resource, url = emulator_session().resource, session.endpoint_url
         outputs = session.outputs()
-        self._table = resource("dynamodb", endpoint_url=url).Table(outputs["TableName"])
+        client = emulator_session().client("dynamodb", endpoint_url=url)
+        self._writer = TableWriter(declared(), client, outputs["TableName"])
         self._bucket = resource("s3", endpoint_url=url).Bucket(outputs["BucketName"])
 
     def run(self, count: int) -> Run:
@@ -117,9 +118,7 @@ class Contender:
         )
 
     def _write(self, count: int) -> None:
-        with self._table.batch_writer() as batches:
-            for record in records(declared(), count, Random(), SITES, MINUTES):  # noqa: S311
-                batches.put_item(Item=record)
+        self._writer.put(records(declared(), count, Random(), SITES, MINUTES))  # noqa: S311
 
     def _wait(self, done: int, count: int) -> None:
         settled, moved = 0, time.monotonic()

@@ -1,6 +1,7 @@
 """A peer: the same lines and partition keys, by the standard library and boto3's deserializer."""
 
 import json
+import os
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,15 +11,17 @@ from boto3.dynamodb.types import TypeDeserializer
 
 _deserialize = TypeDeserializer().deserialize
 
+GROUP, EVENT_TIME = os.environ["GROUP"], os.environ["EVENT_TIME"]
+
 
 def line_and_keys(change: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """Return the line and the partition keys of a change, as both peers make them."""
     stream = change["dynamodb"]
     image = stream["OldImage" if change["eventName"] == "REMOVE" else "NewImage"]
     record = {name: _deserialize(value) for name, value in image.items()}
-    moment = datetime.fromtimestamp(int(record["createdAtTime"]) / 1000, UTC)
+    moment = datetime.fromtimestamp(int(record[EVENT_TIME]) / 1000, UTC)
     keys = {
-        "siteId": str(record["siteId"]),
+        GROUP: str(record[GROUP]),
         "year": f"{moment:%Y}",
         "month": f"{moment:%m}",
         "day": f"{moment:%d}",

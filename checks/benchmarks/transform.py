@@ -6,6 +6,7 @@ whose speed drifts is fair to all; what counts is the median of the ratios.
 
 import contextlib
 import io
+import os
 import statistics
 import time
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ from checks.benchmarks.contenders import (
     STANDARD_LIBRARY,
     Contender,
     contender,
+    environment,
     floor,
     meaning,
 )
@@ -70,6 +72,7 @@ def measurements(quick: bool = False) -> Iterable[Measurement]:
 
 def timing(shape: Shape, rounds: int = ROUNDS) -> Timing:
     """Return the median time and ratios of a shape, after all contenders gave the same answers."""
+    os.environ.update(environment())
     requests = events(shape)
     records = len(event(shape)[1])
     runs = {name: contender(name) for name in (SLUICE, *PEERS)}

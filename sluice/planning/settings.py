@@ -24,7 +24,7 @@ BUCKET_SECONDS = {
 
 
 def levels(text: str | tuple[str, ...]) -> tuple[str, ...]:
-    """Return the levels of a layout as a person gives it, such as `siteId/year/month`."""
+    """Return the levels of a layout as a person gives it, such as `region/year/month`."""
     if isinstance(text, tuple):
         return text
     return tuple(level.strip() for level in text.replace(",", "/").split("/"))
