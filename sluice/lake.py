@@ -196,8 +196,8 @@ def _change_reader(table: Table) -> Callable[[bytes], Any]:
     line = msgspec.defstruct(
         "Line",
         [
-            *zip(members, types, strict=True),
             *((each.name, each.type, each.default) for each in change),
+            *zip(members, types, strict=True),
         ],
         rename=members,
         kw_only=True,

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 import boto3
 import pytest
 
+from chalicelib.declared import VARIABLE
 from sluice.stack import Stack
-from tests.declaring import schema_outputs
+from tests.declaring import WORKED, schema_outputs, worked
 from tests.fakes import STREAM, FakeFirehose
 
 
@@ -39,6 +40,20 @@ def stack(
     sqs.delete_queue(QueueUrl=queue)
     boto3.resource("s3").Bucket(name).objects.delete()
     s3.delete_bucket(Bucket=name)
+
+
+StackOf = Callable[[str], Stack]
+
+
+@pytest.fixture
+def stack_of(stack: Stack, aws_environment: pytest.MonkeyPatch) -> StackOf:
+    """The same stack as it is where a table of `tables/` is declared."""
+
+    def declaring(name: str) -> Stack:
+        aws_environment.setenv(VARIABLE, str(WORKED / f"{name}.py"))
+        return Stack(stack.name, {**stack.outputs, **schema_outputs(worked(name))})
+
+    return declaring
 
 
 ErrorObjects = Callable[..., str]

@@ -6,6 +6,7 @@ from base64 import b64decode, b64encode
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import Struct
 
@@ -16,9 +17,11 @@ from chalicelib.schema import Record
 from chalicelib.transform import transformer
 from local.firehose.conversion import Conversion, Parquet, column
 from local.firehose.errors import CatalogTable
+from sluice.items import read_line
 from sluice.lake import lines, lines_of_parquet, partitions
 from sluice.stack import Stack
-from tests.declaring import table
+from tests.declaring import change, delivered, items_of, table
+from tests.sluice.conftest import StackOf
 
 CHANGE = {
     "eventID": "e",
@@ -86,6 +89,43 @@ def test_a_line_comes_back_from_parquet_to_the_byte(
     body = converted(transformed(image, record_type), record_type)
     (line,) = lines_of_parquet(body, table(record_type))
     assert line + b"\n" == transformed(image, record_type)
+
+
+@pytest.mark.parametrize("name", ["shop", "blobs", "meters", "amplify"])
+def test_every_kind_of_line_is_read_the_same_from_json_and_from_parquet(
+    stack_of: StackOf, name: str
+) -> None:
+    stack = stack_of(name)
+    changes = [change(item, number) for number, item in enumerate(items_of(stack.table, 20), 1)]
+    found = tuple(column(each.name, each.key, each.type) for each in columns(stack.table))
+    parquet = Parquet(Conversion(CatalogTable("", "", "", "", ""), found))
+    for number, (folder, line) in enumerate(delivered(stack.table, changes)):
+        for key, body in (("json", line), ("parquet", parquet.body([line]))):
+            stack.s3.put_object(Bucket=stack.bucket, Key=f"{folder}{number}.{key}", Body=body)
+        from_json, from_parquet = (
+            map(read_line, lines(stack, f"{folder}{number}.{key}")) for key in ("json", "parquet")
+        )
+        assert list(from_parquet) == [
+            {name: value for name, value in each.items() if value is not None} for each in from_json
+        ]
+    problems: list[str] = []
+    assert sum(each.records for each in partitions(stack, problems)) == 40
+    assert problems == []
+
+
+def test_a_line_without_a_part_of_the_key_is_not_of_this_lake(stack_of: StackOf) -> None:
+    stack = stack_of("meters")
+    ((folder, line),) = delivered(stack.table, [change(items_of(stack.table, 1)[0], 1)])
+    torn = {name: value for name, value in read_line(line).items() if name != "ts"}
+    for key, each in (("a", torn), ("b", {**torn, "ts": "17"}), ("c", {**torn, "ts": True})):
+        body = msgspec.json.encode(each)
+        stack.s3.put_object(Bucket=stack.bucket, Key=f"{folder}{key}", Body=body)
+    problems: list[str] = []
+    assert sum(each.records for each in partitions(stack, problems)) == 1
+    assert [problem.partition("lake ")[2] for problem in problems] == [
+        "(Object missing required field `ts`)",
+        "(Expected `int | str`, got `bool` - at `$.ts`)",
+    ]
 
 
 def test_what_no_column_holds_exactly_is_in_the_line_as_the_text_of_its_json() -> None:

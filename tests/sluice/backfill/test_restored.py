@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.catalog import partition_column, partition_levels
 from chalicelib.change import SEQUENCE_DIGITS
+from chalicelib.keys import key_of
 from chalicelib.schema import TABLE
 from chalicelib.transform import transformer
 from sluice.backfill.restored import Restored, former_sequences, refuse_too_late, refuse_waiting
@@ -20,10 +23,13 @@ from sluice.backfill.source import Page, SourceItem, snapshot
 from sluice.errors import OperationError
 from sluice.items import read_line
 from sluice.query.athena import QueryResult
+from sluice.query.emulator import Limits, answer
 from sluice.stack import Stack
 from sluice.verify.latest import latest
+from tests.declaring import change, delivered, items_of
 from tests.fakes import error_line
 from tests.sluice.backfill.conftest import MemorySource
+from tests.sluice.conftest import StackOf
 
 START = 1_700_000_000
 TRANSFORM = transformer(TABLE)
@@ -54,6 +60,19 @@ class Lake:
         rows = connection.execute(sql).fetchall()
         connection.close()
         return QueryResult(("id", "before", "later"), iter(rows), 0, 0)
+
+
+class Engine:
+    """The lake of a stack on the emulator."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def run(self, sql: str) -> QueryResult:
+        table = self._stack.table
+        levels = {partition_column(level): level.name for level in partition_levels(table)}
+        found = answer(self._stack, table, sql, levels, Limits())
+        return QueryResult(found.columns, iter(found.rows), 0, 0, found.problems)
 
 
 @dataclass
@@ -151,6 +170,41 @@ def test_the_latest_state_is_the_tables_after_every_restore(
         table.backfill(moment, table.lines[:known])
         run(after)
         assert state_of(data.draw(st.permutations(table.lines))) == table.state
+
+
+@pytest.mark.parametrize("name", ["shop", "blobs", "meters", "sensors"])
+def test_a_key_of_any_parts_is_found_in_the_lake_and_its_snapshot_outranks_it(
+    stack_of: StackOf, name: str
+) -> None:
+    stack = stack_of(name)
+    table, items = stack.table, items_of(stack.table, 12)
+    restored, unknown = items[:9], items[9:]
+    changes = [
+        change(item, 100 * round + number, "REMOVE" if round == 2 else "MODIFY")
+        for round in (1, 2)
+        for number, item in enumerate(restored)
+    ]
+    for number, (folder, line) in enumerate(delivered(table, changes)):
+        stack.s3.put_object(Bucket=stack.bucket, Key=f"{folder}{number}", Body=line)
+    moment = datetime.fromtimestamp(START + 1, UTC)
+    former = former_sequences(Engine(stack), table, moment)
+
+    class Items(MemorySource):
+        def pages(self, _part: str, _after: str | None) -> Iterator[Page]:
+            encode = msgspec.json.encode
+            found = [SourceItem(encode(key_of(table, each)), encode(each)) for each in items]
+            yield Page(1_700_000_005_000, found, None)
+
+    (page,) = Restored(Items({"a": []}), table, moment, former).pages("a", None)
+    assert [item.outranks for item in page.items] == [
+        *(str(200 + number).zfill(SEQUENCE_DIGITS) for number in range(len(restored))),
+        *("" for _ in unknown),
+    ]
+    snapshots = delivered(table, [snapshot(item, page.moment) for item in page.items])
+    versions = delivered(table, changes[len(restored) :])
+    for (_, later), (_, earlier) in zip(snapshots, versions, strict=False):
+        sequences = [read_line(line)["changeSequence"] for line in (earlier, later)]
+        assert sequences == sorted(set(sequences))
 
 
 def test_an_item_restored_after_its_delete_is_back_and_yields_to_later_changes() -> None:
