@@ -173,7 +173,8 @@ class DeploymentSettings:
     """Where it runs: on AWS, or on the emulator of this machine."""
 
     schema: SchemaFile = DEFAULT
-    """The file that declares the table, absolute or from the project's root."""
+    """The file that declares the table, absolute or from the project's root; `SLUICE_SCHEMA` names
+    it too."""
 
     layout: Layout | None = None
     """The partition levels, outermost first, in place of those that the table's declaration has."""
@@ -201,7 +202,8 @@ class DeploymentSettings:
     """How long logs are kept."""
 
     sites: Sites = ()
-    """The sites there are, so that a query of `changes` may leave them out; none: it names them."""
+    """The values of the layout's first field, such as the sites, so that a query of `changes` may
+    leave them out; none: it names them."""
 
     years: Years = (2020, 2039)
     """The first and the last year of event time that queries of `changes` look for."""
@@ -235,7 +237,8 @@ class DeploymentSettings:
     """How large an item of the table is expected to be."""
 
     expected_sites: Annotated[int, whole(1, 100_000_000, example=20)] | None = None
-    """How many sites the changes are expected to belong to."""
+    """How many values of the layout's first field, sites for example, the changes are expected to
+    have."""
 
     operators: OperatorPolicies = "none"
     """Whether the stack makes managed policies for who runs `sluice`: docs/security.md has them."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infrastructure.__main__ import refuse_partition
+from infrastructure.__main__ import refuse_partition, schema_of
 from infrastructure.packaging import WHEELS
 from infrastructure.settings import PROJECT
 
@@ -138,3 +138,8 @@ def test_once_set_up_a_synthesis_needs_no_index_and_no_home(
     elsewhere = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     run = cdk("synth", "--quiet", *output, **ALONE, **DEAD_INDEX, **elsewhere)
     assert run.returncode == 0, run.stderr
+
+
+def test_the_environment_names_the_declaration_as_it_does_for_every_command() -> None:
+    assert schema_of({"SLUICE_SCHEMA": "tables/shop.py"}) == {"schema": "tables/shop.py"}
+    assert schema_of({"SLUICE_SCHEMA": ""}) == schema_of({}) == {}
