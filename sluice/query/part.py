@@ -58,7 +58,7 @@ class LevelValue(NamedTuple):
     def in_path(self) -> str:
         """The value as the path spells it. Raises OperationError for one that no path can name."""
         try:
-            return encode_value(self.level.name, self.text)
+            return encode_value(self.level.name, self.value, self.level.length)
         except PartitionError as error:
             raise OperationError(f"no part of the lake has this {error.field}: {error}") from None
 
@@ -95,8 +95,8 @@ class LakePart:
         for each in self.values:
             names = [each.column.name] + ["site"] * (each.level == first_field_level(self.table))
             for name in names:
-                values[name] = each.value, each.option
-                values[f"{name}_partition"] = each.in_path, each.option
+                values.setdefault(name, (each.value, each.option))
+                values.setdefault(f"{name}_partition", (each.in_path, each.option))
         bounds = (("from_ms", self.start, "--from"), ("to_ms", self.end, "--to"))
         for name, moment, option in bounds:
             if moment is not None:
@@ -174,8 +174,10 @@ def level_values(
         if not separator:
             raise OperationError(f"--where takes LEVEL=VALUE, not {condition}")
         if name not in levels:
-            has = f"its levels of fields are {names}" if names else "it has none of a field"
-            raise OperationError(f"{name} is not a level of the layout; {has}")
+            takes = f"--where takes {names}" if names else "there is no level for --where"
+            raise OperationError(
+                f"{name} is not a level of a field; {takes}, and --from and --to take times"
+            )
         hold(levels[name], text, f"--where {name}=...")
     if site is not None:
         if (level := first_field_level(table)) is None:

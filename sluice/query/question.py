@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chalicelib.catalog import folder, lake_tables, partition_column
+from chalicelib.catalog import folder, lake_tables, partition_column, quoted, sql_name
 from sluice.errors import OperationError
 from sluice.query.athena import QUERY_BYTES_MAX, Workgroup
 from sluice.query.parameters import Value, bind, parameters_of
@@ -61,11 +61,14 @@ class Question:
         options = dict.fromkeys(option for _, option in values.values())
         unused = [option for option in options if option not in used]
         if unused or self.pruned:
-            level = self.part.table.group
-            column = partition_column(level) if level else "year"
+            table = self.part.table
+            example = f"{quoted(sql_name(table.time_line_name))} >= :from_ms"
+            if table.group:
+                column = partition_column(table.group)
+                example = f"{quoted(column)} = :{column}"
             raise OperationError(
                 f"the query does not say where {', '.join(unused) or '--pruned'} applies; name it "
-                f"there, for example WHERE {column} = :{column}"
+                f"there, for example WHERE {example}"
             )
         return bind(self.text, {name: value for name, (value, _) in values.items()})
 

@@ -36,7 +36,7 @@ DIRECTIVES = {FILTER_ANSWER}
 KEY_PARAMETERS = ("key", "sort_key")
 """The parameters for the parts of a key, in the table's order."""
 
-_WORDS = re.compile(r"\{([a-z_, ]+)\}")
+_WORDS = re.compile(r"\{([a-z_, ]+)\}(\s*)")
 _MEANT = re.compile(r"sluice\b|.*\bsluice\s*:", re.IGNORECASE | re.DOTALL)
 _DIRECTIVE = re.compile(r"sluice\s*:\s*(\S+)", re.IGNORECASE)
 
@@ -106,7 +106,12 @@ class _Words:
 
     def render(self, template: str) -> str:
         """Return a template's SQL. Raises KeyError for an unknown word."""
-        return _WORDS.sub(lambda words: self._text(words[1]), template)
+
+        def text(words: re.Match[str]) -> str:
+            columns = self._text(words[1])
+            return columns + words[2] if columns else ""
+
+        return _WORDS.sub(text, template)
 
     def _text(self, words: str) -> str:
         if words == "is_key":

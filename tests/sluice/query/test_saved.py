@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.declaration import Key, Table
 from chalicelib.schema import TABLE
 from sluice.errors import OperationError
 from sluice.query.parameters import tokenize
@@ -60,9 +61,29 @@ def test_a_directive_is_not_the_description_wherever_it_stands(tmp_path: Path) -
         ("-- sluice: filter-answer here\nSELECT 1", "unknown directive"),
         ("SELECT 'unfinished", "quote that is not closed"),
         ("-- Nothing.", "holds no SQL"),
+        ("SELECT {keys} FROM all_changes", "mine.sql has the unknown word 'keys' in braces"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused(tmp_path: Path, sql: str, refusal: str) -> None:
     (tmp_path / "mine.sql").write_text(sql)
     with pytest.raises(OperationError, match=refusal):
         saved_queries(TABLE, folder=tmp_path)
+
+
+def test_the_words_of_a_template_are_the_tables_columns(tmp_path: Path) -> None:
+    (tmp_path / "mine.sql").write_text(
+        "SELECT {group, key,} {new copies}, {new id}, {group,} {time}\n"
+        "FROM all_changes WHERE {is_key} ORDER BY {key,} 1"
+    )
+    table = Table(key=(Key("pk"), Key("copies", "N")), layout=("year",))
+    (mine,) = saved_queries(table, folder=tmp_path).values()
+    assert mine.sql == (
+        'SELECT "pk", "copies", "copies_2", "id", "changedat"\n'
+        'FROM all_changes WHERE "pk" = :key AND "copies" = :sort_key ORDER BY "pk", "copies", 1'
+    )
+    (first_part,) = saved_queries(table, key_parts=1, folder=tmp_path).values()
+    assert first_part.parameters == {"key"}
+    (of_site,) = saved_queries(TABLE, folder=tmp_path).values()
+    assert of_site.sql.startswith(
+        'SELECT "siteid", "id", "copies", "id_2", "siteid", "createdattime"'
+    )
