@@ -184,9 +184,11 @@ class _RecordReader:
             if name not in members:
                 rule = "is required: it is a level of the lake."
                 errors.append(FieldError(f"{place}/{escaped(name)}", rule))
-        given = (name for name in self._times if name in members)
-        if self._times and all(is_missing(values.get(name)) for name in given):
-            errors.append(FieldError(place, f"must have {' or '.join(self._times)}, its time."))
+        # A time that breaks a rule is in `members` alone: that it is wrong is said already.
+        lacking = [name for name in self._times if is_missing(values.get(name, members.get(name)))]
+        if lacking and lacking == self._times:
+            detail = f"must have {' or '.join(self._times)}, its event time."
+            errors.append(FieldError(place, detail))
         return values
 
     def record(self, values: Record) -> Record:
