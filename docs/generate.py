@@ -9,18 +9,11 @@ import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-import msgspec.inspect as types
-from msgspec import NODEFAULT, Struct
-
-from chalicelib.declaration import VALUE_LENGTH_MAX
-from chalicelib.lines import change_fields
-from chalicelib.partitions import firehose_error_prefix, firehose_prefix, partitioner, path
-from chalicelib.schema import EVENT_TIME, LAYOUT, TABLE, Record
-from chalicelib.types import field_types, struct_fields
+from chalicelib.declared import declared
 from docs.commands import command_tables
 from docs.licences import licences_page
 from docs.markdown import markdown_table
+from docs.record import record_page
 from docs.rights import operators_tables, rights_tables
 from docs.scale import large_case, middle_case, small_case
 from infrastructure.settings import PROJECT, DeploymentSettings
@@ -31,77 +24,6 @@ RECORD_PAGE = Path(__file__).parent / "record.md"
 OPERATIONS_PAGE = Path(__file__).parent / "operations.md"
 SECURITY_PAGE = Path(__file__).parent / "security.md"
 LICENCES_PAGE = Path(__file__).parent / "licences.md"
-
-_TYPE_NAMES = {
-    types.StrType: "text",
-    types.IntType: "whole number",
-    types.DecimalType: "number",
-    types.BoolType: "true or false",
-    types.BytesType: "binary (base64)",
-    types.ListType: "list",
-    types.DictType: "map",
-    types.StructType: "map",
-    types.SetType: "set",
-    types.FrozenSetType: "set",
-}
-
-
-def record_table(record_type: type[Struct] = Record) -> str:
-    """The record's fields as a Markdown table: name, type, whether it must be given, meaning."""
-    rows = []
-    types = field_types(record_type)
-    for field in struct_fields(record_type):
-        declared = types[field.encode_name]
-        kind, description = _TYPE_NAMES[type(declared.info)], declared.description
-        needed = "yes" if field.required and field.default is NODEFAULT else "no"
-        rows.append((f"`{field.name}`", kind, needed, description))
-    return markdown_table(("field", "type", "must be given", "meaning"), rows)
-
-
-def record_page() -> str:
-    """The page about the record, its line in the lake and its partition."""
-    of_change = [(f"`{name}`", each.description) for name, each in change_fields(TABLE).items()]
-    example = partitioner(TABLE)(msgspec.convert(TABLE.examples[0], Record))
-    return f"""# The record
-
-This page is generated from `chalicelib/schema.py` by `make docs`. To change the record or the
-layout, edit that file and run `make docs` again.
-
-## Fields
-
-{record_table()}
-
-The API describes the same, with every rule and limit, as an OpenAPI 3.1 document at
-`GET /openapi.json`. Like the whole API it is for callers that IAM admits.
-
-## A line of the lake
-
-Each object in S3 is gzip, or by a setting [Parquet](parquet.md). It holds one JSON object a line.
-A line has the record's fields, and these of the change:
-
-{markdown_table(("field", "meaning"), of_change)}
-
-## Partitions
-
-The layout is `{" / ".join(LAYOUT)}`. Time levels are parts of `{EVENT_TIME}` in UTC, padded with
-zeros. The two sample records (`sluice seed --samples`) lie in folders like this one:
-
-```
-{path(example)}
-```
-
-A text level is percent-encoded, except for letters, digits and `-._~`. So `../../x` becomes
-`..%2F..%2Fx` and stays one level. A value that is empty, or longer than {VALUE_LENGTH_MAX}
-characters once encoded, is refused: by the API with an error, and in the transform by failing that
-one record, which then lies under `errors/` with its original bytes.
-
-Firehose gets these prefixes:
-
-```
-{firehose_prefix(TABLE)}
-{firehose_error_prefix()}
-```
-"""
 
 
 def settings_table() -> str:
@@ -159,7 +81,7 @@ def pages() -> dict[Path, str]:
     cases = {"small": small_case(), "middle": middle_case(), "large": large_case()}
     rights = {"rights": rights_tables(), "operators": operators_tables()}
     return {
-        RECORD_PAGE: record_page(),
+        RECORD_PAGE: record_page(declared()),
         LICENCES_PAGE: licences_page(),
         SECURITY_PAGE: with_blocks(SECURITY_PAGE, rights),
         SCALE_PAGE: with_blocks(SCALE_PAGE, cases),
