@@ -215,6 +215,11 @@ def _level(level: str, kind: ReadKind, field: Field | None) -> Iterator[str]:
             f"the level {level!r} must have letters, digits and underscores alone, as a part of a "
             f"path; in {kind.name}, {RENAME}"
         )
+    elif "/" in level:
+        yield (
+            f"the level {level!r} has a slash, which separates levels where a stack keeps its "
+            "layout; take it out of the layout"
+        )
 
 
 def check_room(table: Table) -> Iterator[str]:

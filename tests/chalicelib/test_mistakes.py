@@ -218,6 +218,9 @@ WRONG: Mapping[str, Table] = {
     "the level 'data' is B in Thing": changed(layout=("data",)),
     "layout names kind, which is a level before all others": two("a", "b", layout=("kind",)),
     "the level 'a-b' must have letters": with_field("a-b", str, layout=("a-b",)),
+    "the level 'a/b' has a slash": with_field(
+        "a/b", Annotated[str, Meta(extra={"line": "ab"})], layout=("a/b",)
+    ),
     "leaves less than 36 for each of level00": text_levels(12, None),
     "Thing.extra: a line has the name extra already": with_field("extra", str),
     "Thing.line: a line cannot have the name ''": with_field(
