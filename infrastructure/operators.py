@@ -247,7 +247,7 @@ OPERATORS: tuple[Right, ...] = (
         source=_ATHENA,
     ),
     *_rows(
-        *("verify", "failed", "probe"),
+        *("verify", "failed"),
         may=["lambda:GetFunctionConfiguration"],
         on=["${Transform.Arn}"],
         why="The settings by which the transform reads changes.",
@@ -291,7 +291,7 @@ OPERATORS: tuple[Right, ...] = (
         "probe",
         may=["dynamodb:DeleteItem", "dynamodb:PutItem"],
         on=["<table>"],
-        why="It writes a record that the transform cannot read, and deletes what it wrote.",
+        why="It writes two marked items, and deletes them.",
         source=_DYNAMODB,
     ),
     *_rows(
@@ -374,7 +374,7 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{_AUTHORIZATION}list_awslambda.html",
     ),
     *_rows(
-        *("seed", "probe"),
+        "seed",
         may=["execute-api:Invoke"],
         on=[arn("execute-api", "${RestAPI}/*/*/records*")],
         holds=has_api,

@@ -12,30 +12,36 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from random import Random
 from typing import TypeVar
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Raw, Struct
 
-from chalicelib.catalog import CHANGES
-from chalicelib.declaration import TIME_FORMATS
-from chalicelib.declared import declared
-from chalicelib.partitions import ERROR_PREFIX, partitioner, path
-from chalicelib.schema import EVENT_TIME, KEY, SITE, Record
-from sluice.api import Api
+from chalicelib.catalog import CHANGES, quoted
+from chalicelib.declaration import Table
+from chalicelib.keys import key_of, texts_of
+from chalicelib.partitions import ERROR_PREFIX, path
+from chalicelib.transform import payload_reader
 from sluice.errors import DamagedError, OperationError
+from sluice.event import render
 from sluice.lake import lines, objects, read_body
+from sluice.planning.weights import stream_record
 from sluice.query.athena import Workgroup
 from sluice.query.parameters import literal
-from sluice.query.part import LakePart, level_values
+from sluice.query.part import LakePart, key_values, level_values
+from sluice.query.saved import key_columns
 from sluice.recovery.dead_letters import read_message
 from sluice.recovery.error_lines import read_object
 from sluice.stack import Stack
-from sluice.transform import deployed_settings
+from sluice.synthesis import Item, Synthesis, item_of, takes_text
 from sluice.wording import counted
 
 MARK = "sluice-probe-"
-"""How the id and the site of every record of a probe begin."""
+"""How the key and the levels of every record of a probe begin, where their rules allow it."""
+
+_WITHIN_A_DAY = ("hour", "minute")
 
 POLL_SECONDS = 1.0
 
@@ -61,7 +67,7 @@ class Answer(Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Probe:
-    """Two records on their way through a stack: one that is delivered, one that is quarantined."""
+    """Two items on their way through a stack: one that is delivered, one that is quarantined."""
 
     stack: Stack
     wait_seconds: float
@@ -80,31 +86,58 @@ class Probe:
             )
 
     @property
-    def ids(self) -> tuple[str, str]:
-        """The ids of the record that is delivered and of the one that is quarantined."""
-        return f"{self.mark}-good", f"{self.mark}-broken"
+    def table(self) -> Table:
+        """The declared table."""
+        return self.stack.table
+
+    @cached_property
+    def items(self) -> tuple[Item, ...]:
+        """The item whose line is delivered and, if there can be one, an item that is quarantined.
+
+        Their texts begin with the mark where the rules of their fields allow it.
+        """
+        chance = Random()  # noqa: S311
+        synthesis = Synthesis(self.table, chance, 1, 1, self.began.timestamp(), self.mark)
+        ((kind, good), *_, (_, other)) = synthesis.records(1 + len(synthesis.kinds))
+        shape = self.table.shape(kind)
+        unmarked = {*self.table.key_names, *synthesis.told_by}
+        marked = {
+            name: self.mark
+            for _, name, length in self.table.levels
+            if name is not None
+            and name not in unmarked
+            and takes_text(shape, name, len(self.mark))
+            and len(self.mark) <= length
+        }
+        broken = refused_item(self.table, item_of(self.table, other | marked))
+        return (item_of(self.table, good | marked), *([broken] if broken else ()))
+
+    @property
+    def keys(self) -> list[tuple[str, ...]]:
+        """The keys of the items, as texts."""
+        return [texts_of(self.table, item) for item in self.items]
+
+    @property
+    def ids(self) -> list[str]:
+        """The keys of the items, each as one text."""
+        return ["/".join(key) for key in self.keys]
 
     def answers(self) -> Generator[Answer, None, None]:
-        """Write the records, yield every answer, and delete the records, however this ends."""
+        """Write the items, yield every answer, and delete the items, however this ends."""
         try:
             self._write()
             for question, depends_on, answer in QUESTIONS:
                 yield Answer(question, answer(self), depends_on)
         finally:
-            for name in self.ids:
+            for item in self.items:
                 self.stack.dynamodb.delete_item(
-                    TableName=self.stack.output("TableName"), Key={KEY: {"S": name}}
+                    TableName=self.stack.output("TableName"), Key=key_of(self.table, item)
                 )
 
     def _write(self) -> None:
-        good, broken = self.ids
-        Api(self.stack.api_url).request("POST", "/records", {**self._record, KEY: good})
-        # The API refuses what the transform cannot read.
-        texts = {**self._record, KEY: broken, EVENT_TIME: "not a time"}
-        self.stack.dynamodb.put_item(
-            TableName=self.stack.output("TableName"),
-            Item={name: {"S": str(value)} for name, value in texts.items()},
-        )
+        # Not through the API, which refuses what the transform refuses.
+        for item in self.items:
+            self.stack.dynamodb.put_item(TableName=self.stack.output("TableName"), Item=item)
 
     @cached_property
     def workgroup(self) -> Workgroup:
@@ -112,52 +145,53 @@ class Probe:
         return Workgroup(self.stack)
 
     @cached_property
-    def layout(self) -> list[str]:
-        """The levels of the lake."""
-        return list(deployed_settings(self.stack)["table"].layout)
+    def _partition_of(self) -> Callable[[bytes], dict[str, str]]:
+        # No level is a field that is hashed.
+        read = payload_reader(self.table, hasher=lambda _: "")
+
+        def partition(payload: bytes) -> dict[str, str]:
+            content = read(payload)
+            return content[1] if content else {}
+
+        return partition
 
     @cached_property
-    def _record(self) -> dict[str, str | int]:
-        """The fields of the record that is delivered."""
-        texts = {name: self.mark for name in self.layout if name not in TIME_FORMATS}
-        now = round(self.began.timestamp() * 1000)
-        return {**texts, SITE: self.mark, EVENT_TIME: now, KEY: self.ids[0]}
-
-    @cached_property
-    def partition(self) -> dict[str, str]:
-        """The partition keys of the record that is delivered."""
-        return partitioner(declared().with_layout(self.layout))(
-            msgspec.convert(self._record, Record)
-        )
-
-    @property
     def folder(self) -> str:
-        """The prefix that the record is delivered to."""
-        return path(self.partition)
+        """The prefix of the line; of its day only, where it has the time of the change."""
+        item = self.items[0]
+        now, later = (
+            self._partition_of(render(stream_record(self.table, "INSERT", item, at=moment)))
+            for moment in (self.began, self.began + timedelta(hours=1))
+        )
+        known = now if now == later else {k: v for k, v in now.items() if k not in _WITHIN_A_DAY}
+        return path(known)
 
     @property
     def remains(self) -> list[str]:
-        """The places that keep lines of the records when the table does not."""
+        """The places that keep lines of the items when the table does not."""
         return [f"s3://{self.stack.bucket}/{place}" for place in (self.folder, ERROR_PREFIX)]
 
     @cached_property
-    def delivered(self) -> str | None:
-        """The key of the object with the line of the record; None if it does not arrive in time."""
-        good = self.ids[0].encode()
+    def arrival(self) -> tuple[str, dict[str, str]] | None:
+        """The key of the object with the line, and the line's partition; None if it is late."""
+        good = [text.encode() for text in self.keys[0]]
 
-        def has_line(key: str) -> str | None:
-            return key if any(good in line for line in lines(self.stack, key)) else None
+        def has_line(key: str) -> tuple[str, dict[str, str]] | None:
+            for line in lines(self.stack, key):
+                if all(text in line for text in good):
+                    return key, self._partition_of(line)
+            return None
 
         return self._first(self.folder, has_line)
 
     @cached_property
     def quarantined(self) -> tuple[str, bytes] | None:
-        """The error object with the broken record, and the bytes it holds of it; None if late."""
-        broken = self.ids[1].encode()
+        """The error object with the refused item, and the bytes it holds of it; None if late."""
+        broken = [text.encode() for text in self.keys[-1]]
 
         def payload(key: str) -> tuple[str, bytes] | None:
             for each in read_object(read_body(self.stack, key)):
-                if each.payload and broken in each.payload:
+                if each.payload and all(text in each.payload for text in broken):
                     return key, each.payload
             return None
 
@@ -185,8 +219,20 @@ class Probe:
         return f"unknown: the record did not arrive within {self.wait_seconds:g} s"
 
 
+def refused_item(table: Table, item: Item) -> Item | None:
+    """Return an item with a field of another type than declared, None without such a field."""
+    fixed = {*table.key_names, *table.protect, table.told_by and table.told_by.name}
+    for name, declared in table.shape(table.kind_of(item)).fields.items():
+        for wrong in ({"S": "not of the declared type"}, {"BOOL": True}):
+            if name not in fixed and wrong.keys().isdisjoint(declared.type.kinds):
+                return item | {name: wrong}
+    return None
+
+
 def missing_path(probe: Probe) -> str:
     """Answer how the pipe renders a path that a change lacks."""
+    if len(probe.items) == 1:
+        return "unknown: the transform refuses no item of this table, since no field is declared"
     return rendering(probe.quarantined[1]) if probe.quarantined else probe.late
 
 
@@ -227,32 +273,34 @@ def held(payload: bytes) -> str:
 
 def appended_date(probe: Probe) -> str:
     """Answer whether Firehose adds a date to the prefix."""
-    if probe.delivered is None:
+    if probe.arrival is None:
         return probe.late
-    added, _, name = probe.delivered.removeprefix(probe.folder).rpartition("/")
-    return f"yes: {added}/ before {name}" if added else f"no: {probe.delivered}"
+    key, partition = probe.arrival
+    added, _, name = key.removeprefix(path(partition)).rpartition("/")
+    return f"yes: {added}/ before {name}" if added else f"no: {key}"
 
 
 def projected_folders(probe: Probe) -> str:
     """Answer whether a query of `changes` reads folders below the last projected level."""
-    if probe.delivered is None:
+    if probe.arrival is None:
         return probe.late
-    workgroup = probe.workgroup
-    table, partitioning = workgroup.table, workgroup.partitioning()
-    values = level_values(table, (), probe.mark)
-    hidden = LakePart(table, values, probe.began).beyond(partitioning)
+    _, partition = probe.arrival
+    table, partitioning = probe.table, probe.workgroup.partitioning()
+    held_to = [level.name for level in table.levels if not level.is_time]
+    where = (f"{name}={unquote(partition[name])}" for name in held_to)
+    hidden = LakePart(table, level_values(table, where), probe.began).beyond(partitioning)
     if hidden:
         return f"unknown: `{CHANGES}` shows {hidden}"
-    conditions = [f"{KEY.lower()} = {literal(probe.ids[0])}"] + [
-        f"{column} = {literal(probe.partition[level])}"
-        for column, level in partitioning.levels.items()
-        if level not in TIME_FORMATS
-    ]
-    sql = f"SELECT count(*) FROM {CHANGES} WHERE {' AND '.join(conditions)}"  # noqa: S608
-    ((count,),) = workgroup.run(sql).rows
-    below = [level for level in probe.layout if level not in partitioning.levels.values()]
-    where = f"below the projected levels ({', '.join(below) or 'there are none'})"
-    return f"{'yes' if count else 'no'}: {counted(int(count), 'line')} of the record {where}"
+    columns = dict(zip(key_columns(table), key_values(table, probe.keys[0]).values(), strict=True))
+    for column, level in partitioning.levels.items():
+        if level in held_to:
+            columns[column] = partition[level]
+    conditions = " AND ".join(f"{quoted(name)} = {literal(columns[name])}" for name in columns)
+    sql = f"SELECT count(*) FROM {CHANGES} WHERE {conditions}"  # noqa: S608
+    ((count,),) = probe.workgroup.run(sql).rows
+    below = [name for name in partition if name not in partitioning.levels.values()]
+    place = f"below the projected levels ({', '.join(below) or 'there are none'})"
+    return f"{'yes' if count else 'no'}: {counted(int(count), 'line')} of the record {place}"
 
 
 def validation_letter(probe: Probe) -> str:
@@ -298,11 +346,11 @@ def spelling(response: bytes) -> str:
 
 def key_policy(probe: Probe) -> str:
     """Answer whether the key's refusal of foreign accounts lets Firehose work."""
-    if probe.delivered is None:
+    if probe.arrival is None:
         return f"{probe.late}; look for KMS in `sluice logs --part firehose`"
     if probe.stack.emulated:
         return "unknown: the record was delivered, and an emulator checks no policy of a key"
-    return f"yes: {probe.delivered} was delivered"
+    return f"yes: {probe.arrival[0]} was delivered"
 
 
 QUESTIONS: tuple[tuple[str, str, Callable[[Probe], str]], ...] = (

@@ -17,6 +17,9 @@ from chalicelib.types import struct_fields
 from sluice.errors import OperationError
 from sluice.values import ATTEMPTS, Values, examples_of
 
+Item = dict[str, dict[str, Any]]
+"""An item as boto3's low-level client takes it."""
+
 JsonRecord = dict[str, Any]
 """A record as the API's JSON has it."""
 
@@ -62,7 +65,7 @@ class Synthesis:
     """Makes up records of a table whose keys differ, and changes of them.
 
     Levels have few values: `groups` of them the one that reports are grouped by. Event times are of
-    the last minutes, before `now_seconds` or this moment.
+    the last minutes, before `now_seconds` or this moment. Texts of a key begin with `run`.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Synthesis:
         groups: int,
         minutes: int,
         now_seconds: float | None = None,
+        run: str | None = None,
     ) -> None:
         self._table = table
         self._chance = chance
@@ -79,7 +83,7 @@ class Synthesis:
         self._microseconds = minutes * 60_000_000
         self._now = int((time.time() if now_seconds is None else now_seconds) * 1_000_000)
         self._values = Values(chance)
-        self._run = f"{chance.getrandbits(48):012x}"
+        self._run = run or f"{chance.getrandbits(48):012x}"
         self._keys: set[tuple[str, ...]] = set()
         self._times = {each.field: each for each in table.times if each.field is not None}
         # The last part of a key tells records apart, so it does not have few values.
@@ -96,9 +100,14 @@ class Synthesis:
             if shape.is_declared or shape.undeclared == "keep"
         }
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that records are made up of, in turn."""
+        return tuple(self._fields)
+
     def records(self, count: int) -> Iterator[tuple[str, JsonRecord]]:
         """The records, with their kinds. Raises OperationError where the rules allow too few."""
-        kinds = list(self._fields)
+        kinds = self.kinds
         for _ in range(count):
             index = len(self._keys)
             kind = kinds[index % len(kinds)]
@@ -210,7 +219,16 @@ def kind_of(table: Table, record: Mapping[str, Any]) -> str:
     return table.kind_of({table.told_by.name: {"S": record.get(table.told_by.name)}})
 
 
-def item_of(table: Table, record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def takes_text(shape: RecordShape, name: str, length: int) -> bool:
+    """Whether a field may be any text of this length."""
+    field = shape.fields.get(name)
+    match field and field.type.info:
+        case inspect.StrType(max_length=longest, pattern=None):
+            return longest is None or length <= longest
+    return False
+
+
+def item_of(table: Table, record: Mapping[str, Any]) -> Item:
     """Return the item of a record as the API's JSON has it, as boto3 takes it."""
     fields = table.shape(kind_of(table, record)).fields
     return {

@@ -38,7 +38,7 @@ def probe_command(stack_name: str, wait_seconds: float, yes: bool, as_json: bool
     if as_json:
         print_json({"answers": documents, "ids": probe.ids, "remains": probe.remains})
     late = f"no line of the probe arrived within {wait_seconds:g} s; see `sluice logs`"
-    exit_incomplete([] if probe.delivered else [late])
+    exit_incomplete([] if probe.arrival else [late])
 
 
 def _print(answer: Answer) -> None:

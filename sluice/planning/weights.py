@@ -19,15 +19,13 @@ from hashlib import sha256
 from statistics import fmean
 from typing import Any
 
-from msgspec.inspect import StrType
-
 from chalicelib.attributes import fold
 from chalicelib.declaration import RecordShape, Table
 from chalicelib.keys import key_of
 from chalicelib.transform import transformer
 from sluice.event import as_event, render
 from sluice.planning.workload import Workload
-from sluice.synthesis import Synthesis, item_of
+from sluice.synthesis import Synthesis, item_of, takes_text
 
 SAMPLES_MAX = 256
 SAMPLE_BYTES = 1_000_000
@@ -51,7 +49,7 @@ than gzip does."""
 _RECORD_ID = "4954698668313554428650745793632162567570" + "0" * 16
 _STREAM_ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/records/stream/0"
 _FILLER = "filler"
-_NOW_SECONDS = 1_767_225_600
+_NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _MINUTES = 24 * 60
 ID_LENGTH = 36
 _LETTERS = "etaoinshrdlucmfw"
@@ -143,12 +141,12 @@ def sample_items(table: Table, count: int, size: int, sites: int = 20) -> list[d
     """Return items of about this size, as boto3 takes them: always the same ones."""
     chance = random.Random(size)  # noqa: S311
     words = ["".join(chance.choices(_LETTERS, k=chance.randint(3, 9))) for _ in range(2_000)]
-    synthesis = Synthesis(table, chance, sites, _MINUTES, _NOW_SECONDS)
+    synthesis = Synthesis(table, chance, sites, _MINUTES, _NOW.timestamp())
     items = []
     for kind, record in synthesis.records(count):
         shape, item = table.shape(kind), item_of(table, record)
         last = table.key_names[-1]
-        if last not in synthesis.told_by and _is_text(shape, last, ID_LENGTH):
+        if last not in synthesis.told_by and takes_text(shape, last, ID_LENGTH):
             item[last] = {"S": _an_id(chance)}
         items.append(_sized(item, shape, synthesis.fixed, size, words, chance))
     return items
@@ -186,7 +184,12 @@ def _value_bytes(kind: str, content: Any) -> int:
 
 
 def stream_record(
-    table: Table, kind: str, image: dict[str, Any], number: int = 0, size: int = 0
+    table: Table,
+    kind: str,
+    image: dict[str, Any],
+    number: int = 0,
+    size: int = 0,
+    at: datetime = _NOW,
 ) -> dict[str, Any]:
     """A change of an item as the table's stream reports it."""
     images = {
@@ -195,7 +198,7 @@ def stream_record(
         "REMOVE": ("OldImage",),
     }[kind]
     change = {
-        "ApproximateCreationDateTime": datetime.fromtimestamp(_NOW_SECONDS, UTC),
+        "ApproximateCreationDateTime": at,
         "Keys": key_of(table, image),
         **dict.fromkeys(images, image),
         "SequenceNumber": f"{44215845 * 10**20 + number}",
@@ -228,7 +231,7 @@ def _sized(
     That is a declared one without a rule, or else one that nobody declared. Of an item too small
     for them all, other fields are left out.
     """
-    texts = (name for name in shape.fields if name not in fixed and _is_text(shape, name, size))
+    texts = (name for name in shape.fields if name not in fixed and takes_text(shape, name, size))
     text = next(texts, _FILLER)
     image = {name: value for name, value in item.items() if name in fixed}
     for name, value in item.items():
@@ -238,14 +241,6 @@ def _sized(
     if room > 0:
         image[text] = {"S": " ".join(chance.choices(words, k=room // 3 + 1))[:room]}
     return image
-
-
-def _is_text(shape: RecordShape, name: str, length: int) -> bool:
-    """Whether a field may be any text of this length."""
-    match shape.fields[name].type.info:
-        case StrType(max_length=longest, pattern=None):
-            return longest is None or length <= longest
-    return False
 
 
 def _an_id(chance: random.Random) -> str:

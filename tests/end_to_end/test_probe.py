@@ -5,7 +5,6 @@ from base64 import b64decode
 
 import pytest
 
-from chalicelib.schema import KEY
 from sluice.probe import QUESTIONS, Probe
 from tests.end_to_end.deployment import Deployed
 
@@ -18,7 +17,7 @@ def has_its_deletion(deployed: Deployed, name: str) -> bool:
         for lines in deployed.objects("errors/").values()
         for line in lines
     ]
-    return any(line[KEY] == name and line["changeType"] == "REMOVE" for line in delivered) or any(
+    return any(line["id"] == name and line["changeType"] == "REMOVE" for line in delivered) or any(
         name.encode() in raw and b'"OldImage"' in raw for raw in failed
     )
 
@@ -42,7 +41,7 @@ def test_a_stack_answers_every_question_and_its_table_keeps_nothing(
     assert key.startswith("unknown" if deployed_stack.stack.emulated else "yes")
     for name in probe.ids:
         item = deployed_stack.stack.dynamodb.get_item(
-            TableName=deployed_stack.stack.output("TableName"), Key={KEY: {"S": name}}
+            TableName=deployed_stack.stack.output("TableName"), Key={"id": {"S": name}}
         )
         assert "Item" not in item
     # They arrive before another test counts what fails.

@@ -1,15 +1,39 @@
 """What `sluice probe` concludes from bytes, and what it does to the table whatever happens."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from chalicelib.declaration import Key, Table
+from chalicelib.declared import load
+from chalicelib.errors import RecordError
+from chalicelib.partitions import path as path_of
+from chalicelib.schema import TABLE
+from chalicelib.transform import payload_reader
 from sluice.errors import OperationError
-from sluice.probe import QUESTIONS, Probe, appended_date, held, key_policy, rendering, spelling
+from sluice.event import render
+from sluice.planning.weights import stream_record
+from sluice.probe import (
+    QUESTIONS,
+    Probe,
+    appended_date,
+    held,
+    key_policy,
+    missing_path,
+    rendering,
+    spelling,
+)
 from sluice.stack import Stack
 
-OUTPUTS = {"TableName": "the-table", "BucketName": "the-bucket"}
+OUTPUTS = {
+    "TableName": "the-table",
+    "BucketName": "the-bucket",
+    "SchemaFingerprint": TABLE.fingerprint,
+    "Layout": "/".join(TABLE.layout),
+}
+TABLES = sorted(Path(__file__).parents[2].glob("tables/*.py"))
 
 
 def probe(name: str = "Sluice-dev", **known: Any) -> Probe:
@@ -62,20 +86,19 @@ def test_the_spelling_of_a_response_says_which_way_it_took(response: bytes, answ
 def test_a_date_below_the_partition_is_noticed(key: str, answer: str) -> None:
     partition = {"siteId": "a", "year": "2026"}
     delivered = f"data/siteId=a/year=2026/{key}"
-    known = probe(partition=partition, delivered=delivered)
-    assert appended_date(known).startswith(answer)
+    assert appended_date(probe(arrival=(delivered, partition))).startswith(answer)
 
 
 def test_a_record_that_does_not_arrive_answers_nothing() -> None:
-    assert appended_date(probe(delivered=None)).startswith("unknown")
-    assert key_policy(probe(delivered=None)).startswith("unknown")
+    assert appended_date(probe(arrival=None)).startswith("unknown")
+    assert key_policy(probe(arrival=None)).startswith("unknown")
 
 
 def test_only_aws_shows_that_the_key_lets_firehose_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    assert key_policy(probe(delivered="data/object")).startswith("yes")
+    assert key_policy(probe(arrival=("data/object", {}))).startswith("yes")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    assert key_policy(probe(delivered="data/object")).startswith("unknown")
+    assert key_policy(probe(arrival=("data/object", {}))).startswith("unknown")
 
 
 def test_a_stack_in_production_is_probed_only_when_confirmed() -> None:
@@ -96,7 +119,48 @@ def test_the_records_are_deleted_even_after_ctrl_c(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Probe, "_write", interrupt)
     with pytest.raises(KeyboardInterrupt):
         next(stopped.answers())
-    assert [each["Key"]["id"]["S"] for each in deleted] == list(stopped.ids)
+    assert [each["Key"]["id"]["S"] for each in deleted] == stopped.ids
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+def test_of_any_table_one_item_is_delivered_and_one_refused_if_a_field_is_declared(
+    path: Path,
+) -> None:
+    table = load(path)
+    marked = probe()
+    vars(marked.stack)["table"] = table
+    read = payload_reader(table, hasher=lambda _: "")
+    good, *broken = (
+        render(stream_record(table, "INSERT", item, at=marked.began)) for item in marked.items
+    )
+
+    _, partition = read(good) or (None, {})
+    assert path_of(partition).startswith(marked.folder)
+    assert all(text.encode() in good for text in marked.keys[0])
+    assert len(broken) == len(table.kinds[:1])
+    for payload in broken:
+        with pytest.raises(RecordError):
+            read(payload)
+
+
+def test_the_key_and_the_levels_are_marked_where_their_rules_allow_it() -> None:
+    marked = probe()
+    good, broken = marked.items
+
+    assert good["id"] == {"S": f"{marked.mark}-0"}
+    assert good["siteId"] == {"S": marked.mark}
+    assert broken["id"] != good["id"]
+    assert marked.folder.startswith(f"data/siteId={marked.mark}/year=")
+    assert marked.folder.count("/") == 7
+
+
+def test_the_folder_of_a_line_with_the_time_of_its_change_is_that_of_its_day() -> None:
+    marked = probe()
+    table = Table(key=(Key("id"),), layout=("year", "month", "day", "hour"))
+    vars(marked.stack)["table"] = table
+
+    assert marked.folder == f"data/{marked.began:year=%Y/month=%m/day=%d}/"
+    assert missing_path(marked).startswith("unknown: the transform refuses no item")
 
 
 def test_every_answer_names_a_file_that_depends_on_it(pytestconfig: pytest.Config) -> None:
