@@ -4,9 +4,8 @@ Its snapshots come after every change that the lake has from before a moment, an
 change from then on: docs/lake.md says why.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 
@@ -22,9 +21,7 @@ from sluice.query.saved import key_columns
 from sluice.recovery.waiting import waiting
 from sluice.stack import Stack
 from sluice.verify.compare import Queryable
-
-KeyTexts = tuple[str, ...]
-"""A key, as `chalicelib.keys` spells it."""
+from sluice.verify.rows import States, Texts
 
 _decode_key = msgspec.json.Decoder(dict[str, dict[str, str]]).decode
 
@@ -33,7 +30,7 @@ class Restored:
     """A source whose snapshots outrank what the lake has from before a moment."""
 
     def __init__(
-        self, source: Source, table: Table, moment: datetime, former: Mapping[KeyTexts, str]
+        self, source: Source, table: Table, moment: datetime, former: Mapping[Texts, str]
     ) -> None:
         """`former` has the greatest sequence from before the moment, by key."""
         self._source = source
@@ -91,7 +88,7 @@ def refuse_waiting(stack: Stack, delivery_seconds: float, now: datetime | None =
             )
 
 
-def former_sequences(lake: Queryable, table: Table, moment: datetime) -> dict[KeyTexts, str]:
+def former_sequences(lake: Queryable, table: Table, moment: datetime) -> dict[Texts, str]:
     """Return the greatest sequence of each key from before a moment, without a time of reading.
 
     Raises OperationError where a later change of the key has a smaller one, or where a line cannot
@@ -99,20 +96,29 @@ def former_sequences(lake: Queryable, table: Table, moment: datetime) -> dict[Ke
     """
     ms = int(moment.timestamp() * 1000)
     number = f'substr("changesequence", 1, {SEQUENCE_DIGITS})'
-    key = ", ".join(map(quoted, key_columns(table)))
+    names = ", ".join(map(quoted, key_columns(table)))
     is_later = f'"changedat" >= {ms} AND "changetype" <> \'{SNAPSHOT}\''
     result = lake.run(
-        f'SELECT {key}, max(CASE WHEN "changedat" < {ms} THEN {number} END), '  # noqa: S608
-        f"min(CASE WHEN {is_later} THEN {number} END) FROM {ALL_CHANGES} GROUP BY {key}"
+        f'SELECT {names}, max(CASE WHEN "changedat" < {ms} THEN {number} END), '  # noqa: S608
+        f"min(CASE WHEN {is_later} THEN {number} END) FROM {ALL_CHANGES} GROUP BY {names}"
     )
     if result.problems:
         raise OperationError(f"not every line of the lake can be read: {result.problems[0]}")
-    former: dict[KeyTexts, str] = {}
+    read_key = States(table).row_key_reader(result.columns)
+    former: dict[Texts, str] = {}
     unordered = 0
-    for *values, before, after in result.rows:
-        if before is not None and (texts := _texts(table, values)):
+    for row in result.rows:
+        *_, before, after = row
+        try:
+            key = read_key(row)
+        except ArithmeticError:
+            raise OperationError(
+                "not every line of the lake can be read: one has a key that is not a number; "
+                "`sluice verify` names its object"
+            ) from None
+        if key is not None and before is not None:
             # Two spellings of a number are one key.
-            former[texts] = max(before, former.get(texts, ""))
+            former[key] = max(before, former.get(key, ""))
             unordered += after is not None and after <= before
     if unordered:
         raise OperationError(
@@ -121,14 +127,3 @@ def former_sequences(lake: Queryable, table: Table, moment: datetime) -> dict[Ke
             "another table's; give the restored table a lake of its own"
         )
     return former
-
-
-def _texts(table: Table, values: Sequence[Any]) -> KeyTexts | None:
-    """Return the key that a row has; None where it cannot be one, as in a line of another lake."""
-    if None in values:
-        return None
-    parts = zip(table.key, values, strict=True)
-    try:
-        return texts_of(table, {key.name: {key.type: str(value)} for key, value in parts})
-    except ArithmeticError:
-        return None

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from chalicelib.catalog import partition_column, partition_levels
 from chalicelib.change import SEQUENCE_DIGITS
+from chalicelib.declaration import Key, Table
 from chalicelib.keys import key_of
 from chalicelib.schema import TABLE
 from chalicelib.transform import transformer
@@ -205,6 +206,30 @@ def test_a_key_of_any_parts_is_found_in_the_lake_and_its_snapshot_outranks_it(
     for (_, later), (_, earlier) in zip(snapshots, versions, strict=False):
         sequences = [read_line(line)["changeSequence"] for line in (earlier, later)]
         assert sequences == sorted(set(sequences))
+
+
+NUMBERED = Table(key=(Key("n", "N"),))
+
+
+class Rows:
+    """A lake that answers every query with these rows."""
+
+    def __init__(self, *rows: tuple[Any, ...]) -> None:
+        self._rows = rows
+
+    def run(self, _sql: str) -> QueryResult:
+        return QueryResult(("n", "before", "after"), iter(self._rows), 0, 0)
+
+
+def test_spellings_of_one_number_are_one_key_and_no_key_is_none() -> None:
+    rows = [(text, sequence, None) for text, sequence in (("1E+2", "2"), (100, "3"), ("100", "1"))]
+    lake = Rows(*rows, (None, "4", None), ("7", None, "5"))
+    assert former_sequences(lake, NUMBERED, datetime.fromtimestamp(START, UTC)) == {("100",): "3"}
+
+
+def test_a_lake_with_a_key_that_is_not_of_its_type_is_refused() -> None:
+    with pytest.raises(OperationError, match="one has a key that is not a number"):
+        former_sequences(Rows(("x", "1", None)), NUMBERED, datetime.fromtimestamp(START, UTC))
 
 
 def test_an_item_restored_after_its_delete_is_back_and_yields_to_later_changes() -> None:
