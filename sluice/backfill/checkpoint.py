@@ -6,6 +6,7 @@ from threading import Lock
 
 from msgspec import Struct
 
+from chalicelib.attributes import from_text
 from sluice.errors import OperationError
 from sluice.state import StateFile
 
@@ -29,6 +30,11 @@ class _Content(Struct):
     source: str
     parts: dict[str, Position]
     too_large: list[str] = []
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, or what msgspec raises, for a key that is not DynamoDB JSON."""
+        for key in self.too_large:
+            from_text(key)
 
 
 _REMEDY = "name another file with --checkpoint, or begin anew with --restart"

@@ -26,7 +26,7 @@ from sluice.query.athena import Workgroup
 from sluice.query.emulator import Limits
 from sluice.stack import Stack
 from sluice.verify.deployed import delivery_seconds
-from sluice.wording import printable
+from sluice.wording import counted
 
 KEYS_MAX = 20
 """Of the keys that an error message names."""
@@ -110,10 +110,14 @@ def backfill_command(
             run(source, checkpoint, stream, stop, parallel, lambda count: bar.advance(task, count))
         except KeyboardInterrupt:
             raise KeyboardInterrupt(HINT) from None
-    _report(stack.table, checkpoint, before, as_json)
+    report(stack.table, checkpoint, before, as_json)
 
 
-def _report(table: Table, checkpoint: Checkpoint, before: int, as_json: bool) -> None:
+def report(table: Table, checkpoint: Checkpoint, before: int, as_json: bool) -> None:
+    """Print what the runs of a backfill delivered.
+
+    Raises OperationError with the keys of the items that no Firehose record can hold.
+    """
     too_large = [" ".join(texts_of(table, from_text(key))) for key in checkpoint.too_large]
     if as_json:
         print_json(
@@ -132,6 +136,6 @@ def _report(table: Table, checkpoint: Checkpoint, before: int, as_json: bool) ->
     if too_large:
         keys = ", ".join(too_large[:KEYS_MAX]) + (", ..." if len(too_large) > KEYS_MAX else "")
         raise OperationError(
-            f"{len(too_large)} items are above the 1,000 KiB that a Firehose record holds, and "
-            f"are not in the lake: {printable(keys)}; all their keys are in {checkpoint.path}"
+            f"{counted(len(too_large), 'item')} above the 1,000 KiB that a Firehose record holds "
+            f"did not go into the lake: {keys}; all their keys are in {checkpoint.path}"
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.keys import Item
 from chalicelib.limits import PUT_RECORD_BYTES_MAX
 from sluice.errors import AgedOutError, UnreachedError
 from sluice.event import as_event, render
@@ -22,6 +23,7 @@ class RecoveredChange:
     """A change of the stream, as the pipe would put it into Firehose."""
 
     sequence_number: str
+    key: Item
     payload: bytes
 
     @property
@@ -64,10 +66,11 @@ def recover(
     first, last = int(pointer.start_sequence_number), int(pointer.end_sequence_number)
     changes = []
     for record in _records(stream, pointer, pause):
-        sequence_number = record["dynamodb"]["SequenceNumber"]
+        change = record["dynamodb"]
+        sequence_number = change["SequenceNumber"]
         if first <= int(sequence_number) <= last:
             payload = fitting(as_event(record, stream.arn))
-            changes.append(RecoveredChange(sequence_number, payload))
+            changes.append(RecoveredChange(sequence_number, change["Keys"], payload))
         if int(sequence_number) >= last:
             break
     return RecoveredRange(pointer, changes)

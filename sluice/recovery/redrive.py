@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from botocore.exceptions import ClientError, ParamValidationError
 from msgspec import Struct
 
+from chalicelib.keys import texts_of
 from chalicelib.limits import PUT_RECORD_BYTES_MAX, STREAM_RETENTION
 from sluice.errors import StreamGoneError, TransformationFailed, UnreachedError, explain
 from sluice.firehose import DeliveryStream
@@ -77,7 +78,7 @@ def redrive(
             else:
                 redriven.not_found += recovered.absent
             redriven.too_large += len(recovered.too_large)
-            for loss in _losses(letter, recovered, lost):
+            for loss in _losses(stack, letter, recovered, lost):
                 yield Step(redriven, redriven.messages - 1, total, loss)
             if dry_run:
                 redriven.accepted += len(recovered.payloads)
@@ -148,7 +149,9 @@ def _recover(stack: Stack, letter: DeadLetter, arn: re.Pattern[str]) -> Recovere
     return recover(Stream(stack.streams, pointer.stream_arn), pointer)
 
 
-def _losses(letter: DeadLetter, recovered: RecoveredRange, lost: bool) -> Iterator[str]:
+def _losses(
+    stack: Stack, letter: DeadLetter, recovered: RecoveredRange, lost: bool
+) -> Iterator[str]:
     """Yield a sentence on the changes that are not in the stream, and on each that is too large."""
     pointer = recovered.pointer
     if lost:
@@ -165,9 +168,9 @@ def _losses(letter: DeadLetter, recovered: RecoveredRange, lost: bool) -> Iterat
         )
     for change in recovered.too_large:
         yield (
-            f"change {change.sequence_number} of {pointer.shard_id} has {len(change.payload)} "
-            f"bytes, and Firehose takes {PUT_RECORD_BYTES_MAX}: message {letter.id} stays in the "
-            "queue"
+            f"change {change.sequence_number} of {pointer.shard_id}, of the key "
+            f"{' '.join(texts_of(stack.table, change.key))}, has {len(change.payload)} bytes, and "
+            f"Firehose takes {PUT_RECORD_BYTES_MAX}: message {letter.id} stays in the queue"
         )
 
 

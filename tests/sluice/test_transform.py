@@ -10,6 +10,7 @@ from chalicelib.change import CHANGE_TYPES
 from chalicelib.schema import TABLE
 from chalicelib.transform import ReaderSettings
 from sluice.transform import reason_reader
+from tests.declaring import change, items_of, worked
 
 SETTINGS = ReaderSettings(table=TABLE, change_types=CHANGE_TYPES)
 ITEM: dict[str, Any] = {
@@ -70,3 +71,26 @@ def test_a_change_that_the_transform_drops_has_no_reason() -> None:
     assert reason_reader({**SETTINGS, "change_types": ["INSERT"]})(json.dumps(change).encode()) is (
         None
     )
+
+
+@pytest.mark.parametrize("name", ["shop", "blobs"])
+def test_changes_of_every_kind_have_no_reason_here_without_the_key_that_hashes(name: str) -> None:
+    table = worked(name)
+    read = reason_reader({"table": table, "change_types": CHANGE_TYPES})
+    assert {read(change(item, 1)) for item in items_of(table, 20)} == {None}
+
+
+def test_the_reason_for_a_change_is_by_the_rules_of_its_kind() -> None:
+    shop = worked("shop")
+    read = reason_reader({"table": shop, "change_types": CHANGE_TYPES})
+    by_kind = {shop.kind_of(item): item for item in items_of(shop, 20)}
+    by_kind["customer"]["email"] = {"N": "7"}
+    by_kind["order"]["total"] = {"S": "secret"}
+    by_kind["item"]["color"] = {"S": "secret"}
+    by_kind["other"]["total"] = {"S": "secret"}
+    assert {kind: read(change(item, 1)) for kind, item in by_kind.items()} == {
+        "customer": None,
+        "order": "total is not of the type that the schema declares",
+        "item": "has attributes that the schema does not declare",
+        "other": None,
+    }

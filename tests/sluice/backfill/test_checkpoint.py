@@ -42,6 +42,8 @@ def test_that_of_another_table_is_refused_with_the_remedy(tmp_path: Path) -> Non
         b'{"source": "\xff"}',
         b'{"source": "table", "parts": {"0/1": {"items": -1}}}',
         b'{"source": "table", "parts": {"0/1": {"after": "x", "done": true}}}',
+        b'{"source": "table", "parts": {}, "too_large": ["x"]}',
+        b'{"source": "table", "parts": {}, "too_large": ["{\\"id\\":{}}"]}',
     ],
 )
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:

@@ -247,7 +247,7 @@ def test_a_change_too_large_for_firehose_stays_and_its_neighbour_comes_back(
     dead_letter(numbers[0], numbers[1], 2)
     counts, reports = redriven(stack)
     assert counts == Redriven(messages=1, accepted=1, too_large=1)
-    assert numbers[0] in reports[0]
+    assert f"{numbers[0]} of {SHARD}, of the key large, has " in reports[0]
     assert ids(firehose_server.taken) == ["small"]
     assert depth(stack) == 1
 
