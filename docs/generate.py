@@ -16,7 +16,8 @@ from docs.markdown import markdown_table
 from docs.record import record_page
 from docs.rights import operators_tables, rights_tables
 from docs.scale import large_case, middle_case, small_case
-from infrastructure.settings import PROJECT, DeploymentSettings
+from infrastructure.settings import DeploymentSettings
+from infrastructure.values import PROJECT
 
 SETTINGS_PAGE = Path(__file__).parent / "settings.md"
 SCALE_PAGE = Path(__file__).parent / "scale.md"

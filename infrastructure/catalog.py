@@ -27,7 +27,8 @@ from chalicelib.catalog import (
     sql_name,
 )
 from chalicelib.declaration import Table
-from infrastructure.settings import DeploymentSettings, Format
+from infrastructure.settings import DeploymentSettings
+from infrastructure.values import Format
 from sluice.query.saved import saved_queries
 
 RESULT_PREFIX = "query-results/"

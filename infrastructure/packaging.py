@@ -20,7 +20,7 @@ from constructs import Construct
 
 from chalicelib.declared import DEFAULT, VARIABLE
 from chalicelib.errors import SluiceError
-from infrastructure.settings import PROJECT, Target
+from infrastructure.values import PROJECT, Target
 
 WHEELS = Path(sys.prefix, "wheels")
 """Where `make setup` puts what requirements.txt pins, and last a copy of requirements.txt."""

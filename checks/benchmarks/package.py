@@ -13,7 +13,7 @@ from aws_cdk import aws_iam as iam
 
 from checks.benchmarks.verdict import Measurement
 from infrastructure.packaging import packaged
-from infrastructure.settings import Target
+from infrastructure.values import Target
 
 ZIPPED_BYTES_MAX = 1_000_000
 

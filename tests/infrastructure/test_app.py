@@ -11,7 +11,7 @@ import pytest
 
 from infrastructure.__main__ import refuse_partition, schema_of
 from infrastructure.packaging import WHEELS
-from infrastructure.settings import PROJECT
+from infrastructure.values import PROJECT
 
 BREACH = """
 from aws_cdk import App, Stack, aws_s3

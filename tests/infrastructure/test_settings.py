@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from chalicelib.schema import TABLE
-from infrastructure.settings import PROJECT, DeploymentSettings, ExistingTable, SettingsError
+from infrastructure.settings import DeploymentSettings, ExistingTable, SettingsError
+from infrastructure.values import PROJECT
 
 STREAM_ARN = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/2026-01-31T12:00:00.000"
 KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
