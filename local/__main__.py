@@ -41,6 +41,9 @@ INTERRUPTED = 130
 
 WATCH_SECONDS = 1.0
 
+TABLE_WIDTH = 240
+"""Wide enough for any declaration, wherever it is printed."""
+
 
 def port_option(name: str, default: int, help: str) -> Callable[[_Command], _Command]:
     """Return an option that names a port."""
@@ -230,7 +233,7 @@ def shapes(files: tuple[Path, ...]) -> None:
         except SluiceError as failure:
             print_failure(failure)
         rows.append(Shape(file.stem, table, outcome, time.monotonic() - started))
-    console.print(shapes_table(rows))
+    console.print(shapes_table(rows), width=TABLE_WIDTH, crop=False)
     sys.exit(0 if all(row.is_complete for row in rows) else 1)
 
 

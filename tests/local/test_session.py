@@ -1,5 +1,6 @@
 """The commands of the local run, as a person types them."""
 
+import gzip
 import os
 import signal
 import socket
@@ -12,8 +13,10 @@ import boto3
 import pytest
 import urllib3
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 
-from local.__main__ import exit_on_failure
+from chalicelib.declared import VARIABLE
+from local.__main__ import exit_on_failure, main
 from local.cdk import cdk, require_tools
 from local.emulator import CREDENTIALS, client_environment
 from local.emulator import emulator as run_emulator
@@ -122,6 +125,51 @@ def test_a_port_in_use_stops_a_command_with_one_line(command: str) -> None:
     assert "Traceback" not in printed
 
 
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("stage=prod", "stage is not to be set: it is local here"),
+        ("target=aws", "target is not to be set"),
+        ("schema=mine.py", "name the file with --schema"),
+        ("parquet", "write it as NAME=VALUE"),
+        ("=1", "write it as NAME=VALUE"),
+    ],
+)
+def test_a_setting_that_is_the_runs_own_is_refused(setting: str, reason: str) -> None:
+    result = CliRunner().invoke(main, ["demo", "-c", setting])
+    assert result.exit_code == 2
+    assert reason in result.output
+
+
+@pytest.mark.parametrize("command", ["demo", "dev"])
+def test_a_wrong_declaration_stops_a_command_with_all_its_mistakes(
+    command: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "wrong.py"
+    file.write_text(
+        "from chalicelib.declaration import Key, Table\n"
+        'TABLE = Table(key=(Key("pk", "X"),), layout=("nosuch",))\n'
+    )
+    with started(command, "--schema", str(file)) as run:
+        printed, _ = run.communicate(timeout=60)
+    assert run.returncode == 1
+    heading, *mistakes = printed.splitlines()
+    assert heading == f"error: The declaration {file} cannot be used:"
+    assert len(mistakes) == 2
+    assert "'nosuch'" in printed
+
+
+@pytest.mark.slow
+def test_the_functions_do_not_inherit_the_declaration_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "mine.py")
+    with run_emulator(free_port(), tmp_path) as running:
+        environment = Path(f"/proc/{running.process.pid}/environ").read_bytes()
+    assert b"AWS_REGION=" in environment
+    assert VARIABLE.encode() not in environment
+
+
 def test_a_port_taken_in_the_meantime_is_named_with_its_option(tmp_path: Path) -> None:
     session = Session("http://127.0.0.1:1", 1, 1.0, tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -190,3 +238,72 @@ def test_dev_serves_the_api_and_the_page_until_it_is_interrupted() -> None:
         run.communicate(timeout=60)
         assert run.returncode == 130
     assert not any(listening(port) for port in ports.values())
+
+
+@pytest.mark.slow
+def test_a_declaration_saved_during_dev_is_deployed_with_the_same_table(tmp_path: Path) -> None:
+    file = tmp_path / "notes.py"
+    file.write_text(
+        "from chalicelib.declaration import Key, Table\n"
+        'TABLE = Table(key=(Key("pk"),), layout=("year",))\n'
+    )
+    items = tmp_path / "items.jsonl"
+    items.write_text('{"pk": {"S": "a"}, "note": {"S": "one"}}\n')
+    ports = {
+        name: str(free_port())
+        for name in ("--port", "--firehose-port", "--api-port", "--page-port")
+    }
+    options = ["--schema", str(file), "--items", str(items), "--buffer-seconds", "0.5"]
+    session = boto3.Session("test", "test", region_name="us-east-1")
+    clients: dict[str, Any] = {
+        name: session.client(name, endpoint_url=f"http://127.0.0.1:{ports['--port']}")
+        for name in ("dynamodb", "s3")
+    }
+
+    def folders() -> dict[str, bytes]:
+        """The one line of each folder of the lake."""
+        (bucket,) = (
+            each["Name"]
+            for each in clients["s3"].list_buckets()["Buckets"]
+            if "lakebucket" in each["Name"]
+        )
+        keys = [
+            each["Key"]
+            for each in clients["s3"].list_objects_v2(Bucket=bucket).get("Contents", [])
+            if each["Key"].startswith("data/")
+        ]
+        bodies = (clients["s3"].get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys)
+        return {
+            "/".join(part.partition("=")[0] for part in key.split("/")[1:-1]): gzip.decompress(body)
+            for key, body in zip(keys, bodies, strict=True)
+        }
+
+    def wait_for(count: int) -> dict[str, bytes]:
+        deadline = time.monotonic() + 60
+        while len(lines := folders()) < count:
+            assert time.monotonic() < deadline, lines
+            time.sleep(0.2)
+        return lines
+
+    with started("dev", *options, *(part for port in ports.items() for part in port)) as run:
+        read_until(run, "Ctrl-C stops it")
+        assert b'"extra"' in wait_for(1)["year"]
+        file.write_text(
+            "import msgspec\n"
+            "from chalicelib.declaration import Key, Kind, Table\n"
+            "class Note(msgspec.Struct):\n"
+            "    pk: str\n"
+            "    note: str\n"
+            'TABLE = Table(key=(Key("pk"),), kinds=(Kind("note", Note),), '
+            'layout=("year", "month"))\n'
+        )
+        assert "stays deployed" not in read_until(run, "new changes are lines of the new")
+        answer = urllib3.request(
+            "POST",
+            f"http://127.0.0.1:{ports['--api-port']}/records",
+            json={"pk": "b", "note": "two"},
+        )
+        assert answer.status == 201
+        assert b'"note":"two"' in wait_for(2)["year/month"]
+        table = clients["dynamodb"].scan(TableName="sluice-local-records")
+        assert sorted(item["pk"]["S"] for item in table["Items"]) == ["a", "b"]
