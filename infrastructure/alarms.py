@@ -20,8 +20,8 @@ from constructs import Construct
 
 from infrastructure.grants import service_rights, statement
 from infrastructure.metrics import Metrics
-from infrastructure.rights import TOPIC
 from infrastructure.settings import DeploymentSettings
+from infrastructure.terms import TOPIC
 
 RUNBOOK = "docs/runbook.md"
 AT_ONCE = 1

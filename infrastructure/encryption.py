@@ -7,8 +7,8 @@ from constructs import Construct
 from infrastructure.grants import service_rights, statement
 from infrastructure.perimeter import refusing_foreign_accounts, refusing_plain_http
 from infrastructure.retention import removal_policy
-from infrastructure.rights import KEY
 from infrastructure.settings import DeploymentSettings
+from infrastructure.terms import KEY
 
 
 class Encryption(Construct):

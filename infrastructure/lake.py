@@ -14,8 +14,9 @@ from infrastructure.grants import statements, trusted
 from infrastructure.logs import Log
 from infrastructure.perimeter import refusing_foreign_accounts
 from infrastructure.retention import removal_policy
-from infrastructure.rights import EMPTYING, EMPTYING_LOG, RIGHTS
+from infrastructure.rights import RIGHTS
 from infrastructure.settings import DeploymentSettings
+from infrastructure.terms import EMPTYING, EMPTYING_LOG
 
 ERRORS_FILTER = "errors"
 """The id of the metrics of requests below `errors/`."""

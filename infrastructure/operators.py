@@ -13,7 +13,8 @@ from constructs import Construct
 from infrastructure.access import Condition, Right, always
 from infrastructure.acknowledgments import acknowledge_wildcards
 from infrastructure.grants import statements
-from infrastructure.rights import (
+from infrastructure.settings import DeploymentSettings
+from infrastructure.terms import (
     BUCKET,
     DOCS,
     FIREHOSE_ENCRYPTION,
@@ -27,7 +28,6 @@ from infrastructure.rights import (
     has_table_key,
     via,
 )
-from infrastructure.settings import DeploymentSettings
 
 POLICIES: Mapping[str, tuple[str, ...]] = {
     "Read": ("status", "tree", "sample", "failed", "logs", "query", "verify", "plan", "init"),

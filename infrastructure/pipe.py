@@ -13,8 +13,8 @@ from chalicelib.change import INPUT_TEMPLATE
 from infrastructure.acknowledgments import acknowledge
 from infrastructure.grants import declared_role
 from infrastructure.logs import Log, vended_log_group_name
-from infrastructure.rights import STREAM
 from infrastructure.settings import DeploymentSettings
+from infrastructure.terms import STREAM
 
 BATCH_SIZE = 100
 """Changes in a batch. A batch is one PutRecordBatch, which takes at most 500 records and 4 MiB:

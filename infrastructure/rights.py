@@ -3,18 +3,32 @@
 The policies of roles, and of services on the key and the topic, are made of it (see `grants`). What
 the CDK's constructs and SAM add is declared beside them. The tests compare: what a template allows
 or refuses beyond this table fails, and so does a row that nothing needs.
-
-Names are those of the template. `${Lake/Bucket.Arn}` is an attribute of the resource at that path
-of the stack, and `<stack>` the stack's name. `<table>`, `<stream>` and `<table key>` are the
-table's, whether the stack made it or follows it.
 """
 
 from collections.abc import Callable
 
 from infrastructure.access import ANYONE, IAM_CALLERS, Condition, Right, always
 from infrastructure.settings import DeploymentSettings
+from infrastructure.terms import (
+    ACCOUNT,
+    BUCKET,
+    DOCS,
+    EMPTYING,
+    EMPTYING_LOG,
+    FIREHOSE_ENCRYPTION,
+    HAS_API,
+    HASH_KEY,
+    KEY,
+    OF_THE_BUCKET,
+    QUEUE,
+    STREAM,
+    TOPIC,
+    arn,
+    has_api,
+    has_table_key,
+    via,
+)
 
-KEY = "${Encryption/Key.Arn}"
 _KEY_USE = (
     "kms:Decrypt",
     "kms:DescribeKey",
@@ -26,17 +40,7 @@ _KEY_USE = (
 )
 """The actions of a service on a key on its caller's behalf."""
 
-BUCKET = "${Lake/Bucket.Arn}"
-QUEUE = "${Pipe/DeadLetters.Arn}"
-TOPIC = "${Alarms/Topic}"
-_ACCOUNT = "${AWS::AccountId}"
-EMPTYING = "${Custom::S3AutoDeleteObjectsCustomResourceProvider/Role.Arn}"
-STREAM = "${Delivery/Stream.Arn}"
-HASH_KEY = "${Runtime/HashKey}"
-EMPTYING_LOG = "${Lake/EmptyingLog.Arn}"
-DOCS = "https://docs.aws.amazon.com/"
 _IAM = f"{DOCS}IAM/latest/UserGuide/"
-FIREHOSE_ENCRYPTION = f"{DOCS}firehose/latest/dev/encryption.html"
 _FIREHOSE_ACCESS = f"{DOCS}firehose/latest/dev/controlling-access.html"
 _FIREHOSE_EXTERNAL_ID = (
     "https://github.com/hashicorp/terraform-provider-aws/blob/main/"
@@ -49,23 +53,8 @@ _PERIMETER = f"{_IAM}access_policies_data-perimeters.html"
 _TLS = f"{_IAM}reference_policies_condition-keys.html#condition-keys-securetransport"
 
 
-def arn(service: str, rest: str) -> str:
-    """The ARN of something in the stack's account and region."""
-    return f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:{_ACCOUNT}:{rest}"
-
-
-def has_table_key(settings: DeploymentSettings) -> bool:
-    """Whether the table is encrypted with a customer key."""
-    return settings.existing_table is None or settings.existing_table.key_arn is not None
-
-
 def _parquet(settings: DeploymentSettings) -> bool:
     return settings.format == "parquet"
-
-
-def has_api(settings: DeploymentSettings) -> bool:
-    """Whether there is an API."""
-    return settings.has_api
 
 
 def _api_has_table_key(settings: DeploymentSettings) -> bool:
@@ -80,30 +69,16 @@ def _emptied(settings: DeploymentSettings) -> bool:
     return not settings.retains_data and settings.target == "aws"
 
 
-_THIS_ACCOUNT = Condition("StringEquals", "aws:SourceAccount", (_ACCOUNT,))
+_THIS_ACCOUNT = Condition("StringEquals", "aws:SourceAccount", (ACCOUNT,))
 _ALARMS_OF_THE_STACK = (
     _THIS_ACCOUNT,
     Condition("ArnLike", "aws:SourceArn", (arn("cloudwatch", "alarm:<stack>-*"),)),
 )
 _FOREIGN = (
-    Condition("StringNotEquals", "aws:PrincipalAccount", (_ACCOUNT,)),
+    Condition("StringNotEquals", "aws:PrincipalAccount", (ACCOUNT,)),
     Condition("BoolIfExists", "aws:PrincipalIsAWSService", ("false",)),
 )
 _BUCKET_AND_OBJECTS = (BUCKET, f"{BUCKET}/*")
-
-
-def via(service: str) -> Condition:
-    """The condition that a service uses the key on its caller's behalf."""
-    return Condition(
-        "StringEquals", "kms:ViaService", (f"{service}.${{AWS::Region}}.amazonaws.com",)
-    )
-
-
-OF_THE_BUCKET = (
-    via("s3"),
-    # With a bucket key the context is the bucket, not the object.
-    Condition("StringEquals", "kms:EncryptionContext:aws:s3:arn", (BUCKET,)),
-)
 
 
 def _function(
@@ -146,7 +121,6 @@ def _refuses_plain_http(action: str, *on: str) -> Right:
     )
 
 
-HAS_API = "there is an API"
 _HASHES = "a field is protected by `hash`"
 _FUNCTIONS = (
     *_function("Transform"),
@@ -282,7 +256,7 @@ _DELIVERY = (
         who="firehose.amazonaws.com",
         actions=("sts:AssumeRole",),
         on=("${Delivery/Role.Arn}",),
-        conditions=(Condition("StringEquals", "sts:ExternalId", (_ACCOUNT,)),),
+        conditions=(Condition("StringEquals", "sts:ExternalId", (ACCOUNT,)),),
         why="The stream works under its role; Firehose names the stream's account as external id.",
         source=_FIREHOSE_EXTERNAL_ID,
     ),
