@@ -115,6 +115,11 @@ class LogFile:
                 yield LogEntry(self._at, self._part, line.rstrip())
 
 
+def parts_of(stack: Stack) -> tuple[str, ...]:
+    """Return the parts that a stack has: all, but for an API that it may lack."""
+    return tuple(part for part, name in PARTS.items() if part != "api" or name in stack.outputs)
+
+
 def log_sources(stack: Stack, parts: Iterable[str], since: datetime) -> list[LogSource]:
     """Return where these parts of a stack log. Raises OperationError for an output that misses."""
     client = boto3.client("logs")

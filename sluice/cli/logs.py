@@ -8,7 +8,15 @@ from rich.text import Text
 
 from sluice.cli.command import err, json_option, out, print_json, sluice
 from sluice.cli.selection import Since
-from sluice.logs import FOLDER_VARIABLE, PARTS, LogEntry, local_folder, log_sources, new_entries
+from sluice.logs import (
+    FOLDER_VARIABLE,
+    PARTS,
+    LogEntry,
+    local_folder,
+    log_sources,
+    new_entries,
+    parts_of,
+)
 from sluice.stack import Stack
 from sluice.wording import printable
 
@@ -40,8 +48,7 @@ def logs_command(
     No part logs a payload. With --json, each line is one entry.
     """
     stack = Stack.named(stack_name)
-    # A stack may have no API.
-    chosen = parts or tuple(part for part in PARTS if part != "api" or PARTS[part] in stack.outputs)
+    chosen = parts or parts_of(stack)
     in_files = [part for part in ("pipe", "firehose") if part in chosen]
     if in_files and stack.emulated and local_folder() is None:
         err.print(

@@ -11,7 +11,16 @@ import pytest
 from click.testing import CliRunner
 
 from sluice.cli import sluice
-from sluice.logs import FOLDER_VARIABLE, LogEntry, LogFile, LogGroup, log_sources, new_entries
+from sluice.logs import (
+    FOLDER_VARIABLE,
+    PARTS,
+    LogEntry,
+    LogFile,
+    LogGroup,
+    log_sources,
+    new_entries,
+    parts_of,
+)
 from sluice.stack import Stack
 
 LONG_AGO = datetime.fromtimestamp(0, UTC)
@@ -114,6 +123,11 @@ def test_a_local_run_has_a_file_of_each_part_beside_the_log_groups(
     (_, file) = log_sources(stack, ["pipe"], LONG_AGO)
     (tmp_path / "pipe.log").write_text("started\n")
     assert [entry.message for entry in file.read()] == ["started"]
+
+
+def test_a_stack_may_have_no_api_and_has_all_other_parts() -> None:
+    assert parts_of(Stack("Sluice-test", {})) == ("transform", "pipe", "firehose")
+    assert parts_of(Stack("Sluice-test", {"ApiLogName": "a"})) == tuple(PARTS)
 
 
 def test_an_unknown_part_is_a_wrong_option() -> None:
