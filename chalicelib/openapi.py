@@ -17,7 +17,7 @@ from chalicelib.declaration import KeyType, Table
 from chalicelib.keys import KEY_PART_BYTES_MAX
 from chalicelib.problems import Details
 from chalicelib.readers import escaped
-from chalicelib.record_schemas import Json, record_schemas, ref
+from chalicelib.record_schemas import BASE64, Json, record_schemas, ref
 from chalicelib.validation import BATCH_BYTES_MAX, BATCH_RECORDS_MAX
 from chalicelib.web import PAGE_BYTES_MAX, TOKEN_FORMAT, Contract, key_segments
 
@@ -116,7 +116,12 @@ def schemas(table: Table) -> Json:
                 required={
                     "ids": {
                         "type": "array",
-                        "items": {"type": "array", "prefixItems": [key_value, *more]}
+                        "items": {
+                            "type": "array",
+                            "items": {"anyOf": [key_value, *more]},
+                            "minItems": len(key),
+                            "maxItems": len(key),
+                        }
                         if more
                         else key_value,
                     }
@@ -210,11 +215,16 @@ def _links(table: Table) -> Json:
 
 
 def _exact(schema: Any) -> Any:
-    """Return a schema in which decimals may also be numbers, as the API takes and returns them."""
+    """Return a schema with decimals, sets and binary values as the API takes and returns them."""
     match schema:
         case {"type": "string", "format": "decimal"}:
             rule = f"A number of {NUMBER_RULE}."
             return {"description": rule, **schema, "type": ["number", "string"]}
+        case {"uniqueItems": True, **array}:
+            # No set is empty; of members that are equal one counts.
+            return {**_exact(array), "minItems": array.get("minItems") or 1}
+        case {"contentEncoding": "base64"}:
+            return {"pattern": BASE64, **schema}
         case dict():
             return {name: _exact(value) for name, value in schema.items()}
         case list():

@@ -22,6 +22,7 @@ from chalicelib.declaration import (
     Table,
     Time,
 )
+from chalicelib.keys import KEY_PART_BYTES_MAX
 from chalicelib.limits import NESTING_MAX
 from chalicelib.times import MILLISECONDS, PLAUSIBLE_MS
 from chalicelib.validation import (
@@ -41,16 +42,16 @@ PARTITION_FORMAT = "partition-value"
 TIME_FORMAT = "event-time"
 """The format of an event time in ISO 8601, of the years 1970 to 9999."""
 
+_SIXTY_FOUR = "[A-Za-z0-9+/]"
+
+BASE64 = f"^({_SIXTY_FOUR}{{4}})*({_SIXTY_FOUR}{{2}}==|{_SIXTY_FOUR}{{3}}=)?$"
+"""The pattern of a binary value."""
+
 _ANYTHING: Json = {
     "description": f"Any JSON, {NESTING_MAX} levels deep at most.",
     "anyOf": [
         {"type": ["null", "boolean", "string"]},
-        {
-            "type": "number",
-            "description": f"Of {NUMBER_RULE}.",
-            "minimum": -(1e125),
-            "maximum": 1e125,
-        },
+        {"type": "number", "description": f"Of {NUMBER_RULE}."},
         {"type": "array", "items": {"$ref": "#/components/schemas/Anything"}},
         {
             "type": "object",
@@ -99,8 +100,8 @@ def _record(table: Table, shape: RecordShape, schema: Json) -> Json:
     """Return the schema of a kind, from that of its Struct."""
     properties = schema["properties"]
     schema["required"] = [*schema.get("required", ()), *needed_levels(table, shape)]
-    for key in table.key:
-        _as_key(key, properties[key.name])
+    for key, limit in zip(table.key, KEY_PART_BYTES_MAX, strict=False):
+        _as_key(key, limit, properties[key.name])
     for level in table.levels:
         if level.attribute and level.attribute in shape.fields:
             kinds = shape.fields[level.attribute].type.kinds
@@ -122,13 +123,15 @@ def _record(table: Table, shape: RecordShape, schema: Json) -> Json:
     return schema
 
 
-def _as_key(key: Key, schema: Json) -> None:
+def _as_key(key: Key, limit: int, schema: Json) -> None:
     """Add the rules of a part of the key to a field's schema."""
     if key.type == "S":
         schema |= {
             "minLength": max(1, schema.get("minLength", 1)),
             "not": {"enum": UNADDRESSABLE_KEYS},
         }
+    elif key.type == "B":
+        schema |= {"minLength": 4, "pattern": BASE64.replace("*", f"{{0,{(limit - 1) // 3}}}")}
 
 
 def _as_level(level: Level, schema: Json, kinds: Sequence[str]) -> None:

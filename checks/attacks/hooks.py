@@ -2,12 +2,14 @@
 
 from base64 import b64encode
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
 import schemathesis
 from hypothesis import strategies
 
+from chalicelib.attributes import is_storable
 from chalicelib.declaration import KeyType
 from chalicelib.declared import declared
 from chalicelib.record_schemas import PARTITION_FORMAT, TIME_FORMAT
@@ -50,11 +52,24 @@ schemathesis.openapi.format(
 
 @schemathesis.hook
 def filter_body(_context: schemathesis.HookContext, body: Any) -> bool:
-    """Leave out batches that write a key twice."""
+    """Leave out batches that write a key twice, and numbers that DynamoDB cannot hold."""
     elements = body if isinstance(body, list) else []
     keys = [
         str([each[name] for name in TABLE.key_names])
         for each in elements
         if isinstance(each, dict) and all(name in each for name in TABLE.key_names)
     ]
-    return len(keys) == len(set(keys))
+    return len(keys) == len(set(keys)) and _holds_storable_numbers(body)
+
+
+def _holds_storable_numbers(value: Any) -> bool:
+    match value:
+        case bool():
+            return True
+        case dict():
+            return all(map(_holds_storable_numbers, value.values()))
+        case list():
+            return all(map(_holds_storable_numbers, value))
+        case int() | float():
+            return is_storable(Decimal(repr(value)))
+    return True

@@ -1,12 +1,16 @@
 import json
+import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from app import app
 from chalicelib import openapi
-from chalicelib.record_schemas import PARTITION_FORMAT
+from chalicelib.declaration import ByAttribute, Key, Kind, Table
+from chalicelib.declared import load
+from chalicelib.record_schemas import PARTITION_FORMAT, TIME_FORMAT
 from chalicelib.schema import TABLE, Record
 from chalicelib.validation import BATCH_RECORDS_MAX
 from tests.declaring import table
@@ -101,3 +105,62 @@ def test_the_limits_are_those_in_force() -> None:
     assert schemas["Record"]["properties"].keys() == set(Record.__struct_fields__)
     assert schemas["Record"]["properties"]["valueOne"]["maximum"] == 2**63 - 1
     json.dumps(openapi.document(TABLE, app.routes))
+
+
+SHOP = load(Path(__file__).parents[2] / "tables" / "shop.py")
+
+
+def test_a_record_is_of_one_of_the_kinds_and_says_of_which() -> None:
+    schemas = openapi.schemas(SHOP)
+    kinds = [f"#/components/schemas/Record.{kind.name}" for kind in SHOP.kinds]
+    assert [each["$ref"] for each in schemas["Record"]["oneOf"]] == kinds
+    assert [each["$ref"] for each in schemas["Written"]["oneOf"]] == kinds
+    order = schemas["Record.order"]
+    assert order["properties"]["sk"]["allOf"] == [{"pattern": "^ORDER#"}]
+    assert order["properties"]["createdAt"]["format"] == TIME_FORMAT
+    assert schemas["Record.item"]["properties"]["tags"]["minItems"] == 1
+    assert "Part.Order" not in schemas
+    assert "Part.Address" in schemas
+
+
+def test_a_kind_told_by_an_attribute_has_its_text() -> None:
+    class Told(Struct):
+        id: str
+        type: str
+
+    told = Table(
+        key=(Key("id"),), told_by=ByAttribute("type"), kinds=(Kind("told", Told, when="T"),)
+    )
+    assert openapi.schemas(told)["Record.told"]["properties"]["type"]["const"] == "T"
+
+
+def test_links_and_ids_have_both_parts_of_a_key() -> None:
+    class Measure(Struct):
+        meter: str = field(name="meter/no")
+        at: int = field(name="at")
+
+    measured = Table(key=(Key("meter/no"), Key("at", "N")), kinds=(Kind("measure", Measure),))
+    document = openapi.document(measured, {"/records": app.routes["/records"]})
+    links = document["paths"]["/records"]["post"]["responses"]["201"]["links"]
+    assert links["get"] == {
+        "operationId": "get_records_key1_key2",
+        "parameters": {"key1": "$response.body#/meter~1no", "key2": "$response.body#/at"},
+    }
+    ids = document["components"]["schemas"]["Ids"]["properties"]["ids"]
+    assert (ids["items"]["minItems"], ids["items"]["maxItems"]) == (2, 2)
+
+
+def test_where_no_kind_is_declared_a_record_has_any_members_beside_its_key() -> None:
+    schemas = openapi.schemas(Table(key=(Key("hash", "B"),)))
+    record = schemas["Record"]
+    assert record["required"] == ["hash"]
+    assert record["additionalProperties"] == {"$ref": "#/components/schemas/Anything"}
+    assert re.fullmatch(record["properties"]["hash"]["pattern"], "aGk=")
+    assert not re.fullmatch(record["properties"]["hash"]["pattern"], "aGk")
+    assert "Anything" not in openapi.schemas(TABLE)
+
+
+def test_a_time_that_looks_like_another_unit_is_excluded() -> None:
+    created = openapi.schemas(TABLE)["Record"]["properties"]["createdAtTime"]
+    assert created["not"]["anyOf"] == [{"minimum": 94_694_400, "exclusiveMaximum": 4_102_444_800}]
+    assert "not" not in openapi.schemas(SHOP)["Record.order"]["properties"]["createdAt"]

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -6,9 +7,13 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from app import app
+from chalicelib.declaration import Key
+from chalicelib.declared import load
 from chalicelib.openapi import document
 from chalicelib.schema import TABLE
 from checks.attacks.api import attack, serving
+
+SHOP = Path(__file__).parents[3] / "tables" / "shop.py"
 
 DOCUMENT = msgspec.json.encode(document(TABLE, app.routes))
 
@@ -18,6 +23,19 @@ def test_the_api_does_what_its_description_says(
 ) -> None:
     with serving(emulator, table_name, tmp_path / "api.log") as url:
         assert attack(url, tmp_path, seconds=15, seed=1) > 100
+
+
+@pytest.mark.slow
+def test_the_api_of_kinds_and_a_key_of_two_parts_does_what_its_description_says(
+    aws_environment: pytest.MonkeyPatch,
+    emulator: str,
+    make_table: Callable[[tuple[Key, ...]], str],
+    tmp_path: Path,
+) -> None:
+    aws_environment.setenv("SLUICE_SCHEMA", str(SHOP))
+    table_name = make_table(load(SHOP).key)
+    with serving(emulator, table_name, tmp_path / "api.log") as url:
+        assert attack(url, tmp_path, seconds=15, seed=1) > 40
 
 
 @pytest.mark.slow
