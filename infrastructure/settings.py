@@ -323,6 +323,7 @@ def _workload_is_carried(settings: DeploymentSettings) -> Iterator[str]:
     elif workload:
         same = {name: getattr(settings, name) for name in _PLANNED}
         same |= {"table": load(settings.schema), "layout": settings.table.layout}
+        same["schema"] = "" if settings.schema == DEFAULT else str(settings.schema)
         try:
             yield from workload_errors(Workload(**workload), PlanSettings(**same))
         except PlanError as error:

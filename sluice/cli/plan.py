@@ -1,5 +1,6 @@
 """`sluice plan`: the limits, delays and bill of a workload, before anything is deployed."""
 
+import os
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, replace
 from typing import Any, Literal, get_args, get_origin
@@ -8,7 +9,7 @@ import click
 from click.core import ParameterSource
 from msgspec import Meta
 
-from chalicelib.declared import declared
+from chalicelib.declared import VARIABLE, declared
 from sluice.cli.command import Amount, exit_incomplete, json_option, print_error, sluice
 from sluice.cli.plan_report import print_plan
 from sluice.errors import OperationError
@@ -116,7 +117,7 @@ def plan_command(
         else:
             workload = Workload(**described)
         values["layout"] = layout_named(table, values["layout"] or ())
-        settings = PlanSettings(table=table, **values)
+        settings = PlanSettings(table=table, schema=os.environ.get(VARIABLE, ""), **values)
     except PlanError as error:
         raise click.UsageError(str(error)) from None
     except OperationError:

@@ -80,8 +80,7 @@ def _page(
     return [
         Text(
             f"{amount(workload.changes_per_second)} changes a second of "
-            f"{workload.item_bytes:,} bytes, {workload.sites:,} sites; "
-            f"{'/'.join(plan.settings.layout)}",
+            f"{workload.item_bytes:,} bytes, {_groups(plan)}{'/'.join(plan.settings.layout)}",
             style="bold",
         ),
         Text(f"{method}\n", style="dim"),
@@ -97,6 +96,13 @@ def _page(
         *_findings(findings),
         *_proposals(findings, proposals),
     ]
+
+
+def _groups(plan: Plan) -> str:
+    """Return how many sites and kinds have partitions of their own."""
+    kinds = f"{plan.settings.kinds} kinds" if plan.settings.table.told_by else ""
+    sites = f"{plan.workload.sites:,} sites" if plan.settings.by_site else ""
+    return "".join(f"{each}; " for each in (sites, kinds) if each)
 
 
 def _figures(plan: Plan) -> Table:

@@ -22,7 +22,7 @@ FULLEST_DEVIATIONS = 3
 """A hash spreads sites unevenly: the fullest stack has about this many standard deviations more
 than the average one."""
 
-CONTEXT = ("layout", "buffer_seconds", "buffer_megabytes", "format")
+CONTEXT = ("schema", "layout", "buffer_seconds", "buffer_megabytes", "format")
 """The settings of a plan that a deployment takes by the same name."""
 
 _ALL: frozenset[Topic] = frozenset(get_args(Topic))
@@ -184,7 +184,7 @@ def _difference(before: PlanSettings, after: PlanSettings) -> str:
 
 def command(workload: Workload, settings: PlanSettings) -> str:
     """Return the `sluice plan` that plans this; defaults are left out."""
-    words = ["sluice", "plan"]
+    words = ["sluice", *(["--schema", settings.schema] if settings.schema else []), "plan"]
     for options in (workload, settings):
         for field, value in _changed(options):
             if option := noted(annotations(type(options))[field], Option):
@@ -195,8 +195,8 @@ def command(workload: Workload, settings: PlanSettings) -> str:
 def deployment(settings: PlanSettings) -> str:
     """Return the `cdk deploy` with these settings; defaults are left out."""
     changed = dict(_changed(settings))
-    context = [f"-c {name}={changed[name]}" for name in CONTEXT if name in changed]
-    return " ".join(["cdk deploy", *context])
+    context = [f"{name}={changed[name]}" for name in CONTEXT if name in changed]
+    return shlex.join(["cdk", "deploy", *(word for each in context for word in ("-c", each))])
 
 
 def _changed(options: Any) -> Iterator[tuple[str, str]]:

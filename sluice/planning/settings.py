@@ -44,6 +44,10 @@ class PlanSettings:
     table: Annotated[Table, Reader(lambda table: table)]
     """The declaration. Its layout is that of the plan, unless another one is given."""
 
+    schema: str = ""
+    """The file of the declaration, for the commands that are proposed; empty: the one that ships.
+    """
+
     layout: Annotated[
         tuple[str, ...],
         Reader(levels),

@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 
 import pytest
 
-from chalicelib.schema import TABLE
-from sluice.planning.proposals import command
+from sluice.planning.proposals import command, deployment
 from sluice.planning.rules import Option, annotations, field_errors, noted, number, text, whole
-from sluice.planning.settings import PlanSettings
 from sluice.planning.workload import Workload
+from tests.sluice.planning.planned import planned
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,16 @@ def test_an_optional_field_has_its_note() -> None:
     assert option.flag("count") == "--n"
 
 
-def test_a_command_names_every_option_that_differs() -> None:
-    different = PlanSettings(
-        table=TABLE, buffer_seconds=900, format="parquet", shards=7, scan_gigabytes=3
+def test_commands_name_the_declaration_that_does_not_ship() -> None:
+    other = planned(schema="tables/a shop.py", format="parquet")
+    assert command(Workload(changes_per_second=10), other) == (
+        "sluice --schema 'tables/a shop.py' plan --rate 10 --format parquet"
     )
+    assert deployment(other) == "cdk deploy -c 'schema=tables/a shop.py' -c format=parquet"
+
+
+def test_a_command_names_every_option_that_differs() -> None:
+    different = planned(buffer_seconds=900, format="parquet", shards=7, scan_gigabytes=3)
     assert command(Workload(changes_per_second=10, late_hours=2), different) == (
         "sluice plan --rate 10 --late-hours 2 --interval 900 --format parquet --shards 7"
     )
