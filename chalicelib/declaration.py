@@ -131,7 +131,7 @@ class Level(NamedTuple):
     """A level of the layout."""
 
     name: str
-    """As in the path: `siteId` in `siteId=2`."""
+    """As in the path: `region` in `region=NL`."""
     attribute: str | None
     """The field that gives its values; None for a part of the time, and for the kind."""
     length: int

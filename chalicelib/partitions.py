@@ -150,7 +150,7 @@ def event_time_of(table: Table, notice: Notice = ignore) -> Callable[[Any], int]
 
 
 def path(keys: Mapping[str, str]) -> str:
-    """Return the folder of a partition: `data/siteId=2/year=2023/.../`."""
+    """Return the folder of a partition: `data/region=NL/year=2023/.../`."""
     return DATA_PREFIX + "".join(f"{level}={value}/" for level, value in keys.items())
 
 

@@ -34,7 +34,7 @@ class ReadKind(NamedTuple):
 _TUPLES: Mapping[str, tuple[type, str]] = {
     "key": (Key, '(Key("id"),)'),
     "kinds": (Kind, '(Kind("record", Record),)'),
-    "times": (Time, '(Time("createdAt", "iso"),)'),
+    "times": (Time, '(Time("placedAt", "iso"),)'),
     "layout": (str, '("year", "month", "day")'),
     "examples": (Mapping, '({"id": "1"},)'),
 }
