@@ -1,12 +1,23 @@
 """The database, its tables and its workgroup."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk.assertions import Template
 
 from chalicelib.catalog import columns
 from chalicelib.schema import TABLE
+from infrastructure.catalog import Catalog
+from infrastructure.settings import DeploymentSettings
 from sluice.query.saved import saved_queries
 
+SHOP = Path(__file__).parents[2] / "tables/shop.py"
 DATA = "s3://${Lake/Bucket}/data/"
 
 
@@ -92,3 +103,34 @@ def test_the_outputs_say_where_to_ask(dev: Any) -> None:
     assert dev.output("DatabaseName") == "${Catalog/Database}"
     assert dev.output("WorkgroupName") == "${Catalog/WorkGroup}"
     assert dev["Catalog/Database"]["DatabaseInput"]["Name"] == "sluice_dev"
+
+
+@pytest.mark.slow
+def test_each_kind_has_tables_of_its_own_in_its_folder() -> None:
+    stack = cdk.Stack(cdk.App(), "Shop")
+    Catalog(
+        stack,
+        "Catalog",
+        settings=DeploymentSettings(stage="shop", schema=SHOP),
+        key=kms.Key(stack, "Key"),
+        bucket=s3.Bucket(stack, "Bucket"),
+    )
+    found = Template.from_stack(stack).find_resources("AWS::Glue::Table").values()
+    tables = {each["Properties"]["TableInput"]["Name"]: each["Properties"] for each in found}
+    kinds = ("customer", "order", "item", "other")
+    assert tables.keys() == {
+        f"{name}{kind}"
+        for name in ("changes", "all_changes")
+        for kind in ("", *(f"_{kind}" for kind in kinds))
+    }
+    for kind in kinds:
+        table = tables[f"changes_{kind}"]["TableInput"]
+        assert [key["Name"] for key in table["PartitionKeys"]] == ["year", "month", "day"]
+        assert f"/data/kind={kind}/" in json.dumps(table["StorageDescriptor"]["Location"])
+        template = json.dumps(table["Parameters"]["storage.location.template"])
+        assert f"/data/kind={kind}/year=${{year}}/month=${{month}}/day=${{day}}/" in template
+        names = [column["Name"] for column in table["StorageDescriptor"]["Columns"]]
+        assert ("group" in names) == (kind == "order")
+    assert "group" in [
+        column["Name"] for column in tables["changes"]["TableInput"]["StorageDescriptor"]["Columns"]
+    ]
