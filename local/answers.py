@@ -22,10 +22,12 @@ Rows = Sequence[tuple[Any, ...]]
 class Lake:
     """The lines of a lake, as one who reads them without SQL sees them."""
 
-    def __init__(self, table: Table, lines: Iterable[Line]) -> None:
+    def __init__(self, table: Table, lines: Iterable[Line], *, has_deletes: bool = True) -> None:
+        """`has_deletes` is False for a deployment that keeps deletes from the lake."""
         write = item_writer(table)
         self._table = table
         self._columns = columns(table)
+        self._has_deletes = has_deletes
         self._lines = [(texts_of(table, write(line)), line) for line in lines]
 
     @cached_property
@@ -37,10 +39,15 @@ class Lake:
         return versions
 
     def latest(self, rows: Rows, items: Iterable[Item]) -> bool:
-        """Whether rows are the newest line of each item of the table, and no others."""
+        """Whether rows are the newest line of each item of the table, and of no other.
+
+        Without deletes in the lake, of the deleted ones too.
+        """
         keys = {texts_of(self._table, item) for item in items}
-        newest = [versions[-1] for key, versions in self.versions.items() if key in keys]
-        return len(keys) == len(newest) and _same(self._cells(rows), self._rows(newest))
+        newest = {key: versions[-1] for key, versions in self.versions.items()}
+        living = {key: line for key, line in newest.items() if line["changeType"] != "REMOVE"}
+        is_whole = living.keys() == keys if self._has_deletes else living.keys() >= keys
+        return is_whole and _same(self._cells(rows), self._rows(living.values()))
 
     def history(self, rows: Rows, key: Key) -> bool:
         """Whether rows are all lines of a key, in order. Their first column is made up."""

@@ -33,6 +33,7 @@ from sluice.seed import Seeded
 from sluice.stack import Stack
 from sluice.transform import deployed_settings
 from sluice.verify.deployed import items
+from sluice.verify.rows import States
 from sluice.wording import counted
 
 READ_CAPACITY = 1_000_000
@@ -146,12 +147,12 @@ def _demonstrate(
     _, printed = sluice(session, "backfill", "--checkpoint", str(checkpoint), "--json")
     backfilled = json.loads(printed)["items"]
     report("waiting for delivery")
-    keeps_deletes = "REMOVE" in deployed_settings(stack)["change_types"]
-    expected = went_in.total - (0 if keeps_deletes else went_in.deletes)
+    has_deletes = "REMOVE" in deployed_settings(stack)["change_types"]
+    expected = went_in.total - (0 if has_deletes else went_in.deletes)
     arrivals.wait_for(expected, backfilled, replayed)
     seconds = time.monotonic() - last
     report("asking every saved query, and comparing lake and table")
-    answers = check_answers(stack, arrivals)
+    answers = check_answers(stack, arrivals, has_deletes)
     status, verdict = sluice(session, "verify", "--in-flight-seconds", "5", statuses=(0, 1))
     report("")
     console.print(sluice(session, "tree")[1], end="")
@@ -176,11 +177,13 @@ def _demonstrate(
     return outcome
 
 
-def check_answers(stack: Stack, arrivals: Arrivals) -> dict[str, bool]:
+def check_answers(stack: Stack, arrivals: Arrivals, has_deletes: bool) -> dict[str, bool]:
     """Return whether each saved query answers as the lines of the lake and the table's items do."""
     table = stack.table
-    lake = Lake(table, arrivals.lines)
-    in_table = list(items(table_scan(stack, READ_CAPACITY, 1, Stop()), lambda _: None))
+    lake = Lake(table, arrivals.lines, has_deletes=has_deletes)
+    scan = items(table_scan(stack, READ_CAPACITY, 1, Stop()), lambda _: None)
+    states = States(table)
+    in_table = [item for item in scan if states.of_item(item) is not None]
     if not lake.versions:
         return dict.fromkeys(saved_queries(table), False)
     key = max(lake.versions, key=lambda each: len(lake.versions[each]))

@@ -103,3 +103,12 @@ def test_the_latest_state_must_be_that_of_the_items_in_the_table() -> None:
     rows = ANSWERS["latest"]
     assert not lake.latest(rows, [])
     assert not lake.latest(rows, [*ITEMS, {**ITEMS[0], "meter": {"S": "c"}}])
+
+
+def test_without_deletes_in_the_lake_it_keeps_what_the_table_lost() -> None:
+    lake = Lake(TABLE, [A2, B1], has_deletes=False)
+    rows = [(*row(A2), 1), (*row(B1), 1)]
+    assert lake.latest(rows, ITEMS)
+    assert not lake.latest(rows[:1], ITEMS)
+    assert not lake.latest(rows, [*ITEMS, {**ITEMS[0], "meter": {"S": "c"}}])
+    assert not Lake(TABLE, [A2, B1]).latest(rows, ITEMS)
