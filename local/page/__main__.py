@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from chalicelib.declaration import Table
-from chalicelib.declared import declared
+from chalicelib.errors import SluiceError
 from local.page.changes import Changes
 from local.page.collector import Collector
 from local.page.commands import SluiceCommand
@@ -23,7 +23,6 @@ from local.page.server import PageRoutes, PageServer
 from local.page.views import Views
 from local.processes import LOOPBACK
 from sluice.api import Api
-from sluice.errors import OperationError
 from sluice.stack import Stack
 from sluice.stream import Stream
 
@@ -54,10 +53,11 @@ def main(
     _fail_fast()
     try:
         stack = Stack.named(stack_name)
+        table = stack.table
         source_arn = msgspec.json.decode(stack.output("PipeDefinition"))["Source"]
         api = Api(api_url)
         listener = socket.create_server((LOOPBACK, port))
-    except (BotoCoreError, OperationError) as error:
+    except (BotoCoreError, SluiceError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"port {port} cannot be used: {error}") from error
@@ -66,7 +66,6 @@ def main(
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal that stopped it once more, after its end.
         signal.signal(number, lambda *_: None)
-    table = declared()
     changes = Changes(Stream(stack.streams, source_arn), table)
     asyncio.run(serve(stack, table, changes, api, pipe_state, listener))
 
