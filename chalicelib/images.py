@@ -1,5 +1,6 @@
 """The image of an item in a change: its kind, its fields, and what nobody declared."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,10 @@ from chalicelib.errors import ChangeError
 from chalicelib.lines import LineType, line_types
 
 Hasher = Callable[[bytes], str]
-"""From the DynamoDB JSON of an attribute to the text that takes its place in the lake."""
+"""From the DynamoDB JSON of an attribute to the text that takes its place in the lake: 64
+hexadecimal digits."""
+
+_HASHED = re.compile(rb'\{"S":"[0-9a-f]{64}"\}')
 
 _decode_attributes = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -24,10 +28,13 @@ def image_reader(
 ) -> Callable[[Raw], Any]:
     """Return a function from an image to a line with the record's fields, None for one to drop.
 
-    What the table protects is left out or hashed first, unless that was done before. The function
-    raises ChangeError, ValueError, and what msgspec raises.
+    What the table protects is left out or hashed first. If `is_protected` says that it was before,
+    an image that has it is refused. The function raises ChangeError, ValueError, and what msgspec
+    raises.
     """
-    protect = None if is_protected or not table.protect else _protector(table.protect, hasher)
+    protect = None
+    if table.protect:
+        protect = _refuser(table.protect) if is_protected else _protector(table.protect, hasher)
     readers = {line.shape.kind: _kind_reader(line) for line in line_types(table)}
     if table.told_by is None:
         (read_only_kind,) = readers.values()
@@ -81,6 +88,20 @@ def _protector(protect: Mapping[str, Protection], hasher: Hasher | None) -> Call
         return Raw(_encode(attributes))
 
     return protected
+
+
+def _refuser(protect: Mapping[str, Protection]) -> Callable[[Raw], Raw]:
+    """Return a function that refuses an image from before its attributes were protected."""
+
+    def refused(image: Raw) -> Raw:
+        attributes = _decode_attributes(image)
+        for name, protection in protect.items():
+            raw = attributes.get(name)
+            if raw is not None and not (protection == "hash" and _HASHED.fullmatch(raw)):
+                raise ChangeError(f"{name} is protected now, and was not in this line")
+        return image
+
+    return refused
 
 
 def _kind_reader(line: LineType) -> Callable[[Raw], Any]:
