@@ -119,6 +119,22 @@ def test_what_is_no_object_beside_a_key_is_refused_at_once(post: Any) -> None:
     assert "must be a JSON object" in answer.data.decode()
 
 
+@pytest.mark.parametrize(
+    ("catalog", "more"),
+    [
+        (("all_changes", "changes"), ">changes<"),
+        (("all_changes", "all_changes_order", "changes"), ">and 2 more<"),
+    ],
+)
+def test_the_tables_of_many_kinds_are_counted(
+    site: Any, http: Any, catalog: tuple[str, ...], more: str
+) -> None:
+    site.publish(Snapshot(catalog=catalog))
+    page = http.request("GET", site.origin).data.decode()
+    assert ">all_changes<" in page
+    assert more in page
+
+
 def test_a_stop_ends_open_streams_at_once(site: Any, http: Any) -> None:
     answer = http.request("GET", f"{site.origin}/events", preload_content=False)
     stream = messages(answer.stream(64))
