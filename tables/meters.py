@@ -22,7 +22,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     volts: Annotated[list[Decimal], Meta(max_length=3, description="By phase.")] | UnsetType = (
         field(name="volts.by.phase", default=UNSET)
     )
-    firmware: str | UnsetType = UNSET
+    # Old meters send a text, new ones a number. The lake has both as text.
+    firmware: int | str | UnsetType = UNSET
 
 
 TABLE = Table(
@@ -46,7 +47,7 @@ TABLE = Table(
             "region": "NL-GE",
             "grid": 4,
             "kwh-total": "88.5",
-            "firmware": "7",
+            "firmware": 7,
         },
     ),
 )

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from chalicelib.catalog import sql_name
-from chalicelib.declaration import EVENT_TIME, KIND, TIME_FORMATS, Table
-from chalicelib.lines import ChangeFields
+from chalicelib.catalog import partition_column, sql_name
+from chalicelib.declaration import EVENT_TIME, KIND, TIME_FORMATS, Level, Table
+from chalicelib.lines import ChangeFields, line_member
 from chalicelib.mistakes.reading import ReadKind
 from chalicelib.types import field_types
 
@@ -25,12 +25,15 @@ def check_names(table: Table, kinds: Sequence[ReadKind]) -> Iterator[str]:
     types: dict[str, dict[str, str]] = defaultdict(dict)
     for kind in kinds:
         lines: dict[str, str] = {}
+        members: dict[str, str] = {}
         for field in kind.fields.values():
             place = f"{kind.name}.{field.name}"
             first = lines.setdefault(field.line, field.name)
             if field.line in reserved or first != field.name:
                 yield f"{place}: a line has the name {field.line} already; {RENAME}"
                 continue
+            if (other := members.setdefault(line_member(field), field.name)) != field.name:
+                yield f"{place}: rename it in Python, where a line has its name for {other}"
             if len(field.line.encode()) > NAME_LENGTH_MAX:
                 yield f"{place}: a column has {NAME_LENGTH_MAX} bytes in its name; {RENAME}"
             columns[sql_name(field.line)].setdefault(field.line, place)
@@ -38,7 +41,7 @@ def check_names(table: Table, kinds: Sequence[ReadKind]) -> Iterator[str]:
                 types[field.line].setdefault(field.type.column, place)
     for name in reserved:
         columns[sql_name(name)].setdefault(name, f"{name} of the change")
-    for name in _partition_columns(table):
+    for name in _partition_columns(table, kinds):
         columns[name].setdefault("", f"the partition {name}")
     for column, places in columns.items():
         if len(places) > 1:
@@ -64,9 +67,11 @@ def _names_of_change(table: Table, kinds: Sequence[ReadKind]) -> set[str]:
     return names
 
 
-def _partition_columns(table: Table) -> Iterator[str]:
+def _partition_columns(table: Table, kinds: Sequence[ReadKind]) -> Iterator[str]:
     """Yield the partitions of `changes`: the levels before the hour."""
-    for level in ((KIND,) if table.told_by else ()) + table.layout:
-        if level in ("hour", "minute"):
+    for name in ((KIND,) if table.told_by else ()) + table.layout:
+        if name in ("hour", "minute"):
             return
-        yield level if level in TIME_FORMATS else f"{sql_name(level)}_partition"
+        lines = (kind.fields[name].line for kind in kinds if name in kind.fields)
+        is_field = name not in {*TIME_FORMATS, KIND}
+        yield partition_column(Level(next(lines, name), name if is_field else None, 0))

@@ -126,7 +126,7 @@ def _print_next(sample: Sample, file: Path, table: str | None, items: Path | Non
     load = f" --items {items.resolve()}" if items else ""
     steps = [
         f"read {file} and correct it",
-        f'make demo ARGS="--schema {file}"',
+        f'make demo ARGS="--schema {file}{load}"',
         f'make dev ARGS="--schema {file}{load}"',
     ]
     if table and sample.stream_arn is None:

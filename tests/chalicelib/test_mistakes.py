@@ -257,6 +257,22 @@ WRONG: Mapping[str, Table] = {
     "str | decimal.Decimal` is not supported; declare it as str, int": with_field(
         "either", str | Decimal
     ),
+    "Odd.other: rename it in Python, where a line has its name for more": of(
+        msgspec.defstruct(
+            "Odd",
+            [("extra", str, field(name="more")), ("extra_", str, field(name="other"))],
+            bases=(Thing,),
+            kw_only=True,
+        )
+    ),
+    "Thing.place_partition and the partition place_partition would be one column": of(
+        extended(
+            "Thing",
+            ("area", Annotated[str, Meta(extra={"line": "place"})]),
+            ("place_partition", str),
+        ),
+        layout=("area", "year"),
+    ),
     "Recursive.parts contains its own type": of(Recursive),
     "Unknown: name 'Nowhere' is not defined": of(Unknown),
     "Tagged must be a Struct without tag": of(Tagged),
