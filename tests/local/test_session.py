@@ -82,7 +82,7 @@ def test_destroy_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "end"),
-    [("cdk deploy", signal.SIGTERM), ("seeding", signal.SIGHUP)],
+    [("cdk deploy", signal.SIGTERM), ("writing records of every kind", signal.SIGHUP)],
 )
 def test_an_interrupt_in_the_middle_leaves_nothing_running(step: str, end: int) -> None:
     """Only the run gets the signal, as from a closed terminal; it ends the processes it started."""
