@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import boto3
 import pytest
 from playwright.sync_api import Browser, Locator, Route, expect
 from playwright.sync_api import Page as Tab
 
+from chalicelib.schema import TABLE
 from local.processes import free_port
+from sluice.query.saved import saved_queries
 from tests.end_to_end.browser import chromium
 from tests.end_to_end.deployment import Deployed
 
@@ -142,9 +143,7 @@ def test_a_question_is_answered_with_rows_and_a_chart(visit: Visit) -> None:
     expect(visit.tab.locator("#heat tbody tr").first).to_be_visible()
     visit.tab.get_by_label("Saved query").select_option("largest")
     box = visit.tab.get_by_label("SQL", exact=True)
-    expect(box).to_have_value(
-        (Path(__file__).parents[2] / "sluice/query/saved/largest.sql").read_text().strip()
-    )
+    expect(box).to_have_value(saved_queries(TABLE)["largest"].sql.strip())
     box.press("Control+Enter")
     expect(visit.tab.locator("#result-table th").first).to_have_text("siteid")
     expect(visit.tab.locator("#chart canvas")).to_be_visible()
