@@ -8,6 +8,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
 from typing import Any
+from urllib.parse import quote
 
 from chalicelib.attributes import is_key, is_storable, number
 from chalicelib.declaration import Table
@@ -17,6 +18,9 @@ KEY_PART_BYTES_MAX = (KEY_BYTES_MAX, SORT_KEY_BYTES_MAX)
 """Bytes of the parts of a key, in the table's order."""
 
 _EXACT = Context(prec=40)
+
+_FOR_URLS = str.maketrans("+/", "-_")
+_FROM_URLS = str.maketrans("-_", "+/")
 
 Item = Mapping[str, Mapping[str, Any]]
 """An item, or its key, as boto3's low-level client has it."""
@@ -30,6 +34,18 @@ def key_of(table: Table, item: Item) -> dict[str, Any]:
 def texts_of(table: Table, item: Item) -> tuple[str, ...]:
     """Return the key of an item as texts, in the table's order. Raises KeyError."""
     return tuple(_text(key.type, item[key.name][key.type]) for key in table.key)
+
+
+def path_of(table: Table, item: Item) -> str:
+    """Return the key of an item as the end of a path of the API, percent-encoded.
+
+    A binary part is in the base64 for URLs, since servers may take an encoded slash for their own.
+    """
+    segments = [
+        text.translate(_FOR_URLS) if key.type == "B" else text
+        for key, text in zip(table.key, texts_of(table, item), strict=True)
+    ]
+    return "/".join(quote(segment, safe="") for segment in segments)
 
 
 def key_from(table: Table, texts: Sequence[str]) -> dict[str, Any]:
@@ -62,7 +78,7 @@ def _content(name: str, kind: str, text: str, limit: int) -> Any:
             return _text("N", text)
         case "B":
             try:
-                content = b64decode(text, validate=True)
+                content = b64decode(text.translate(_FROM_URLS), validate=True)
             except ValueError:
                 content = b""
             if not 1 <= len(content) <= limit:

@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import msgspec
 from chalice.app import MultiDict, Request, Response
@@ -13,7 +13,7 @@ from chalice.app import MultiDict, Request, Response
 from chalicelib.attributes import item, plain
 from chalicelib.declaration import Table
 from chalicelib.errors import Invalid, NotFound, Problem
-from chalicelib.keys import Item, key_from, texts_of
+from chalicelib.keys import Item, key_from, path_of, texts_of
 
 View = Callable[..., Response]
 
@@ -163,8 +163,7 @@ def _read_token(table: Table, text: str) -> dict[str, Any]:
 
 def location(table: Table, request: Request, record: Mapping[str, Any]) -> str:
     """Return the path of a record posted to this request's path, including API Gateway's stage."""
-    segments = [quote(text, safe="") for text in texts_of(table, item(record))]
-    return "/".join([request.context["path"].rstrip("/"), *segments])
+    return f"{request.context['path'].rstrip('/')}/{path_of(table, item(record))}"
 
 
 def key_values(table: Table, record: Mapping[str, Any]) -> Any:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote
 
 from chalicelib.declaration import Table
-from chalicelib.keys import Item, key_of, texts_of
+from chalicelib.keys import Item, key_of, path_of
 from chalicelib.limits import BATCH_WRITES_MAX
 from chalicelib.retry import retrying
 from sluice.api import Api
@@ -64,8 +63,7 @@ class ApiWriter:
 
     def delete(self, record: Mapping[str, Any]) -> None:
         """Delete a record."""
-        texts = texts_of(self._table, item_of(self._table, record))
-        path = "/".join(quote(text, safe="") for text in texts)
+        path = path_of(self._table, item_of(self._table, record))
         self._api.request("DELETE", f"/records/{path}")
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from chalicelib.declaration import Key, Table
-from chalicelib.keys import key_from, key_of, texts_of
+from chalicelib.keys import key_from, key_of, path_of, texts_of
 
 METERS = Table(key=(Key("meter"), Key("readAt", "N")))
 BLOBS = Table(key=(Key("hash", "B"),))
@@ -49,3 +49,11 @@ def test_texts_that_are_no_key_are_refused_with_the_attribute_and_the_rule(
 ) -> None:
     with pytest.raises(ValueError, match=rule):
         key_from(table, texts)
+
+
+def test_a_binary_part_has_no_slash_in_a_path_and_is_read_in_either_base64() -> None:
+    key = {"hash": {"B": b"\xff\xef\xfe"}}
+    assert texts_of(BLOBS, key) == ("/+/+",)
+    assert path_of(BLOBS, key) == "_-_-"
+    assert key_from(BLOBS, ["_-_-"]) == key_from(BLOBS, ["/+/+"]) == key
+    assert path_of(METERS, {"meter": {"S": "a/-_"}, "readAt": {"N": "1"}}) == "a%2F-_/1"
