@@ -15,6 +15,15 @@ from chalicelib.types import FieldType
 
 CHANGES = "changes"
 ALL_CHANGES = "all_changes"
+LAST_CHANGES = "last_changes"
+"""Of each key at least its last change, and every one that is not compacted yet."""
+
+HISTORY = "history"
+CURRENT = "current"
+"""The compacted tables: every change once, and the last change of each key."""
+
+ICEBERG_PREFIX = "iceberg/"
+"""The prefix of the compacted tables."""
 
 _WITHIN_A_DAY = ("hour", "minute")
 

@@ -5,6 +5,7 @@ A command is a module of this package; importing it adds it to the group.
 
 from sluice.cli import (
     backfill,
+    compact,
     failed,
     init,
     logs,
@@ -22,6 +23,7 @@ from sluice.cli.command import sluice
 
 __all__ = [
     "backfill",
+    "compact",
     "failed",
     "init",
     "logs",

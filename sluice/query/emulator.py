@@ -9,31 +9,18 @@ files.
 
 import resource
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-import msgspec
-
-from chalicelib.catalog import (
-    CHANGES,
-    Column,
-    columns,
-    lake_tables,
-    partition_column,
-    partition_columns,
-    quoted,
-)
-from chalicelib.declaration import KIND, TIME_FORMATS, Table
-from chalicelib.partitions import DATA_PREFIX, encode_value
+from chalicelib.declaration import Table
+from sluice.compaction.dataset import OBJECT
 from sluice.errors import OperationError
-from sluice.lake import objects, read_objects
 from sluice.optional import optional
-from sluice.query.parameters import literal
+from sluice.query.sources import Sources
 from sluice.stack import Stack
 
 MEGABYTE = 1_000_000
@@ -49,15 +36,6 @@ _BESIDE_BYTES = 200 * MEGABYTE
 
 _DATA_PAGES = 5
 """The place of a process's data among the figures of its memory."""
-
-_OBJECT = "$path"
-"""The object of a row, a column that only a query sees which names it
-(https://docs.aws.amazon.com/athena/latest/ug/select.html)."""
-
-ROWS_AT_ONCE = 1_000
-"""Rows in one statement, of many objects: one for each object takes longer than to read it."""
-
-_read_line = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +67,13 @@ def answer(
     # Not at the head: queries on AWS need no DuckDB.
     duckdb = optional("duckdb", "querying a local stack")
     _refuse_all_but_one_select(duckdb, sql)
-    problems: list[str] = []
     with duckdb.connect(":memory:") as engine:
         try:
             engine.execute(f"SET memory_limit = '{limits.memory_mb}MB'")
             # Without files, what does not fit into memory is refused.
             engine.execute("SET temp_directory = ''")
-            scanned = _load(engine, stack, table, levels, problems)
-            _make_tables(engine, table, levels, with_object=_OBJECT in sql)
+            sources = Sources(engine, stack, table, levels)
+            problems = sources.load(with_object=OBJECT in sql)
             # https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
             engine.execute("SET enable_external_access = false")
             engine.execute("SET lock_configuration = true")
@@ -115,7 +92,7 @@ def answer(
     return Answer(
         tuple(name for name, _ in heads),
         [tuple(read(value) for read, value in zip(reads, row, strict=True)) for row in rows],
-        scanned,
+        sources.scanned,
         tuple(problems),
     )
 
@@ -138,90 +115,6 @@ def _memory(limits: Limits) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-
-
-def _load(
-    engine: Any, stack: Stack, table: Table, levels: Mapping[str, str], problems: list[str]
-) -> int:
-    """Put the texts of the lake's lines into the table `stored`. Returns the bytes read."""
-    declared = columns(table)
-    names = [column.name for column in declared]
-    texts = ", ".join(f'"{name}" VARCHAR' for name in (_OBJECT, *levels, *names))
-    engine.execute(f"CREATE TEMP TABLE stored ({texts})")
-    marks = ", ".join(["unnest(?)"] * (1 + len(levels) + len(names)))
-    scanned = 0
-
-    def rows() -> Iterator[list[str | None]]:
-        nonlocal scanned
-        for each, lines in read_objects(stack, objects(stack, DATA_PREFIX), problems):
-            scanned += each.size
-            folders = dict(part.split("=", 1) for part in each.key.split("/")[:-1] if "=" in part)
-            places = [f"s3://{stack.bucket}/{each.key}", *map(folders.get, levels.values())]
-            for line in lines:
-                yield [*places, *_texts(_read_line(line), declared)]
-
-    remaining = rows()
-    while batch := list(islice(remaining, ROWS_AT_ONCE)):
-        values = list(map(list, zip(*batch, strict=True)))
-        engine.execute(f"INSERT INTO stored SELECT {marks}", values)
-    problems += _misfits(engine, declared)
-    return scanned
-
-
-def _make_tables(
-    engine: Any, table: Table, levels: Mapping[str, str], *, with_object: bool
-) -> None:
-    """Make the tables of AWS from the table `stored`, which goes."""
-    typed = [f"{_cast(column)} AS {quoted(column.name)}" for column in columns(table)]
-    typed += [
-        f'TRY_CAST("{name}" AS BIGINT) AS "{name}"' if level in TIME_FORMATS else f'"{name}"'
-        for name, level in levels.items()
-    ]
-    hidden = [_OBJECT] if with_object else []
-    typed += map(quoted, hidden)
-    engine.execute(f"CREATE TEMP TABLE {CHANGES} AS FROM stored SELECT {', '.join(typed)}")
-    engine.execute("DROP TABLE stored")
-    for each in lake_tables(table)[1:]:
-        names = [column.name for column in columns(table, each.kind)]
-        if each.is_partitioned:
-            names += [column.name for column in partition_columns(table, each.kind)]
-        select = f"SELECT {', '.join(map(quoted, [*names, *hidden]))} FROM {CHANGES}"  # noqa: S608
-        if each.kind is not None:
-            kind = literal(encode_value(KIND, each.kind))
-            select += f" WHERE {quoted(partition_column(table.levels[0]))} = {kind}"
-        engine.execute(f"CREATE TEMP VIEW {each.name} AS {select}")
-    engine.execute(
-        "CREATE TEMP MACRO from_unixtime(s) AS epoch_ms(CAST(round(s * 1000) AS BIGINT))"
-    )
-
-
-def _misfits(engine: Any, declared: Sequence[Column]) -> Iterator[str]:
-    """Yield a sentence on each column of an object that has a value of another type."""
-    for column in declared:
-        misfit = f'"{column.name}" IS NOT NULL AND {_cast(column)} IS NULL'
-        select = f'SELECT DISTINCT "{_OBJECT}" FROM stored WHERE {misfit} ORDER BY 1'  # noqa: S608
-        for (address,) in engine.execute(select).fetchall():
-            yield (
-                f"{address} is damaged: a line's {column.key} is not a {column.type}, and counts "
-                "as NULL"
-            )
-
-
-def _cast(column: Column) -> str:
-    return f'TRY_CAST("{column.name}" AS {column.type.replace("string", "varchar")})'
-
-
-def _texts(line: Mapping[str, msgspec.Raw], declared: Sequence[Column]) -> list[str | None]:
-    """Return the text of each column in a line: a number's is the line's own, exact."""
-    values = (bytes(line.get(column.key, b"null")) for column in declared)
-    return [
-        None
-        if value == b"null"
-        else msgspec.json.decode(value, type=str)
-        if value.startswith(b'"')
-        else value.decode()
-        for value in values
-    ]
 
 
 def _fetch(engine: Any, sql: str, limits: Limits) -> tuple[list[tuple[str, Any]], list[Any]]:

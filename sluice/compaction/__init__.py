@@ -1,0 +1,1 @@
+"""Compaction: raw objects of the lake into two Iceberg tables, `history` and `current`."""

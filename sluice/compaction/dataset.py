@@ -1,0 +1,104 @@
+"""The files of an Iceberg table as an Arrow dataset, which an engine prunes by their partitions.
+
+The tables are written without delete files, so what their files hold is what the tables hold.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from chalicelib.catalog import (
+    HISTORY,
+    partition_column,
+    partition_columns,
+    partition_levels,
+    sql_name,
+)
+from chalicelib.declaration import Table
+from chalicelib.partitions import UNKNOWN_VALUE, encode_value
+from sluice.compaction.counting import counted_files
+from sluice.compaction.tables import DAY, LakeTables
+from sluice.errors import OperationError
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
+_EPOCH = date(1970, 1, 1)
+
+OBJECT = "$path"
+"""The column with the address of a row's file, as in Athena."""
+
+
+def dataset(tables: LakeTables, name: str, count: Callable[[int], None]) -> "ds.Dataset | None":
+    """Return a table's files, None before the first compaction.
+
+    It has the table's columns, OBJECT, and for `history` those of the partitions of `changes`,
+    where a file's own partition fixes them. `count` is called with the bytes that are read.
+    """
+    iceberg = tables.find(name)
+    if iceberg is None:
+        return None
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    files = list(iceberg.scan().plan_files())
+    if any(task.delete_files for task in files):
+        raise OperationError(
+            f"the table {name} has delete files, which only AWS reads; rewrite its data there"
+        )
+    schema = pa.schema(iceberg.schema().as_arrow()).remove_metadata()
+    schema = schema.append(pa.field(OBJECT, pa.string()))
+    fixed = _fixed_columns(tables.table) if name == HISTORY else {}
+    for column, kind in fixed.items():
+        schema = schema.append(pa.field(column, pa.int64() if kind == "int" else pa.string()))
+    paths = [task.file.file_path for task in files]
+    filesystem = counted_files(
+        iceberg.io, urlsplit(paths[0] if paths else iceberg.location()), count
+    )
+    read = ds.ParquetFileFormat()
+    names = [each.name for each in iceberg.spec().fields]
+    fragments = []
+    for task, path in zip(files, paths, strict=True):
+        values: dict[str, Any] = {OBJECT: path}
+        if name == HISTORY:
+            of_file = {each: task.file.partition[place] for place, each in enumerate(names)}
+            values |= _partition_values(tables.table, of_file)
+        expression = None
+        for column, value in values.items():
+            equal = ds.field(column) == value
+            expression = equal if expression is None else expression & equal
+        address = urlsplit(path)
+        fragments.append(read.make_fragment(address.netloc + address.path, filesystem, expression))
+    return ds.FileSystemDataset(fragments, schema, read, filesystem)
+
+
+def fixed_columns(table: Table) -> tuple[str, ...]:
+    """Return the partition columns of `changes` that a file of `history` fixes."""
+    return tuple(_fixed_columns(table))
+
+
+def _fixed_columns(table: Table) -> dict[str, str]:
+    group = {level.name for level in (table.group,) if level is not None}
+    kinds = {column.name: column.type for column in partition_columns(table)}
+    return {
+        partition_column(level): kinds[partition_column(level)]
+        for level in partition_levels(table)
+        if level.is_time or level.attribute is None or level.name in group
+    }
+
+
+def _partition_values(table: Table, of_file: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the fixed columns for a file of this partition."""
+    day = of_file.get(DAY)
+    moment = None if day is None else _EPOCH + timedelta(days=day)
+    values: dict[str, Any] = {}
+    for level in partition_levels(table):
+        column = partition_column(level)
+        if level.is_time:
+            if moment is not None:
+                values[column] = getattr(moment, level.name)
+        elif sql_name(level.name) in of_file:
+            value = of_file[sql_name(level.name)]
+            values[column] = UNKNOWN_VALUE if value is None else encode_value(level.name, value)
+    return values

@@ -1,0 +1,229 @@
+"""A run of the compaction: raw objects into `history` and `current`, and away.
+
+An object is deleted only when both tables have its lines. What a run leaves when it is killed is
+the work of the next one, which appends no line that `history` has and lets no older change win in
+`current`: so a run may be repeated, and run beside another, at any moment.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chalicelib.catalog import CURRENT, HISTORY
+from chalicelib.partitions import DATA_PREFIX
+from sluice.compaction.rows import (
+    EVENT_ID,
+    SEQUENCE,
+    key_columns,
+    last_of_each,
+    row_reader,
+    with_bucket,
+)
+from sluice.compaction.tables import BUCKET, HAPPENED, LakeTables
+from sluice.errors import OperationError
+from sluice.lake import Stored, objects, read_objects
+from sluice.stack import Stack
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CHUNK_LINES = 100_000
+"""Lines that are held in memory at a time."""
+
+COMMIT_TRIES = 8
+
+DELETED_AT_ONCE = 1_000
+"""Keys of one DeleteObjects
+(https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html)."""
+
+
+class Compacted(msgspec.Struct, rename="camel"):
+    """What a run did."""
+
+    objects: int = 0
+    """Raw objects that were taken away."""
+    lines: int = 0
+    """Lines that were in them."""
+    appended: int = 0
+    """Changes that are new in `history`."""
+    bytes: int = 0
+    """Bytes of the raw objects, as stored."""
+    kept: int = 0
+    """Raw objects that stay, because not every line of them can be read."""
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Objects that are read together."""
+
+    stored: list[Stored] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
+    whole: list[Stored] = field(default_factory=list)
+    """The objects of which every line was read."""
+
+
+def older_objects(stack: Stack, before: datetime, prefix: str = DATA_PREFIX) -> list[Stored]:
+    """Return the raw objects below a prefix that were written before a moment."""
+    return [each for each in objects(stack, prefix) if each.modified < before]
+
+
+def compact(
+    stack: Stack,
+    stored: list[Stored],
+    problems: list[str],
+    progress: Callable[[int], None] = lambda _objects: None,
+) -> Compacted:
+    """Compact these raw objects. Adds a sentence on each damaged one to `problems`.
+
+    `progress` is called with the number of objects since its last call.
+    """
+    tables = LakeTables(stack, stack.table)
+    result = Compacted()
+    read_rows = row_reader(stack.table, tables.columns(HISTORY))
+    for chunk in _chunks(stack, stored, problems):
+        if chunk.lines:
+            rows = read_rows(chunk.lines)
+            result.appended += _append(tables, rows)
+            _merge(tables, rows)
+        _delete(stack, chunk.whole)
+        result.objects += len(chunk.whole)
+        result.kept += len(chunk.stored) - len(chunk.whole)
+        result.lines += len(chunk.lines)
+        result.bytes += sum(each.size for each in chunk.whole)
+        progress(len(chunk.stored))
+    return result
+
+
+def _chunks(stack: Stack, stored: list[Stored], problems: list[str]) -> Iterator[_Chunk]:
+    chunk = _Chunk()
+    known = len(problems)
+    for each, lines in read_objects(stack, stored, problems):
+        chunk.stored.append(each)
+        chunk.lines += lines
+        if len(problems) == known:
+            chunk.whole.append(each)
+        known = len(problems)
+        if len(chunk.lines) >= CHUNK_LINES:
+            yield chunk
+            chunk = _Chunk()
+    if chunk.stored:
+        yield chunk
+
+
+def _append(tables: LakeTables, rows: "pa.Table") -> int:
+    """Append what `history` does not have, and return how many rows that were."""
+    import pyarrow.compute as pc
+
+    rows = rows.take(_first_places(rows))
+    keys = key_columns(tables.table)
+
+    def append() -> int:
+        history = tables.open(HISTORY)
+        known = history.scan(row_filter=_same_times(rows), selected_fields=(EVENT_ID,)).to_arrow()[
+            EVENT_ID
+        ]
+        new = rows.filter(pc.invert(pc.is_in(rows[EVENT_ID], value_set=known.combine_chunks())))
+        if new.num_rows:
+            order = [(name, "ascending") for name in (*tables.group_columns, *keys, SEQUENCE)]
+            history.append(_as(history, new.sort_by(order)))
+        return int(new.num_rows)
+
+    return int(_committed(append))
+
+
+def _first_places(rows: "pa.Table") -> "pa.Array":
+    """Return the places of the rows that are the first with their event id."""
+    import pyarrow as pa
+
+    numbered = rows.select([EVENT_ID]).append_column("row", pa.array(range(rows.num_rows)))
+    first = numbered.group_by(EVENT_ID, use_threads=False).aggregate([("row", "first")])
+    return first["row_first"]
+
+
+def _same_times(rows: "pa.Table") -> str:
+    """Return the condition on `history` that holds for all changes with these event times."""
+    import pyarrow.compute as pc
+
+    bounds = pc.min_max(rows[HAPPENED]).as_py()
+    unknown = f"{HAPPENED} is null"
+    if bounds["min"] is None:
+        return unknown
+    first, last = (bounds[name].isoformat() for name in ("min", "max"))
+    known = f"({HAPPENED} >= '{first}' and {HAPPENED} <= '{last}')"
+    return f"{known} or {unknown}" if rows[HAPPENED].null_count else known
+
+
+def _merge(tables: LakeTables, rows: "pa.Table") -> None:
+    """Let the newest of these changes be the current ones, where they are newer than those."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keys = key_columns(tables.table)
+    newest = with_bucket(last_of_each(rows, keys), keys)
+    for bucket in sorted(set(newest[BUCKET].to_pylist())):
+        of_bucket = newest.filter(pc.equal(newest[BUCKET], bucket))
+
+        def merge(of_bucket: "pa.Table" = of_bucket, bucket: int = bucket) -> int:
+            current = tables.open(CURRENT)
+            before = current.scan(row_filter=f"{BUCKET} == {bucket}").to_arrow()
+            both = pa.concat_tables([before, _as(current, of_bucket)])
+            after = last_of_each(both, keys)
+            if after.num_rows == before.num_rows and after[SEQUENCE].equals(
+                last_of_each(before, keys)[SEQUENCE]
+            ):
+                return 0
+            current.overwrite(after, overwrite_filter=f"{BUCKET} == {bucket}")
+            return int(after.num_rows)
+
+        _committed(merge)
+
+
+def _as(table: Any, rows: "pa.Table") -> "pa.Table":
+    """Return rows with the columns of an Iceberg table, in its order; one they lack is null."""
+    import pyarrow as pa
+
+    schema = table.schema().as_arrow()
+    return pa.table(
+        {
+            each.name: rows[each.name].cast(each.type)
+            if each.name in rows.column_names
+            else pa.nulls(rows.num_rows, each.type)
+            for each in schema
+        },
+        schema=schema,
+    )
+
+
+def _committed(work: Callable[[], int]) -> int:
+    """Return what `work` returns; it is done anew where another's commit came first."""
+    from pyiceberg.exceptions import CommitFailedException
+
+    for _ in range(COMMIT_TRIES):
+        try:
+            return work()
+        except CommitFailedException:
+            continue
+    raise OperationError(
+        f"another run commits to the same tables without end ({COMMIT_TRIES} tries); run this "
+        "again when it is done"
+    )
+
+
+def _delete(stack: Stack, stored: list[Stored]) -> None:
+    """Delete objects. The bucket keeps their old versions for a time."""
+    remaining = iter(stored)
+    while batch := list(islice(remaining, DELETED_AT_ONCE)):
+        answer = stack.s3.delete_objects(
+            Bucket=stack.bucket,
+            Delete={"Objects": [{"Key": each.key} for each in batch], "Quiet": True},
+        )
+        for refused in answer.get("Errors", []):
+            raise OperationError(
+                f"s3://{stack.bucket}/{refused['Key']} cannot be deleted: "
+                f"{refused.get('Message')}; its lines are in the tables, and the next run takes it "
+                "away"
+            )
