@@ -5,7 +5,8 @@ the work of the next one, which appends no line that `history` has and lets no o
 `current`: so a run may be repeated, and run beside another, at any moment.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -26,6 +27,7 @@ from sluice.compaction.rows import (
 from sluice.compaction.tables import BUCKET, HAPPENED, LakeTables
 from sluice.errors import OperationError
 from sluice.lake import Stored, objects, read_objects
+from sluice.optional import optional
 from sluice.stack import Stack
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 CHUNK_LINES = 100_000
 """Lines that are held in memory at a time."""
+
+MERGED_ROWS = 200_000
+"""Rows that are merged into `current` at a time."""
 
 COMMIT_TRIES = 8
 
@@ -81,20 +86,35 @@ def compact(
 
     `progress` is called with the number of objects since its last call.
     """
+    arrow = optional("pyarrow", "compaction")
     tables = LakeTables(stack, stack.table)
     result = Compacted()
     read_rows = row_reader(stack.table, tables.columns(HISTORY))
+    keys = key_columns(stack.table)
+    newest: list[pa.Table] = []
+    whole: list[Stored] = []
+
+    def finish() -> None:
+        if newest:
+            _merge(tables, arrow.concat_tables(newest))
+        _delete(stack, whole)
+        newest.clear()
+        whole.clear()
+
     for chunk in _chunks(stack, stored, problems):
         if chunk.lines:
             rows = read_rows(chunk.lines)
             result.appended += _append(tables, rows)
-            _merge(tables, rows)
-        _delete(stack, chunk.whole)
+            newest.append(last_of_each(rows, keys))
+        whole += chunk.whole
+        if sum(each.num_rows for each in newest) >= MERGED_ROWS:
+            finish()
         result.objects += len(chunk.whole)
         result.kept += len(chunk.stored) - len(chunk.whole)
         result.lines += len(chunk.lines)
         result.bytes += sum(each.size for each in chunk.whole)
         progress(len(chunk.stored))
+    finish()
     return result
 
 
@@ -159,27 +179,52 @@ def _same_times(rows: "pa.Table") -> str:
 
 def _merge(tables: LakeTables, rows: "pa.Table") -> None:
     """Let the newest of these changes be the current ones, where they are newer than those."""
+    keys = key_columns(tables.table)
+    newest = with_bucket(last_of_each(rows, keys), keys)
+    waiting = Counter(newest[BUCKET].to_pylist())
+    sizes = _bucket_sizes(tables)
+    while waiting:
+        # As many partitions at once as fit into memory, at least one.
+        buckets: list[int] = []
+        total = 0
+        for bucket in sorted(waiting):
+            total += waiting[bucket] + sizes[bucket]
+            if buckets and total > MERGED_ROWS:
+                break
+            buckets.append(bucket)
+        for bucket in buckets:
+            del waiting[bucket]
+        _merge_buckets(tables, newest, buckets, keys)
+
+
+def _merge_buckets(
+    tables: LakeTables, newest: "pa.Table", buckets: Sequence[int], keys: Sequence[str]
+) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    keys = key_columns(tables.table)
-    newest = with_bucket(last_of_each(rows, keys), keys)
-    for bucket in sorted(set(newest[BUCKET].to_pylist())):
-        of_bucket = newest.filter(pc.equal(newest[BUCKET], bucket))
+    of_buckets = newest.filter(pc.is_in(newest[BUCKET], value_set=pa.array(buckets, pa.int32())))
+    condition = f"{BUCKET} in ({', '.join(map(str, buckets))})"
 
-        def merge(of_bucket: "pa.Table" = of_bucket, bucket: int = bucket) -> int:
-            current = tables.open(CURRENT)
-            before = current.scan(row_filter=f"{BUCKET} == {bucket}").to_arrow()
-            both = pa.concat_tables([before, _as(current, of_bucket)])
-            after = last_of_each(both, keys)
-            if after.num_rows == before.num_rows and after[SEQUENCE].equals(
-                last_of_each(before, keys)[SEQUENCE]
-            ):
-                return 0
-            current.overwrite(after, overwrite_filter=f"{BUCKET} == {bucket}")
-            return int(after.num_rows)
+    def merge() -> int:
+        current = tables.open(CURRENT)
+        before = current.scan(row_filter=condition).to_arrow()
+        after = last_of_each(pa.concat_tables([before, _as(current, of_buckets)]), keys)
+        if after.num_rows > before.num_rows or not after[SEQUENCE].equals(
+            last_of_each(before, keys)[SEQUENCE]
+        ):
+            current.overwrite(after, overwrite_filter=condition)
+        return int(after.num_rows)
 
-        _committed(merge)
+    _committed(merge)
+
+
+def _bucket_sizes(tables: LakeTables) -> Counter[int]:
+    """Return how many rows each partition of `current` has."""
+    sizes: Counter[int] = Counter()
+    for task in tables.open(CURRENT).scan().plan_files():
+        sizes[task.file.partition[0]] += task.file.record_count
+    return sizes
 
 
 def _as(table: Any, rows: "pa.Table") -> "pa.Table":

@@ -111,13 +111,8 @@ class LakeTables:
         names = [KIND] if self.table.told_by else []
         field = next((level.attribute for level in self.table.levels if level.attribute), None)
         if field is not None:
-            lines = {
-                f.line
-                for shape in self.table.shapes
-                for f in shape.fields.values()
-                if f.name == field
-            }
-            names += map(sql_name, lines)
+            shape = next(shape for shape in self.table.shapes if field in shape.fields)
+            names.append(sql_name(shape.fields[field].line))
         return tuple(names)
 
     def _create(self, name: str) -> "IcebergTable":
