@@ -213,7 +213,10 @@ def _merge_buckets(
         if after.num_rows > before.num_rows or not after[SEQUENCE].equals(
             last_of_each(before, keys)[SEQUENCE]
         ):
-            current.overwrite(after, overwrite_filter=condition)
+            if before.num_rows:
+                current.overwrite(after, overwrite_filter=condition)
+            else:
+                current.append(after)
         return int(after.num_rows)
 
     _committed(merge)

@@ -28,16 +28,21 @@ def stack(
     s3, sqs = boto3.client("s3"), boto3.client("sqs")
     s3.create_bucket(Bucket=name)
     queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    glue = boto3.client("glue")
+    database = name.replace("-", "_")
+    glue.create_database(DatabaseInput={"Name": database})
     yield Stack(
         "Sluice-test",
         {
             "BucketName": name,
+            "DatabaseName": database,
             "DeadLetterQueueUrl": queue,
             "StreamName": STREAM,
             **schema_outputs(),
         },
     )
     sqs.delete_queue(QueueUrl=queue)
+    glue.delete_database(Name=database)
     boto3.resource("s3").Bucket(name).objects.delete()
     s3.delete_bucket(Bucket=name)
 

@@ -1,0 +1,230 @@
+"""Compaction of lakes of worked declarations, in the emulator's S3 and Glue."""
+
+import gzip
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.catalog import CURRENT, HISTORY, partition_column, partition_levels
+from chalicelib.declaration import Table
+from chalicelib.declared import load
+from sluice.compaction.rows import EVENT_ID, SEQUENCE, key_columns
+from sluice.compaction.run import Compacted, compact, older_objects
+from sluice.compaction.tables import LakeTables
+from sluice.items import Item
+from sluice.query.emulator import Limits, answer
+from sluice.query.saved import saved_queries
+from sluice.stack import Stack
+from tests.declaring import WORKED, change, delivered, items_of, schema_outputs, worked
+
+SHAPES = sorted(file.stem for file in WORKED.glob("*.py"))
+COUNT = 12
+
+StackOf = Callable[[str], Stack]
+
+
+@dataclass
+class Lake:
+    """A lake of a worked declaration, and the changes that it holds."""
+
+    stack: Stack
+    table: Table
+    items: list[Item]
+    payloads: list[bytes]
+    objects: int = 0
+
+    def write(self, payloads: Sequence[bytes]) -> None:
+        """Deliver changes in objects of a few lines each."""
+        folders: dict[str, list[bytes]] = {}
+        for folder, line in delivered(self.table, payloads):
+            folders.setdefault(folder, []).append(line)
+        for folder, lines in folders.items():
+            for start in range(0, len(lines), 3):
+                self.objects += 1
+                body = gzip.compress(b"".join(lines[start : start + 3]))
+                key = f"{folder}object-{self.objects}.gz"
+                self.stack.s3.put_object(Bucket=self.stack.bucket, Key=key, Body=body)
+
+    def compact(self, problems: list[str] | None = None) -> Compacted:
+        return compact(self.stack, self.stored(), [] if problems is None else problems)
+
+    def stored(self) -> list[Any]:
+        return older_objects(self.stack, datetime.now(UTC) + timedelta(hours=1))
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        iceberg = LakeTables(self.stack, self.table).find(name)
+        assert iceberg is not None
+        rows: list[dict[str, Any]] = iceberg.scan().to_arrow().to_pylist()
+        return rows
+
+    def ask(self, sql: str) -> list[str]:
+        levels = {partition_column(each): each.name for each in partition_levels(self.table)}
+        return sorted(map(repr, answer(self.stack, self.table, sql, levels, Limits()).rows))
+
+    def latest(self) -> dict[Any, str]:
+        """The greatest sequence of each key, by the changes themselves."""
+        rows = self.rows(HISTORY)
+        keys = key_columns(self.table)
+        last: dict[Any, str] = {}
+        for row in rows:
+            key = tuple(row[name] for name in keys)
+            last[key] = max(last.get(key, ""), row[SEQUENCE])
+        return last
+
+
+def changes(items: Sequence[Item], chance: random.Random) -> list[bytes]:
+    """Inserts, changes and deletes of items, some twice, in disorder."""
+    payloads = []
+    for number, item in enumerate(items):
+        payloads.append(change(item, 10 * number + 1))
+        payloads.append(change(item, 10 * number + 2, "MODIFY"))
+        if number % 3 == 0:
+            payloads.append(change(item, 10 * number + 3, "REMOVE"))
+    payloads += chance.sample(payloads, len(payloads) // 3)
+    chance.shuffle(payloads)
+    return payloads
+
+
+@pytest.fixture
+def lake_of(stack_of: StackOf) -> Callable[[str], Lake]:
+    """Makes the lake of a worked declaration."""
+    chance = random.Random(7)  # noqa: S311
+
+    def make(name: str) -> Lake:
+        stack = stack_of(name)
+        items = items_of(worked(name), COUNT)
+        lake = Lake(stack, worked(name), items, changes(items, chance))
+        lake.write(lake.payloads)
+        return lake
+
+    return make
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_change_is_in_history_once_and_the_last_of_each_key_is_current(
+    lake_of: Callable[[str], Lake], name: str
+) -> None:
+    lake = lake_of(name)
+    result = lake.compact()
+    assert lake.stored() == []
+    assert result.lines == len(lake.payloads)
+    assert result.appended == len(set(lake.payloads))
+    ids = [row[EVENT_ID] for row in lake.rows(HISTORY)]
+    assert len(ids) == len(set(ids)) == len(set(lake.payloads))
+    keys = key_columns(lake.table)
+    current = {tuple(row[key] for key in keys): row[SEQUENCE] for row in lake.rows(CURRENT)}
+    assert current == lake.latest()
+    assert len(current) == COUNT
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_questions_have_the_same_answers_before_between_and_after(
+    lake_of: Callable[[str], Lake], name: str
+) -> None:
+    lake = lake_of(name)
+    queries = [each.sql for each in saved_queries(lake.table).values() if not each.parameters]
+    queries = [sql for sql in queries if not sql.startswith(("-- Duplicates", "-- Largest"))]
+    queries += ["SELECT DISTINCT * FROM changes", "SELECT count(DISTINCT eventid) FROM all_changes"]
+    before = [lake.ask(sql) for sql in queries]
+    compact(lake.stack, lake.stored()[::2], [])
+    assert [lake.ask(sql) for sql in queries] == before
+    lake.compact()
+    assert [lake.ask(sql) for sql in queries] == before
+
+
+def test_what_a_killed_run_left_is_the_work_of_the_next(lake_of: Callable[[str], Lake]) -> None:
+    lake = lake_of("sensors")
+    stored = lake.stored()
+    bodies = {
+        each.key: lake.stack.s3.get_object(Bucket=lake.stack.bucket, Key=each.key)["Body"].read()
+        for each in stored
+    }
+    lake.compact()
+    current = lake.rows(CURRENT)
+    for key, body in bodies.items():  # As if the run had ended before it deleted them.
+        lake.stack.s3.put_object(Bucket=lake.stack.bucket, Key=key, Body=body)
+    assert lake.compact().appended == 0
+    assert lake.stored() == []
+    assert len(lake.rows(HISTORY)) == len(set(lake.payloads))
+    assert lake.rows(CURRENT) == current
+
+
+def test_an_older_change_that_comes_late_is_history_and_not_current(
+    lake_of: Callable[[str], Lake],
+) -> None:
+    lake = lake_of("meters")
+    lake.compact()
+    before = lake.rows(CURRENT)
+    late = change(lake.items[1], 5)
+    lake.write([late])
+    assert lake.compact().appended == 1
+    assert lake.rows(CURRENT) == before
+    assert len(lake.rows(HISTORY)) == len(set(lake.payloads)) + 1
+
+
+def test_two_runs_at_once_do_each_others_work_and_no_harm(lake_of: Callable[[str], Lake]) -> None:
+    lake = lake_of("sensors")
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(lake.compact) for _ in range(2)]
+        assert sum(run.result().appended for run in runs) == len(set(lake.payloads))
+    ids = [row[EVENT_ID] for row in lake.rows(HISTORY)]
+    assert len(ids) == len(set(ids)) == len(set(lake.payloads))
+    assert lake.stored() == []
+
+
+def test_an_object_that_cannot_be_read_whole_stays_and_is_named(
+    lake_of: Callable[[str], Lake],
+) -> None:
+    lake = lake_of("sensors")
+    folder = lake.stored()[0].key.rpartition("/")[0]
+    key = f"{folder}/damaged.gz"
+    lake.stack.s3.put_object(Bucket=lake.stack.bucket, Key=key, Body=b"\x1f\x8bno gzip")
+    problems: list[str] = []
+    assert lake.compact(problems).kept == 1
+    assert [each.key for each in lake.stored()] == [key]
+    assert key in problems[0]
+
+
+def test_a_field_that_is_declared_later_is_a_column_later(
+    lake_of: Callable[[str], Lake], aws_environment: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    lake = lake_of("sensors")
+    lake.compact()
+    file = tmp_path / "grown.py"
+    source = (WORKED / "sensors.py").read_text()
+    file.write_text(
+        source.replace("    name: Annotated", "    colour: str = ''\n    name: Annotated")
+    )
+    aws_environment.setenv("SLUICE_SCHEMA", str(file))
+
+    grown = Lake(lake.stack, load(file), [], [])
+    grown.stack = Stack(lake.stack.name, {**lake.stack.outputs, **schema_outputs(grown.table)})
+    item = items_of(grown.table, 1)[0] | {"colour": {"S": "red"}}
+    grown.write([change(item, 999)])
+    grown.compact()
+    assert sum(row["colour"] == "red" for row in grown.rows(HISTORY)) == 1
+    assert grown.ask("SELECT count(*) FROM all_changes WHERE colour IS NULL") == [
+        f"({len(set(lake.payloads))},)"
+    ]
+
+
+def test_a_question_about_one_day_reads_its_files_alone(lake_of: Callable[[str], Lake]) -> None:
+    lake = lake_of("sensors")
+    levels = {partition_column(each): each.name for each in partition_levels(lake.table)}
+    lake.compact()
+    whole = answer(lake.stack, lake.table, "SELECT * FROM changes", levels, Limits())
+    site = lake.rows(HISTORY)[0]["siteid"]
+    one = answer(
+        lake.stack,
+        lake.table,
+        f"SELECT * FROM changes WHERE siteid_partition = '{site}'",  # noqa: S608
+        levels,
+        Limits(),
+    )
+    assert 0 < len(one.rows) < len(whole.rows)
+    assert one.scanned_bytes < whole.scanned_bytes / 2
