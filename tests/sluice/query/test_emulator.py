@@ -15,7 +15,8 @@ import pytest
 from chalicelib.catalog import partition_column, partition_levels
 from chalicelib.schema import TABLE
 from sluice.errors import OperationError
-from sluice.query.emulator import ROWS_AT_ONCE, Answer, Limits, answer
+from sluice.query.emulator import Answer, Limits, answer
+from sluice.query.sources import ROWS_AT_ONCE
 from sluice.stack import Stack
 from tests.fakes import lake_line
 
