@@ -34,14 +34,16 @@ POLICIES: Mapping[str, tuple[str, ...]] = {
     "Repair": ("replay", "redrive"),
     "Write": ("seed", "backfill"),
     "Probe": ("probe",),
+    "Compact": ("compact",),
 }
 """The managed policies by their names in the stack, each with the commands it is for."""
 
 _OF_A_STACK = tuple(
     command for commands in POLICIES.values() for command in commands if command != "init"
 )
-_LAKE, _QUARANTINE, _REPLAYED, _RESULTS = (
-    f"{BUCKET}/{prefix}/*" for prefix in ("data", "errors", "errors-replayed", "query-results")
+_LAKE, _QUARANTINE, _REPLAYED, _RESULTS, _COMPACTED = (
+    f"{BUCKET}/{prefix}/*"
+    for prefix in ("data", "errors", "errors-replayed", "query-results", "iceberg")
 )
 _AUTHORIZATION = f"{DOCS}service-authorization/latest/reference/"
 _S3 = f"{_AUTHORIZATION}list_amazons3.html"
@@ -132,14 +134,14 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{_AUTHORIZATION}list_amazoncloudwatch.html",
     ),
     *_rows(
-        *("status", "tree", "sample", "failed", "plan", "replay", "probe"),
+        *("status", "tree", "sample", "failed", "plan", "replay", "probe", "compact"),
         may=["s3:ListBucket"],
         on=[BUCKET],
         why="Which objects there are.",
         source=_S3,
     ),
     *_rows(
-        *("status", "tree", "sample", "plan", "probe"),
+        *("status", "tree", "sample", "plan", "probe", "compact"),
         may=["s3:GetObject"],
         on=[_LAKE],
         why="Lines of the lake.",
@@ -174,7 +176,32 @@ OPERATORS: tuple[Right, ...] = (
         source=_S3,
     ),
     *_rows(
-        *("status", "tree", "sample", "plan", "failed"),
+        "compact",
+        may=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+        on=[_COMPACTED],
+        why="It writes the files of the compacted tables, and removes those that nothing reads.",
+        source=_S3,
+    ),
+    *_rows(
+        "compact",
+        may=["s3:DeleteObject"],
+        on=[_LAKE],
+        why="What both compacted tables have leaves the raw lake.",
+        source=_S3,
+    ),
+    *_rows(
+        "compact",
+        may=["glue:CreateTable", "glue:GetTable", "glue:UpdateTable"],
+        on=[
+            arn("glue", "catalog"),
+            arn("glue", "database/<database>"),
+            arn("glue", "table/<database>/*"),
+        ],
+        why="A commit to a compacted table is a change of its entry in the catalog.",
+        source=f"{_AUTHORIZATION}list_awsglue.html",
+    ),
+    *_rows(
+        *("status", "tree", "sample", "plan", "failed", "compact"),
         *("query", "verify", "replay", "backfill", "probe"),
         may=["kms:Decrypt"],
         on=[KEY],
@@ -183,11 +210,12 @@ OPERATORS: tuple[Right, ...] = (
         source=_SSE_KMS,
     ),
     *_rows(
-        *("query", "verify", "replay", "backfill", "probe"),
+        *("query", "verify", "replay", "backfill", "probe", "compact"),
         may=["kms:GenerateDataKey"],
         on=[KEY],
         when=OF_THE_BUCKET,
-        why="Objects are written under the stack's key: results of queries, and what was replayed.",
+        why="Objects are written under the stack's key: results of queries, what was replayed, and "
+        "the compacted tables.",
         source=_SSE_KMS,
     ),
     *_rows(

@@ -80,13 +80,15 @@ def verify_command(
             while (left := deadline - time.monotonic()) > 0:
                 time.sleep(min(left, PAUSE_SECONDS))
 
+        workgroup = Workgroup(stack, Limits(seconds=None, rows=None))
         comparison = verify(
-            Workgroup(stack, Limits(seconds=None, rows=None)),
+            workgroup,
             stack.table,
             items(scan, lambda read: bar.advance(task, read)),
             wait,
             item_reason(stack),
             deletes=has_deletes(stack),
+            last_changes=workgroup.has_last_changes,
         )
     commands = remedies(stack, comparison.drifts)
     if as_json:

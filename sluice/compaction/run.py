@@ -8,13 +8,14 @@ the work of the next one, which appends no line that `history` has and lets no o
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from chalicelib.catalog import CURRENT, HISTORY
+from chalicelib.declaration import TIME_FORMATS
 from chalicelib.partitions import DATA_PREFIX
 from sluice.compaction.rows import (
     EVENT_ID,
@@ -40,6 +41,8 @@ MERGED_ROWS = 200_000
 """Rows that are merged into `current` at a time."""
 
 COMMIT_TRIES = 8
+
+_OF_A_DAY = ("year", "month", "day")
 
 DELETED_AT_ONCE = 1_000
 """Keys of one DeleteObjects
@@ -71,9 +74,22 @@ class _Chunk:
     """The objects of which every line was read."""
 
 
-def older_objects(stack: Stack, before: datetime, prefix: str = DATA_PREFIX) -> list[Stored]:
-    """Return the raw objects below a prefix that were written before a moment."""
-    return [each for each in objects(stack, prefix) if each.modified < before]
+def older_objects(stack: Stack, before: datetime, day: date | None = None) -> list[Stored]:
+    """Return the raw objects that were written before a moment, of one day of event time or any.
+
+    Raises OperationError for a day of a lake whose layout has none.
+    """
+    older = [each for each in objects(stack, DATA_PREFIX) if each.modified < before]
+    if day is None:
+        return older
+    levels = {level.name for level in stack.table.levels if level.is_time}
+    if missing := [name for name in _OF_A_DAY if name not in levels]:
+        raise OperationError(
+            f"the layout has no {' and no '.join(missing)}, so no object is of one day; leave out "
+            "--day"
+        )
+    folders = {f"{name}={TIME_FORMATS[name].format(getattr(day, name))}" for name in _OF_A_DAY}
+    return [each for each in older if folders <= set(each.key.split("/"))]
 
 
 def compact(

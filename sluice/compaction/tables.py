@@ -4,7 +4,6 @@ Both have the columns of a line, as `chalicelib.catalog` declares them, and its 
 timestamps. They lie in the stack's Glue database, and in its bucket below ICEBERG_PREFIX.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,15 +52,13 @@ class LakeTables:
     def catalog(self) -> "Catalog":
         """The stack's Glue catalog. Raises OperationError without pyiceberg."""
         optional("pyiceberg.catalog.glue", "compaction")
-        from pyiceberg.catalog import load_catalog
+        from pyiceberg.catalog.glue import GlueCatalog
 
-        region = self.stack.s3.meta.region_name
-        properties = {"type": "glue", "glue.region": region, "s3.region": region}
-        for service in ("glue", "s3"):
-            client = getattr(self.stack, service)
-            if "AWS_ENDPOINT_URL" in os.environ:
-                properties[f"{service}.endpoint"] = client.meta.endpoint_url
-        return load_catalog("sluice", **properties)
+        s3 = self.stack.s3.meta
+        properties = {"s3.region": s3.region_name}
+        if self.stack.emulated:
+            properties["s3.endpoint"] = s3.endpoint_url
+        return GlueCatalog("sluice", self.stack.glue, **properties)
 
     @property
     def database(self) -> str:
@@ -71,8 +68,13 @@ class LakeTables:
     @cached_property
     def exist(self) -> bool:
         """Whether the stack's lake was ever compacted. It needs no pyiceberg."""
-        names = self.stack.glue.get_tables(DatabaseName=self.database)["TableList"]
-        return {HISTORY, CURRENT} <= {each["Name"] for each in names}
+        glue = self.stack.glue
+        try:
+            for name in (HISTORY, CURRENT):
+                glue.get_table(DatabaseName=self.database, Name=name)
+        except glue.exceptions.EntityNotFoundException:
+            return False
+        return True
 
     def find(self, name: str) -> "IcebergTable | None":
         """Return a table as it is now, None before the first compaction."""

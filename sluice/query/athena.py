@@ -89,6 +89,11 @@ class Workgroup:
         """Whether this is an emulator's."""
         return self._stack.emulated
 
+    @property
+    def has_last_changes(self) -> bool:
+        """Whether the table `last_changes` can be queried."""
+        return self.emulated
+
     def partitioning(self, name: str = CHANGES) -> Partitioning:
         """Return the partitions of a table of the catalog."""
         if name not in self._partitionings:

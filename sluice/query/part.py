@@ -1,7 +1,7 @@
 """The part of the lake that a query is about, as conditions in SQL.
 
-Saved queries read `all_changes`. For a part of the lake, a `WITH` puts that part in its place: the
-partitions of `changes` where the part names them.
+Saved queries read `all_changes` or `last_changes`. For a part of the lake, a `WITH` puts that part
+in its place: the partitions of `changes` where the part names them.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -254,7 +254,7 @@ def narrow(
     if on_partitions and on_partitions.keys() >= set(required):
         table, conditions = CHANGES, [*on_partitions.values(), *conditions]
     rows = f"SELECT * FROM {table} WHERE {' AND '.join(conditions)}"  # noqa: S608 - literals
-    return f"WITH {ALL_CHANGES} AS ({rows})\n{query.sql}"
+    return f"WITH {query.source} AS ({rows})\n{query.sql}"
 
 
 def _epoch_ms(moment: datetime) -> int:

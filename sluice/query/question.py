@@ -41,7 +41,12 @@ class Question:
         return self._saved(workgroup) if _NAME.fullmatch(self.text) else self._own()
 
     def _saved(self, workgroup: Workgroup) -> str:
-        query = saved_query(self.part.table, self.text, key_parts=len(self.key) or None)
+        query = saved_query(
+            self.part.table,
+            self.text,
+            key_parts=len(self.key) or None,
+            last_changes=workgroup.has_last_changes,
+        )
         values = self._key()
         if query.parameters - values.keys():
             raise OperationError(f"{query.name} needs --key")

@@ -2,6 +2,7 @@
 
 A file is a template, whose words in braces stand for the columns of the declared table:
 
+{last_changes}  the table `last_changes` where the lake has it, else `all_changes`
 {key}       the key's column, or both, with a comma between them
 {group}     the column that reports are grouped by; there may be none
 {time}      the event time, in epoch milliseconds
@@ -21,7 +22,14 @@ from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 
-from chalicelib.catalog import columns, partition_columns, quoted, sql_name
+from chalicelib.catalog import (
+    ALL_CHANGES,
+    LAST_CHANGES,
+    columns,
+    partition_columns,
+    quoted,
+    sql_name,
+)
 from chalicelib.declaration import Table
 from sluice.errors import OperationError
 from sluice.query.parameters import parameters_of, replace_parameters, tokenize
@@ -51,6 +59,11 @@ class SavedQuery:
     directives: frozenset[str] = frozenset()
 
     @property
+    def source(self) -> str:
+        """The table that it reads, in whose place `narrow` puts a part of it."""
+        return LAST_CHANGES if f"FROM {LAST_CHANGES}\n" in self.sql else ALL_CHANGES
+
+    @property
     def parameters(self) -> frozenset[str]:
         """The parameters that must have a value."""
         return parameters_of(self.sql)
@@ -62,20 +75,27 @@ class SavedQuery:
 
 
 def saved_queries(
-    table: Table, *, key_parts: int | None = None, folder: Path = FOLDER
+    table: Table,
+    *,
+    key_parts: int | None = None,
+    last_changes: bool = False,
+    folder: Path = FOLDER,
 ) -> dict[str, SavedQuery]:
     """Return the saved queries for a table, by name.
 
-    `key_parts` is how many parts of the key a question names; None: all. Raises OperationError for
-    a file that is wrong.
+    `key_parts` is how many parts of the key a question names; None: all. `last_changes` is whether
+    the lake has the table of that name. Raises OperationError for a file that is wrong.
     """
-    words = _Words(table, len(table.key) if key_parts is None else key_parts)
+    parts = len(table.key) if key_parts is None else key_parts
+    words = _Words(table, parts, LAST_CHANGES if last_changes else ALL_CHANGES)
     return {file.stem: _read(file, words) for file in sorted(folder.glob("*.sql"))}
 
 
-def saved_query(table: Table, name: str, *, key_parts: int | None = None) -> SavedQuery:
+def saved_query(
+    table: Table, name: str, *, key_parts: int | None = None, last_changes: bool = False
+) -> SavedQuery:
     """Return one saved query. Raises OperationError, with the names of all, for an unknown one."""
-    queries = saved_queries(table, key_parts=key_parts)
+    queries = saved_queries(table, key_parts=key_parts, last_changes=last_changes)
     if name not in queries:
         raise OperationError(
             f"there is no saved query {name}; there are {', '.join(queries)}, or write SQL"
@@ -91,7 +111,7 @@ def key_columns(table: Table) -> tuple[str, ...]:
 class _Words:
     """The words of the templates, for one table."""
 
-    def __init__(self, table: Table, key_parts: int) -> None:
+    def __init__(self, table: Table, key_parts: int, last_changes: str) -> None:
         key = key_columns(table)
         self._taken = {column.name for column in (*columns(table), *partition_columns(table))}
         self._lists = {
@@ -99,6 +119,7 @@ class _Words:
             "group": (sql_name(table.group.name),) if table.group else (),
             "time": (sql_name(table.time_line_name),),
         }
+        self._last_changes = last_changes
         self._is_key = " AND ".join(
             f"{quoted(name)} = :{parameter}"
             for name, parameter in list(zip(key, KEY_PARAMETERS, strict=False))[:key_parts]
@@ -116,6 +137,8 @@ class _Words:
     def _text(self, words: str) -> str:
         if words == "is_key":
             return self._is_key
+        if words == "last_changes":
+            return self._last_changes
         if words.startswith("new "):
             return quoted(self._new(words.removeprefix("new ")))
         *names, last = (word.strip() for word in words.split(","))
@@ -133,8 +156,8 @@ def _read(file: Path, words: _Words) -> SavedQuery:
         sql = words.render(file.read_text())
     except KeyError as unknown:
         raise OperationError(
-            f"{file.name} has the unknown word {unknown.args[0]!r} in braces; the words are key, "
-            "group, time, is_key and new NAME"
+            f"{file.name} has the unknown word {unknown.args[0]!r} in braces; the words are "
+            "last_changes, key, group, time, is_key and new NAME"
         ) from None
     tokens = tokenize(sql)
     if not tokens:

@@ -111,18 +111,19 @@ def verify(
     reason: Callable[[Item], str | None] = lambda _item: None,
     *,
     deletes: bool = True,
+    last_changes: bool = False,
 ) -> Comparison:
     """Compare the lake with the table's items, which must be read while they are iterated.
 
     `wait` takes the number of keys that differ, and returns once what was on its way has arrived.
     `reason` returns why the transform cannot read an item. `deletes` is whether the lake has the
-    deletions of records.
+    deletions of records, `last_changes` whether it has the table of that name.
     """
     comparison = Comparison()
     states = States(table)
     began = time.time()
     known: dict[Texts, State] = {}
-    for key, state in _latest(lake, table, states, comparison.problems):
+    for key, state in _latest(lake, table, states, last_changes, comparison.problems):
         comparison.groups[state.group].in_lake += 1
         known[key] = state
     differences: dict[Texts, _Difference] = {}
@@ -148,13 +149,12 @@ def verify(
 
 
 def _latest(
-    lake: Queryable, table: Table, states: States, problems: list[str]
+    lake: Queryable, table: Table, states: States, last_changes: bool, problems: list[str]
 ) -> Iterator[tuple[Texts, State]]:
     """Yield the key and the state of each record of the saved query `latest`."""
     names = ", ".join(quoted(column.name) for column in columns(table))
-    result = lake.run(
-        f"SELECT {names} FROM (\n{saved_query(table, 'latest').sql}) AS latest"  # noqa: S608
-    )
+    latest = saved_query(table, "latest", last_changes=last_changes)
+    result = lake.run(f"SELECT {names} FROM (\n{latest.sql}) AS latest")  # noqa: S608
     problems += result.problems
     read, read_key = states.row_reader(result.columns), states.row_key_reader(result.columns)
     kind, sequence = map(result.columns.index, ("changetype", "changesequence"))

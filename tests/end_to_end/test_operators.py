@@ -10,6 +10,7 @@ import gzip
 import json
 import uuid
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,14 @@ Call = tuple[str, str]
 ARN = "arn:aws:{}:us-east-1:000000000000:{}"
 
 SERVICES = {"monitoring": "cloudwatch", "streams.dynamodb": "dynamodb"}
-ACTIONS = {"ListObjectsV2": "ListBucket", "CopyObject": "PutObject", "Invoke": "InvokeFunction"}
+ACTIONS = {
+    "ListObjectsV2": "ListBucket",
+    "CopyObject": "PutObject",
+    "DeleteObjects": "DeleteObject",
+    "Invoke": "InvokeFunction",
+}
+COMPACTED_DAY = "2001-02-03"
+"""A day of event time that no other test writes."""
 
 
 def on(stack: Stack, service: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[str]:
@@ -41,8 +49,16 @@ def on(stack: Stack, service: str, operation: str, parameters: Mapping[str, Any]
     match service, operation:
         case "s3", "ListObjectsV2":
             yield bucket
+        case "s3", "DeleteObjects":
+            for each in parameters["Delete"]["Objects"]:
+                yield f"{bucket}/{each['Key']}"
         case "s3", _:
             yield f"{bucket}/{parameters['Key']}"
+        case "glue", _:
+            name = parameters.get("Name") or parameters["TableInput"]["Name"]
+            database = parameters["DatabaseName"]
+            for each in ("catalog", f"database/{database}", f"table/{database}/{name}"):
+                yield ARN.format("glue", each)
         case "cloudwatch", _:
             yield "*"
         case "athena", "GetTableMetadata":
@@ -156,6 +172,16 @@ def asked_of_athena(stack: Stack) -> set[Call]:
     return calls | set(implied(stack, "athena:StartQueryExecution", workgroup, {}))
 
 
+def asked_by_pyiceberg(stack: Stack) -> set[Call]:
+    """What pyiceberg asks for while it reads and writes the files of a table.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+    """
+    files = f"arn:aws:s3:::{stack.bucket}/iceberg/any"
+    calls = {(f"s3:{action}Object", files) for action in ("Get", "Put", "Delete")}
+    return calls | {("kms:Decrypt", "the key"), ("kms:GenerateDataKey", "the key")}
+
+
 class Recorder:
     """Every call that a client of this process makes while it is watched, with what it implies."""
 
@@ -241,6 +267,7 @@ COMMANDS = (
     ["redrive"],
     ["seed", "--count", "3"],
     ["probe", "--wait-seconds", "60"],
+    ["compact", "--older-than", "0s", "--day", COMPACTED_DAY],
 )
 
 
@@ -265,6 +292,12 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
     drifted = f"{key.rpartition('/')[0]}/{name}-drifted.gz"
     body = gzip.compress(json.dumps({**line, "id": f"{name}-drifted"}).encode() + b"\n")
     stack.s3.put_object(Bucket=stack.bucket, Key=drifted, Body=body)
+    moment = datetime.fromisoformat(COMPACTED_DAY).replace(tzinfo=UTC)
+    folder = "data/siteId=op/" + moment.strftime("year=%Y/month=%m/day=%d/hour=00/minute=00/")
+    old = {**line, "createdAtTime": int(moment.timestamp() * 1000)}
+    stack.s3.put_object(
+        Bucket=stack.bucket, Key=f"{folder}{name}", Body=json.dumps(old).encode() + b"\n"
+    )
     put_error_object(deployed_stack)
     put_dead_letter(deployed_stack)
     for arguments in COMMANDS:
@@ -276,6 +309,7 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
     if stack.emulated:  # Its queries run in the command's own process.
         for command in ("query", "verify", "backfill", "probe"):
             made[command] |= asked_of_athena(stack)
+    made["compact"] |= asked_by_pyiceberg(stack)
     # It signs its requests itself.
     made["seed"].add(("execute-api:Invoke", ARN.format("execute-api", "the API/api/POST/records")))
 

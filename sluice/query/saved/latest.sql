@@ -4,7 +4,7 @@
 SELECT *
 FROM (
   SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY "changesequence" DESC) AS {new recency}
-  FROM all_changes
+  FROM {last_changes}
 ) AS versions
 WHERE {new recency} = 1 AND "changetype" IS DISTINCT FROM 'REMOVE'
 ORDER BY {group, key}

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from chalicelib.declared import load
 from sluice.compaction.rows import EVENT_ID, SEQUENCE, key_columns
 from sluice.compaction.run import Compacted, compact, older_objects
 from sluice.compaction.tables import LakeTables
+from sluice.errors import OperationError
 from sluice.items import Item
 from sluice.query.emulator import Limits, answer
 from sluice.query.saved import saved_queries
@@ -88,6 +89,12 @@ def changes(items: Sequence[Item], chance: random.Random) -> list[bytes]:
     payloads += chance.sample(payloads, len(payloads) // 3)
     chance.shuffle(payloads)
     return payloads
+
+
+def folders(key: str) -> list[str]:
+    """The values of year, month and day in an object's key."""
+    values = dict(part.split("=", 1) for part in key.split("/")[1:-1])
+    return [values[name] for name in ("year", "month", "day")]
 
 
 @pytest.fixture
@@ -175,6 +182,26 @@ def test_two_runs_at_once_do_each_others_work_and_no_harm(lake_of: Callable[[str
     ids = [row[EVENT_ID] for row in lake.rows(HISTORY)]
     assert len(ids) == len(set(ids)) == len(set(lake.payloads))
     assert lake.stored() == []
+
+
+def test_objects_are_chosen_by_age_and_by_day_of_event_time(
+    lake_of: Callable[[str], Lake],
+) -> None:
+    lake = lake_of("sensors")
+    stored = lake.stored()
+    assert older_objects(lake.stack, datetime.now(UTC) - timedelta(hours=1)) == []
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    days = {datetime.strptime("/".join(folders(each.key)), "%Y/%m/%d") for each in stored}
+    chosen = [each for day in sorted(days) for each in older_objects(lake.stack, soon, day.date())]
+    assert sorted(each.key for each in chosen) == sorted(each.key for each in stored)
+    for day in days:
+        of_day = older_objects(lake.stack, soon, day.date())
+        assert {tuple(folders(each.key)) for each in of_day} == {
+            (f"{day:%Y}", f"{day:%m}", f"{day:%d}")
+        }
+    lake.stack.__dict__["table"] = lake.table.with_layout(["siteId", "year"])
+    with pytest.raises(OperationError, match="no month and no day"):
+        older_objects(lake.stack, soon, date(2026, 1, 1))
 
 
 def test_an_object_that_cannot_be_read_whole_stays_and_is_named(

@@ -30,6 +30,7 @@ class Lake:
     sites: tuple[str, ...] = ()
     stored: Mapping[str, list[str]] = field(default_factory=dict)
     emulated: bool = False
+    has_last_changes: bool = False
 
     def partitioning(self, name: str = "changes") -> Partitioning:
         (kind,) = (each.kind for each in lake_tables(self.table) if each.name == name)

@@ -22,6 +22,15 @@ def test_saved_queries_read_all_changes_once_so_that_a_part_can_stand_in() -> No
         assert tokenize(query.sql)[0].text == "SELECT"
 
 
+def test_the_latest_state_needs_the_last_change_of_each_key_alone() -> None:
+    latest = saved_query(TABLE, "latest", last_changes=True)
+    assert latest.source == "last_changes"
+    assert latest.sql.count("FROM last_changes\n") == 1
+    assert "all_changes" not in latest.sql
+    assert saved_query(TABLE, "latest").source == "all_changes"
+    assert saved_query(TABLE, "history", last_changes=True).source == "all_changes"
+
+
 def test_an_unknown_saved_query_is_refused_with_those_there_are() -> None:
     with pytest.raises(OperationError, match="no saved query nope; there are duplicates, history"):
         saved_query(TABLE, "nope")
