@@ -139,6 +139,9 @@ def line_encoder(table: Table) -> Callable[[Struct], bytes]:
         for line in line_types(table)
     }
 
+    if not any(as_text.values()):
+        return lambda line: _encode(line) + b"\n"
+
     def encode(line: Struct) -> bytes:
         for name in as_text[line.__class__]:
             value = getattr(line, name)

@@ -13,6 +13,8 @@ from operator import attrgetter
 from typing import Any
 from urllib.parse import quote
 
+from msgspec import UNSET
+
 from chalicelib.declaration import (
     EPOCH_MS_MAX,
     KIND,
@@ -135,7 +137,7 @@ def event_time_of(table: Table, notice: Notice = ignore) -> Callable[[Any], int]
 
     def event_time(line: Any) -> int:
         value = getattr(line, member)
-        if is_missing(value):
+        if value is None or value is UNSET:
             raise PartitionError(name, "is missing")
         if not first <= value <= EPOCH_MS_MAX:
             try:
