@@ -7,12 +7,12 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from importlib import import_module
 from random import Random
-from string import ascii_lowercase, digits, printable
+from string import ascii_lowercase, digits
 from typing import Any
 
 from msgspec import inspect
+from rstr import Rstr
 
 from chalicelib.types import struct_fields
 from sluice.errors import OperationError
@@ -32,9 +32,6 @@ _REPEATS = 6
 
 _MAGNITUDES = 12
 """Decimal digits of whole numbers without a rule, at most."""
-
-# Python offers its parser of patterns under no public name.
-_parse_pattern = import_module("re._parser").parse
 
 
 class Values:
@@ -118,8 +115,8 @@ class Values:
         least, most = info.min_length or 0, info.max_length
         for attempt in range(ATTEMPTS):
             if info.pattern is not None:
-                made = self._matching(_parse_pattern(info.pattern))
-                text = made if made.startswith(start) else start + made
+                matching = self._matching(info.pattern)
+                text = matching if matching.startswith(start) else start + matching
             else:
                 own = body if body is not None and attempt == 0 else self._words()
                 text = f"{start}{own}".ljust(least, "0")
@@ -161,27 +158,25 @@ class Values:
         multiple = int(value - value % step)
         return multiple if multiple >= low else int(multiple + step)
 
-    def _matching(self, states: Iterable[Any]) -> str:
-        """Return a text for a parsed pattern: a proposal, since it ignores what looks around."""
-        return "".join(self._part(str(code), value) for code, value in states)
+    def _matching(self, pattern: str) -> str:
+        """Return a text for a pattern: a proposal, since what looks around may not fit."""
+        try:
+            return Rstr(_Sparing(self._chance.getrandbits(64))).xeger(pattern)
+        except (KeyError, IndexError):
+            return ""  # It has what rstr does not know, or no character that rstr chooses from.
 
-    def _part(self, code: str, value: Any) -> str:
-        match code:
-            case "LITERAL":
-                return chr(value)
-            case "ANY" | "NOT_LITERAL" | "CATEGORY" | "RANGE" | "IN":
-                return self._chance.choice(_members(code, value))
-            case "BRANCH":
-                return self._matching(self._chance.choice(value[1]))
-            case "SUBPATTERN":
-                return self._matching(value[-1])
-            case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
-                least, most, part = value
-                times = self._chance.randint(least, min(most, least + _REPEATS))
-                return "".join(self._matching(part) for _ in range(times))
-            case "ATOMIC_GROUP":
-                return self._matching(value)
-        return ""
+
+class _Sparing(Random):
+    """Chance that repeats the parts of a pattern rarely, and takes characters that can be read."""
+
+    def randint(self, a: int, b: int) -> int:
+        """Return a number of repeats."""
+        return super().randint(a, max(a, min(b, a + _REPEATS)))
+
+    def choice(self, seq: Any) -> Any:
+        """Return a character, or a branch of a pattern."""
+        readable = sorted(each for each in seq if isinstance(each, str) and each.isprintable())
+        return super().choice(readable or seq)
 
 
 def examples_of(info: inspect.Type) -> list[Any]:
@@ -192,7 +187,6 @@ def examples_of(info: inspect.Type) -> list[Any]:
     return []
 
 
-_PLAIN = ascii_lowercase + digits
 _ANY = tuple(
     inspect.type_info(each) for each in (str, int, bool, list[str], dict[str, int], Decimal)
 )
@@ -203,29 +197,6 @@ def _told_apart(types: Iterable[inspect.Type]) -> list[inspect.Type]:
     others = [each for each in types if not isinstance(each, inspect.NoneType)]
     has_text = any(isinstance(each, inspect.StrType) for each in others)
     return [each for each in others if not (has_text and isinstance(each, inspect.BytesType))]
-
-
-def _members(code: str, value: Any) -> str:
-    """Return the characters that a part of a pattern allows, of those that are easily read."""
-    match code:
-        case "LITERAL":
-            return chr(value)
-        case "ANY":
-            return _PLAIN
-        case "RANGE":
-            # Of a wide range, such as all that is not ASCII, some will do.
-            return "".join(map(chr, range(value[0], min(value[1], value[0] + 127) + 1)))
-        case "CATEGORY":
-            escape = {"DIGIT": r"\d", "SPACE": r"\s", "WORD": r"\w"}[str(value).rsplit("_", 1)[-1]]
-            letter = escape.upper() if "_NOT_" in str(value) else escape
-            return "".join(filter(re.compile(letter).fullmatch, printable))
-        case "NOT_LITERAL":
-            return _PLAIN.replace(chr(value), "")
-    (first, _), *_ = value
-    if str(first) == "NEGATE":
-        excluded = "".join(_members(str(each), part) for each, part in value[1:])
-        return "".join(each for each in printable[:95] if each not in excluded)
-    return "".join(_members(str(each), part) for each, part in value)
 
 
 def _rules(info: inspect.StrType, start: str) -> str:

@@ -1,6 +1,9 @@
 """Values made up by types and rules."""
 
+import os
 import re
+import subprocess
+import sys
 from decimal import Decimal
 from random import Random
 from typing import Annotated, Any, Literal
@@ -46,6 +49,8 @@ def values_of(kind: Any) -> list[Any]:
         Annotated[str, Meta(pattern="^(open|paid|sent)$")],
         Annotated[str, Meta(pattern=r"^[A-Z]{2}-\d{3,}[^a-z ]\w+$", max_length=12)],
         Annotated[str, Meta(pattern=r"^\S+@[a-z.]+\.(nl|de)$")],
+        Annotated[str, Meta(pattern=r"^(\w)[^#\s]{9,}\1.?$")],
+        Annotated[str, Meta(pattern=r"^x{120,}$")],
         Annotated[int, Meta(ge=5, le=9, multiple_of=4)],
         Annotated[int, Meta(gt=0, lt=2)],
         Annotated[int, Meta(le=-5)],
@@ -88,11 +93,29 @@ def test_a_text_begins_as_it_must() -> None:
         assert re.fullmatch("ORDER#[0-9]{1,3}", values.text(info, "ORDER#"))
 
 
+def test_the_same_chance_gives_the_same_values_in_every_process() -> None:
+    program = (
+        "from random import Random; from msgspec.inspect import StrType;"
+        "from sluice.values import Values;"
+        "values = Values(Random(7)); info = StrType(pattern='^[^#]{6}.\\\\W(a|b)+$');"
+        "print([values.text(info) for _ in range(20)])"
+    )
+    first, second = (
+        subprocess.check_output(
+            [sys.executable, "-c", program], env=os.environ | {"PYTHONHASHSEED": seed}
+        )
+        for seed in "12"
+    )
+    assert first == second
+
+
 @pytest.mark.parametrize(
     ("info", "start"),
     [
         (inspect.StrType(max_length=3), "ORDER#"),
         (inspect.StrType(pattern="^ITEM#"), "ORDER#"),
+        (inspect.StrType(pattern="^(?>a|b)$"), ""),
+        (inspect.StrType(pattern="^[^ -~\\s]$"), ""),
         (inspect.StrType(pattern="^[a-z]+$", min_length=50, max_length=50), ""),
     ],
 )
