@@ -7,6 +7,7 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from chalicelib.declaration import Table
 from chalicelib.errors import SchemaError
@@ -60,19 +61,18 @@ def _checked(table: Table, name: Path) -> Table:
 
 
 def _read(path: Path, name: Path) -> Table:
-    import importlib.util  # Which the functions, that have no other file, need not wait for.
-
-    # msgspec resolves the annotations of a Struct in its module, which must be registered.
-    module_name = f"sluice_schema {path}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None or not path.is_file():
+    if path.suffix != ".py" or not path.is_file():
         raise SchemaError(str(name), ["there is no such Python file; name one with a declaration"])
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
+    # msgspec resolves the annotations of a Struct in its module, which must be registered.
+    module = ModuleType(f"sluice_schema {path}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
     try:
-        if errors := _import_errors(path):
+        source = path.read_bytes()
+        if errors := _import_errors(source):
             raise SchemaError(str(name), errors)
-        spec.loader.exec_module(module)
+        # Not by Python's import, which takes a file that was saved twice in a second as unchanged.
+        exec(compile(source, path, "exec"), vars(module))  # noqa: S102
     except SchemaError:
         raise
     except Exception as error:
@@ -83,12 +83,12 @@ def _read(path: Path, name: Path) -> Table:
     return table
 
 
-def _import_errors(path: Path) -> list[str]:
+def _import_errors(source: bytes) -> list[str]:
     """Return a sentence for each module that a file imports and that the functions do not have."""
     import ast
 
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import(names=modules):
                 names.update(module.name for module in modules)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib import schema
-from chalicelib.declared import DEFAULT, VARIABLE, declared, load
+from chalicelib.declared import DEFAULT, VARIABLE, declared, load, read_anew
 from chalicelib.errors import SchemaError
 
 METERS = """
@@ -48,6 +48,15 @@ def test_the_variable_names_the_file_of_another(
     monkeypatch.setenv(VARIABLE, str(meters))
     assert declared().key_names == ("meter", "readAt")
     assert declared() is declared()
+
+
+def test_a_file_is_read_as_it_is_however_soon_it_is_saved_again(
+    monkeypatch: pytest.MonkeyPatch, meters: Path
+) -> None:
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    read_anew(meters)
+    meters.write_text(METERS.replace('"N"', '"B"'))
+    assert [key.type for key in read_anew(meters).key] == ["S", "B"]
 
 
 def test_the_file_that_ships_is_the_module_that_ships() -> None:
