@@ -78,8 +78,8 @@ def record(form: Mapping[str, str], form_fields: Sequence[FormField]) -> dict[st
 def place_reader(table: Table) -> Callable[[Any], tuple[tuple[str, ...], str]]:
     """Return a function from a stored record to its key, and to the folder its line will lie in."""
     validator = Validator(table)
-    # No partition is named by a protected field.
-    read_change = change_reader(table, is_protected=True)
+    # No partition is named by a protected field, so any text stands for a hash.
+    read_change = change_reader(table, lambda _attribute: "")
     partition = partitioner(table)
 
     def place(stored: Any) -> tuple[tuple[str, ...], str]:
