@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import cycle
 from typing import Any
 
 from chalicelib.limits import INVOCATION_BYTES_MAX
@@ -16,6 +17,8 @@ BUFFER_BYTES = 1024 * 1024
 """Bytes that the deployed stream passes to the transform at a time."""
 RECORDS_OF_EVENTS = 10_000
 EVENTS_MAX = 20
+NUMBER_BOUNDS = (1000, 2**50)
+"""What the numbers of an item stay below, in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,11 @@ def change(index: int, shape: Shape, chance: random.Random) -> bytes:
 
 
 def _image(values: Mapping[str, Any], chance: random.Random) -> tuple[str, dict[str, Any]]:
-    """Return the name of the key, and an item with these values and numbers of any size."""
+    """Return the name of the key, and an item with these values, and with numbers beside them."""
     image = {}
+    bounds = cycle(NUMBER_BOUNDS)
     for name, role in _roles().items():
-        value = values[role] if role else chance.randrange(10 ** chance.choice((3, 15)))
+        value = values[role] if role else chance.randrange(next(bounds))
         image[name] = {"S": value} if isinstance(value, str) else {"N": str(value)}
         if role == "key":
             key = name
