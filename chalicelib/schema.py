@@ -72,8 +72,3 @@ TABLE = Table(
         },
     ),
 )
-
-KEY = "id"
-EVENT_TIME = "createdAtTime"
-SITE = "siteId"
-LAYOUT = TABLE.layout

@@ -18,7 +18,7 @@ from chalicelib.partitions import (
     partitioner,
     path,
 )
-from chalicelib.schema import LAYOUT, TABLE, Record
+from chalicelib.schema import TABLE, Record
 
 SAMPLE = Record(siteId="2", createdAtTime=1700076551926)
 
@@ -72,7 +72,7 @@ def test_any_site_either_is_refused_or_stays_one_level_that_reads_back(site: str
         return
     assert len(folder) <= PREFIX_LENGTH_MAX
     levels = folder.removeprefix("data/").removesuffix("/").split("/")
-    assert [level.split("=")[0] for level in levels] == list(LAYOUT)
+    assert [level.split("=")[0] for level in levels] == list(TABLE.layout)
     assert unquote(levels[0].split("=")[1]) == site
     assert folder.isascii()
 

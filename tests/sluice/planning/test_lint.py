@@ -8,7 +8,7 @@ import pytest
 from chalicelib.catalog import location, projection
 from chalicelib.declared import load
 from chalicelib.partitions import firehose_prefix
-from chalicelib.schema import LAYOUT, TABLE
+from chalicelib.schema import TABLE
 from sluice.planning.lint import (
     folder_errors,
     projection_errors,
@@ -19,7 +19,13 @@ from sluice.planning.workload import Workload
 from tests.declarations import FILES
 from tests.sluice.planning.planned import planned
 
-LAYOUTS = [LAYOUT, LAYOUT[:3], ("year", "siteId"), ("siteId",), ("siteId", "name", "year")]
+LAYOUTS = [
+    TABLE.layout,
+    TABLE.layout[:3],
+    ("year", "siteId"),
+    ("siteId",),
+    ("siteId", "name", "year"),
+]
 
 
 def test_a_workload_that_overflows_is_refused_with_what_passes() -> None:
@@ -86,7 +92,10 @@ def test_a_prefix_without_a_level_is_refused() -> None:
     properties = projection(TABLE, (), (2020, 2039))
     errors = list(
         folder_errors(
-            TABLE, firehose_prefix(TABLE.with_layout(LAYOUT[:-1])), location(TABLE), properties
+            TABLE,
+            firehose_prefix(TABLE.with_layout(TABLE.layout[:-1])),
+            location(TABLE),
+            properties,
         )
     )
     assert "Firehose's prefix makes" in errors[0]
