@@ -45,6 +45,9 @@ from http import HTTPStatus
 
 import msgspec
 
+ERRORS_MAX = 5_000
+"""Errors in one answer, so that it stays within the limit of a function's response."""
+
 
 class SluiceError(Exception):
     """An error of this project; the message is for a person to read."""

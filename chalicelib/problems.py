@@ -13,11 +13,8 @@ import msgspec
 from chalice.app import Response
 from msgspec import UNSET, UnsetType
 
-from chalicelib.errors import FieldError, Problem
+from chalicelib.errors import ERRORS_MAX, FieldError, Problem
 from chalicelib.logs import log
-
-ERRORS_MAX = 5_000
-"""Errors in one answer, so that it stays within the limit of a function's response."""
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):

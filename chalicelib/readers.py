@@ -16,9 +16,8 @@ from msgspec import Meta, Raw, Struct, inspect
 
 from chalicelib.attributes import NUMBER_RULE, is_storable, number
 from chalicelib.declaration import record_fields
-from chalicelib.errors import FieldError
+from chalicelib.errors import ERRORS_MAX, FieldError
 from chalicelib.limits import NAME_BYTES_MAX, NESTING_MAX
-from chalicelib.problems import ERRORS_MAX
 from chalicelib.types import FieldType, field_type
 
 QUOTED_MAX = 40

@@ -19,11 +19,10 @@ from chalicelib.declaration import (
     Time,
     is_missing,
 )
-from chalicelib.errors import FieldError, Invalid, PartitionError, TooLarge
+from chalicelib.errors import ERRORS_MAX, FieldError, Invalid, PartitionError, TooLarge
 from chalicelib.keys import KEY_PART_BYTES_MAX
 from chalicelib.limits import ITEM_BYTES_MAX
 from chalicelib.partitions import encode_value
-from chalicelib.problems import ERRORS_MAX
 from chalicelib.readers import (
     ObjectReader,
     Rule,

@@ -76,10 +76,11 @@ def test_every_module_runs_with_what_the_package_declares(installed: Installed) 
 
 def test_parquet_without_its_extra_is_a_message_that_names_the_remedy(installed: Installed) -> None:
     program = """
+from chalicelib.declared import declared
 from sluice.lake import lines_of_parquet
 from sluice.errors import OperationError
 try:
-    lines_of_parquet(b"")
+    lines_of_parquet(b"", declared())
 except OperationError as error:
     print(error)
 """

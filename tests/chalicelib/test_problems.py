@@ -5,8 +5,16 @@ from typing import Any
 import pytest
 from chalice.app import Response
 
-from chalicelib.errors import FieldError, Invalid, NotFound, Problem, TooLarge, Unavailable
-from chalicelib.problems import ERRORS_MAX, answering_problems
+from chalicelib.errors import (
+    ERRORS_MAX,
+    FieldError,
+    Invalid,
+    NotFound,
+    Problem,
+    TooLarge,
+    Unavailable,
+)
+from chalicelib.problems import answering_problems
 
 
 def answered(error: Exception) -> Response:

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from msgspec import Meta, Raw, Struct
 
 from chalicelib.attributes import attribute
-from chalicelib.errors import FieldError
+from chalicelib.errors import ERRORS_MAX, FieldError
 from chalicelib.limits import NESTING_MAX
-from chalicelib.problems import ERRORS_MAX
 from chalicelib.readers import ObjectReader, read_anything
 
 

@@ -21,8 +21,8 @@ from chalicelib.declaration import (
     Table,
     Time,
 )
-from chalicelib.errors import Invalid, Problem, TooLarge
-from chalicelib.problems import ERRORS_MAX, problem_response
+from chalicelib.errors import ERRORS_MAX, Invalid, Problem, TooLarge
+from chalicelib.problems import problem_response
 from chalicelib.schema import TABLE, Record
 from chalicelib.validation import (
     BATCH_BYTES_MAX,
