@@ -5,6 +5,7 @@ or the finished line, as a failed conversion holds it. A replay puts either.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -33,7 +34,8 @@ def replayable_reader(
     another: then it is a line of another schema, or of a stranger.
     """
     read_change = change_reader(table, hasher, notice)
-    read_again = change_reader(table, notice=notice, is_protected=True)
+    # Made when it is needed: few functions ever read a finished line.
+    again_reader = cache(lambda: change_reader(table, notice=notice, is_protected=True))
     fields = {shape.kind: stored_fields(table, shape) for shape in table.shapes}
     names = {shape.kind: line_fields(table, shape).keys() for shape in table.shapes}
 
@@ -57,7 +59,9 @@ def replayable_reader(
                     if field.line in line
                 },
             }
-            again = read_again(_change(fields[kind], values))
+            again = again_reader()(_change(fields[kind], values))
+            if again is None:
+                return None
             written = read_object(_encode(again))
         except RecordError:
             raise

@@ -22,11 +22,12 @@ UNITS: dict[Unit, str] = {
     "iso": "ISO 8601",
 }
 
-_ISO = re.compile(
+_ISO = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?",
-    re.ASCII,
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
+"""Compiled when a time is first read: most tables have none of this form."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -105,7 +106,7 @@ def event_time_reader(
 
 
 def _from_iso(text: Any, offset: str | None) -> int:
-    if not isinstance(text, str) or not (parts := _ISO.fullmatch(text)):
+    if not isinstance(text, str) or not (parts := re.fullmatch(_ISO, text, re.ASCII)):
         raise ValueError("must be a time in ISO 8601, such as 2023-11-15T19:29:11Z")
     if parts[1] is None:
         text += "T00:00"

@@ -213,3 +213,8 @@ def test_a_time_of_another_unit_is_delivered_and_noticed() -> None:
         event = {"records": [{"recordId": ts, "data": b64encode(change).decode()}]}
         assert transform(event)["records"][0]["result"] == "Ok"
     assert seen == [("1700076551", "ts")]
+
+
+def test_a_finished_line_of_no_declared_kind_is_dropped_where_those_are_by_now() -> None:
+    first = answer(shop(), image("x"))
+    assert again(shop(others="drop"), b64decode(first["data"]))["result"] == "Dropped"
