@@ -9,6 +9,7 @@ from functools import partial
 import ministack.app
 
 from chalicelib.loopback import refusal
+from local.gateway import EncodedPaths
 from local.guard import Guard
 
 HOSTS = re.compile(r"(127\.0\.0\.1|([a-z0-9.-]+\.)?localhost)(:[0-9]+)?", re.IGNORECASE)
@@ -19,5 +20,5 @@ refuse = partial(refusal, hosts=HOSTS, browsers=False)
 
 
 if __name__ == "__main__":
-    ministack.app.app = Guard(ministack.app.app, refuse)
+    ministack.app.app = Guard(EncodedPaths(ministack.app.app), refuse)
     ministack.app.main()

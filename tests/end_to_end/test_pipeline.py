@@ -40,14 +40,14 @@ def test_the_two_samples_land_typed_in_their_partitions(deployed_stack: Deployed
 
 def test_insert_change_and_delete_arrive_in_order_as_three_lines(deployed_stack: Deployed) -> None:
     record: dict[str, Any] = {
-        "id": uuid.uuid4().hex,
+        "id": f"{uuid.uuid4().hex}/%41",
         "siteId": "7",
         "createdAtTime": 1700076551926,
         "valueOne": 1,
     }
     assert deployed_stack.api.request("POST", "/records", record)[0] == 201
     assert deployed_stack.api.request("POST", "/records", {**record, "valueOne": 2})[0] == 200
-    deployed_stack.api.request("DELETE", f"/records/{record['id']}")
+    deployed_stack.api.request("DELETE", f"/records/{quote(record['id'], safe='')}")
     found = deployed_stack.wait_for(3, with_id(record["id"]))
     assert [(line["changeType"], line["valueOne"]) for _, line in found] == [
         ("INSERT", 1),
