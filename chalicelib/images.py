@@ -40,7 +40,7 @@ def image_reader(
         (read_only_kind,) = readers.values()
         read = read_only_kind
     else:
-        kind_of = _kind_teller(table)
+        kind_of = _kind_decoder(table, table.told_by.name)
 
         def read(image: Raw) -> Any:
             return readers[kind_of(image)](image)
@@ -50,21 +50,20 @@ def image_reader(
     return lambda image: read(protect(image))
 
 
-def _kind_teller(table: Table) -> Callable[[Raw], str]:
-    """Return a function from an image to the kind of its record."""
-    told_by = table.told_by
-    assert told_by is not None  # noqa: S101
-    told = msgspec.defstruct(
-        "Told", [("by", dict[str, Any] | UnsetType, UNSET)], rename={"by": told_by.name}
-    )
-    decode = msgspec.json.Decoder(told).decode
+def _kind_decoder(table: Table, told_by: str) -> Callable[[Raw], str]:
+    """Return a function from an image to the kind of its record, by an attribute of this name.
+
+    Nothing else of the image is decoded.
+    """
+    fields: list[Any] = [("attribute", dict[str, Any], {})]
+    one_attribute: Any = msgspec.defstruct("OneAttribute", fields, rename={"attribute": told_by})
+    decode = msgspec.json.Decoder(one_attribute).decode
 
     def kind_of(image: Raw) -> str:
         try:
-            value: Any = decode(image).by  # type: ignore[attr-defined]
+            return table.kind_told_by(decode(image).attribute)
         except msgspec.ValidationError:
             return OTHER
-        return OTHER if value is UNSET else table.kind_told_by(value)
 
     return kind_of
 

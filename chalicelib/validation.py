@@ -124,7 +124,7 @@ class Validator:
             return self._table.kind_of({})
         raw = members.get(told_by.name, Raw(b"null"))
         text = msgspec.json.decode(raw) if bytes(raw).startswith(b'"') else None
-        kind = self._table.kind_of({told_by.name: {"S": text}})
+        kind = self._table.kind_told_by({"S": text})
         if kind in self._readers:
             return kind
         verb = "be" if isinstance(told_by, ByAttribute) else "begin with"

@@ -216,7 +216,7 @@ def kind_of(table: Table, record: Mapping[str, Any]) -> str:
     """Return the kind of a record as the API's JSON has it."""
     if table.told_by is None:
         return ""
-    return table.kind_of({table.told_by.name: {"S": record.get(table.told_by.name)}})
+    return table.kind_told_by({"S": record.get(table.told_by.name)})
 
 
 def takes_text(shape: RecordShape, name: str, length: int) -> bool:

@@ -102,8 +102,10 @@ def test_the_longest_prefix_tells_the_kind_which_is_a_level_and_a_field(sk: str,
     assert result["metadata"]["partitionKeys"] == {"kind": kind, "pk": "p", "year": "2023"}
 
 
-@pytest.mark.parametrize(("attribute", "kind"), [({"S": "O"}, "order"), ({"N": "1"}, "other")])
-def test_an_attribute_tells_the_kind(attribute: dict[str, Any], kind: str) -> None:
+@pytest.mark.parametrize(
+    ("attribute", "kind"), [({"S": "O"}, "order"), ({"N": "1"}, "other"), (["O"], "other")]
+)
+def test_an_attribute_tells_the_kind(attribute: Any, kind: str) -> None:
     table = Table(
         key=(Key("pk"), Key("sk")),
         told_by=ByAttribute("type"),
