@@ -15,10 +15,11 @@ from chalicelib.catalog import (
     partition_levels,
     sql_name,
 )
+from chalicelib.compacted import DAY
 from chalicelib.declaration import Table
 from chalicelib.partitions import UNKNOWN_VALUE, encode_value
 from sluice.compaction.counting import counted_files
-from sluice.compaction.tables import DAY, LakeTables
+from sluice.compaction.tables import LakeTables
 from sluice.errors import OperationError
 
 if TYPE_CHECKING:

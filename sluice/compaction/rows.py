@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from chalicelib.catalog import Column, sql_name
+from chalicelib.compacted import BUCKET, BUCKETS, CHANGED, HAPPENED
 from chalicelib.declaration import Table
-from sluice.compaction.tables import BUCKET, BUCKETS, CHANGED, HAPPENED
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chalicelib.catalog import CURRENT, HISTORY
+from chalicelib.compacted import BUCKET, HAPPENED
 from chalicelib.declaration import TIME_FORMATS
 from chalicelib.partitions import DATA_PREFIX
 from sluice.compaction.rows import (
@@ -25,7 +26,7 @@ from sluice.compaction.rows import (
     row_reader,
     with_bucket,
 )
-from sluice.compaction.tables import BUCKET, HAPPENED, LakeTables
+from sluice.compaction.tables import LakeTables
 from sluice.errors import OperationError
 from sluice.lake import Stored, objects, read_objects
 from sluice.optional import optional

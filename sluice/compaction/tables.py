@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX, Column, columns, sql_name
-from chalicelib.declaration import KIND, Table
+from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX, Column
+from chalicelib.compacted import BUCKET, DAY, HAPPENED, compacted_columns, group_columns
+from chalicelib.declaration import Table
 from sluice.optional import optional
 from sluice.stack import Stack
 
@@ -19,19 +20,6 @@ if TYPE_CHECKING:
     from pyiceberg.partitioning import PartitionSpec
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table as IcebergTable
-
-CHANGED = "change_timestamp"
-HAPPENED = "event_timestamp"
-"""The columns of a line's times, as timestamps."""
-
-DAY = "event_day"
-"""The partition of `history` by the day of the event time."""
-
-BUCKET = "key_bucket"
-"""The column of `current` that its partitions are made of: a number from a hash of the key."""
-
-BUCKETS = 16
-"""The partitions of `current`; a merge holds one of them in memory at a time."""
 
 PROPERTIES = {
     "format-version": "2",
@@ -98,24 +86,12 @@ class LakeTables:
 
     def columns(self, name: str) -> tuple[Column, ...]:
         """Return the columns of a table."""
-        declared = (
-            *columns(self.table),
-            Column(CHANGED, "timestamp", "", "When the table changed."),
-            Column(HAPPENED, "timestamp", "", "The event time."),
-        )
-        if name == HISTORY:
-            return declared
-        return (*declared, Column(BUCKET, "int", "", "A number from a hash of the key."))
+        return compacted_columns(self.table, name)
 
     @property
     def group_columns(self) -> tuple[str, ...]:
-        """The columns that, beside the day, are partitions of `history`: kind, first field."""
-        names = [KIND] if self.table.told_by else []
-        field = next((level.attribute for level in self.table.levels if level.attribute), None)
-        if field is not None:
-            shape = next(shape for shape in self.table.shapes if field in shape.fields)
-            names.append(sql_name(shape.fields[field].line))
-        return tuple(names)
+        """The columns that, beside the day, are partitions of `history`."""
+        return group_columns(self.table)
 
     def _create(self, name: str) -> "IcebergTable":
         from pyiceberg.exceptions import TableAlreadyExistsError
