@@ -184,13 +184,11 @@ def view_text(view: View, database: str) -> str:
 def _view(
     table: Table, name: str, description: str, kind: str | None, levels: Sequence[Level]
 ) -> View:
-    line, partitions = columns(table, kind), ()
-    names = [quoted(column.name) for column in line]
-    raw, compacted = list(names), list(names)
-    if levels:
-        partitions = partition_columns(table, kind)
-        raw += [quoted(column.name) for column in partitions]
-        compacted += [f"{_in_path(level)} AS {quoted(partition_column(level))}" for level in levels]
+    line = columns(table, kind)
+    partitions = partition_columns(table, kind) if levels else ()
+    raw = [quoted(column.name) for column in (*line, *partitions)]
+    compacted = [quoted(column.name) for column in line]
+    compacted += [f"{_in_path(level)} AS {quoted(partition_column(level))}" for level in levels]
     condition = ""
     if kind is not None:
         text = kind.replace("'", "''")

@@ -17,7 +17,7 @@ from chalicelib.compacted import compacted_columns, iceberg_input
 from chalicelib.custom_resource import deployed
 from chalicelib.declaration import Table
 from chalicelib.environment import variable
-from chalicelib.errors import SluiceError
+from chalicelib.errors import OperationError
 from chalicelib.logs import log
 from chalicelib.merging import MAINTENANCE, PARTITIONS_MAX, Span, Survey
 from chalicelib.objects import Stored, delete, listing
@@ -49,7 +49,7 @@ _MORE_TO_DO = ("ICEBERG_OPTIMIZE_MORE_RUNS_NEEDED", "ICEBERG_VACUUM_MORE_RUNS_NE
 """Reasons of Athena's: another commit came first; the statement did a part, and wants to go on."""
 
 
-class StatementError(SluiceError):
+class StatementError(OperationError):
     """A statement of the compaction that Athena failed."""
 
 
@@ -168,8 +168,9 @@ class AthenaCompaction:
     def _survey(self, span: Span) -> Survey:
         execution = self._run(merging.survey(self.table, span))
         rows = self.athena.get_query_results(QueryExecutionId=execution)["ResultSet"]["Rows"]
-        texts = (cell.get("VarCharValue") for cell in rows[1]["Data"])
-        return Survey(*(None if text is None else int(text) for text in texts))
+        lines, partitions, unknown, *times = (cell.get("VarCharValue") for cell in rows[1]["Data"])
+        start, end = (None if text is None else int(text) for text in times)
+        return Survey(int(lines or 0), int(partitions or 0), int(unknown or 0), start, end)
 
     def _count(self, execution: str) -> int:
         """Return how many rows a statement has written."""

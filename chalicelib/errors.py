@@ -14,6 +14,8 @@ SluiceError                         an error of ours; its message is for a perso
 │   ├── DamagedError                an object of the bucket is not what Firehose writes
 │   ├── RefusedError                Firehose refused records at every attempt
 │   ├── UnavailableError            a service does not answer now, or asks to slow down
+│   ├── StatementError              Athena failed a statement of the compaction
+│   ├── DeletionError               S3 does not delete an object
 │   ├── UnreachedError              the stream has the changes, and gave too few of them
 │   ├── StreamGoneError             the table's stream cannot be read, now or later
 │   │   └── AgedOutError            the stream no longer has the place that was asked for
@@ -51,6 +53,10 @@ ERRORS_MAX = 5_000
 
 class SluiceError(Exception):
     """An error of this project; the message is for a person to read."""
+
+
+class OperationError(SluiceError):
+    """Why an operation cannot be done, and the remedy, in words for a person."""
 
 
 class RecordError(SluiceError):

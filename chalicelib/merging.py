@@ -176,4 +176,4 @@ def _bucket(keys: Sequence[str]) -> str:
 
 def _insert(names: Sequence[str]) -> str:
     values = ", ".join(f"r.{name}" for name in names)
-    return f"INSERT ({', '.join(names)}) VALUES ({values})"
+    return f"INSERT ({', '.join(names)}) VALUES ({values})"  # noqa: S608

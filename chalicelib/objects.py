@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from chalicelib.errors import SluiceError
+from chalicelib.errors import OperationError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -16,7 +16,7 @@ DELETED_AT_ONCE = 1_000
 (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html)."""
 
 
-class DeletionError(SluiceError):
+class DeletionError(OperationError):
     """An object that S3 does not delete."""
 
 
@@ -47,5 +47,6 @@ def delete(s3: "S3Client", bucket: str, keys: Iterable[str]) -> None:
         )
         for refused in answer.get("Errors", []):
             raise DeletionError(
-                f"s3://{bucket}/{refused.get('Key')} cannot be deleted: {refused.get('Message')}"
+                f"s3://{bucket}/{refused.get('Key')} cannot be deleted: {refused.get('Message')}; "
+                "run the command again when it can be"
             )

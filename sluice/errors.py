@@ -11,11 +11,8 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from chalicelib.errors import OperationError as OperationError
 from chalicelib.errors import SluiceError
-
-
-class OperationError(SluiceError):
-    """Why an operation cannot be done, and the remedy, in words for a person."""
 
 
 class DamagedError(OperationError):

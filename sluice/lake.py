@@ -5,7 +5,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from io import BytesIO
 from itertools import islice
@@ -16,6 +15,7 @@ import msgspec
 from chalicelib.catalog import columns
 from chalicelib.declaration import Table
 from chalicelib.lines import ChangeFields, change_fields
+from chalicelib.objects import Stored, listing
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
 from sluice.errors import DamagedError
 from sluice.optional import optional
@@ -42,22 +42,9 @@ class Partition:
     """Bytes as stored, compressed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An object in a listing."""
-
-    key: str
-    size: int
-    """Bytes as stored, compressed."""
-    modified: datetime
-
-
 def objects(stack: Stack, prefix: str) -> Iterator[Stored]:
     """List the objects below a prefix, in S3's order."""
-    pages = stack.s3.get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=prefix)
-    for page in pages:
-        for each in page.get("Contents", []):
-            yield Stored(each["Key"], each["Size"], each["LastModified"])
+    return listing(stack.s3, stack.bucket, prefix)
 
 
 def keys(stack: Stack, prefix: str) -> Iterator[tuple[str, int]]:

@@ -10,9 +10,10 @@ from msgspec import Meta, Struct
 
 from chalicelib.declaration import EPOCH_MS_MAX
 from chalicelib.metrics import DIMENSION, NAMESPACE, ODD_TIMES
+from chalicelib.objects import Stored
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
 from sluice.errors import OperationError, explain
-from sluice.lake import Stored, objects, read_objects
+from sluice.lake import objects, read_objects
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.recovery.progress import Progress
 from sluice.recovery.quarantine import error_objects, failed_at

@@ -1,4 +1,4 @@
-"""Athena for tests: DuckDB runs what Athena would, as sqlglot translates it from Athena's dialect."""
+"""Athena for tests: DuckDB runs its statements, as sqlglot translates them."""
 
 import re
 from collections.abc import Sequence

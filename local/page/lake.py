@@ -5,9 +5,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from chalicelib.objects import Stored
 from chalicelib.partitions import DATA_PREFIX
 from local.page.snapshot import LakeObject, LakeState
-from sluice.lake import Stored, objects, read_objects
+from sluice.lake import objects, read_objects
 from sluice.stack import Stack
 
 LATEST_MAX = 8

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +16,7 @@ import msgspec
 from chalicelib.catalog import CURRENT, HISTORY
 from chalicelib.compacted import BUCKET, HAPPENED
 from chalicelib.declaration import TIME_FORMATS
+from chalicelib.objects import Stored, delete
 from chalicelib.partitions import DATA_PREFIX
 from sluice.compaction.rows import (
     EVENT_ID,
@@ -28,7 +28,7 @@ from sluice.compaction.rows import (
 )
 from sluice.compaction.tables import LakeTables
 from sluice.errors import OperationError
-from sluice.lake import Stored, objects, read_objects
+from sluice.lake import objects, read_objects
 from sluice.optional import optional
 from sluice.stack import Stack
 
@@ -44,10 +44,6 @@ MERGED_ROWS = 200_000
 COMMIT_TRIES = 8
 
 _OF_A_DAY = ("year", "month", "day")
-
-DELETED_AT_ONCE = 1_000
-"""Keys of one DeleteObjects
-(https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html)."""
 
 
 class Compacted(msgspec.Struct, rename="camel"):
@@ -114,7 +110,7 @@ def compact(
     def finish() -> None:
         if newest:
             _merge(tables, arrow.concat_tables(newest))
-        _delete(stack, whole)
+        delete(stack.s3, stack.bucket, (each.key for each in whole))
         newest.clear()
         whole.clear()
 
@@ -276,19 +272,3 @@ def _committed(work: Callable[[], int]) -> int:
         f"another run commits to the same tables without end ({COMMIT_TRIES} tries); run this "
         "again when it is done"
     )
-
-
-def _delete(stack: Stack, stored: list[Stored]) -> None:
-    """Delete objects. The bucket keeps their old versions for a time."""
-    remaining = iter(stored)
-    while batch := list(islice(remaining, DELETED_AT_ONCE)):
-        answer = stack.s3.delete_objects(
-            Bucket=stack.bucket,
-            Delete={"Objects": [{"Key": each.key} for each in batch], "Quiet": True},
-        )
-        for refused in answer.get("Errors", []):
-            raise OperationError(
-                f"s3://{stack.bucket}/{refused['Key']} cannot be deleted: "
-                f"{refused.get('Message')}; its lines are in the tables, and the next run takes it "
-                "away"
-            )

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from chalicelib.objects import Stored
 from chalicelib.partitions import ERROR_PREFIX
 from sluice.errors import OperationError
-from sluice.lake import Stored, objects, read_body
+from sluice.lake import objects, read_body
 from sluice.recovery.error_lines import ErrorLine, read_object, unreadable
 from sluice.recovery.progress import Progress
 from sluice.stack import Stack

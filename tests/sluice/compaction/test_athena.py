@@ -1,4 +1,4 @@
-"""The statements of Athena, run by DuckDB, against what the local engine makes of the same lines."""
+"""Athena's statements, run by DuckDB, against what the local engine makes of the same lines."""
 
 import gzip
 import random
@@ -13,9 +13,9 @@ from chalicelib.catalog import CURRENT, HISTORY
 from chalicelib.compacted import compacted_columns, iceberg_input, views
 from chalicelib.compaction import AthenaCompaction
 from chalicelib.merging import MAINTENANCE, Span, Survey, add_columns, append, merge, survey
+from chalicelib.objects import Stored
 from sluice.compaction.run import compact, older_objects
 from sluice.compaction.tables import LakeTables
-from sluice.lake import Stored
 from sluice.stack import Stack
 from tests.athena import FakeAthena
 from tests.declaring import WORKED, change, delivered, items_of, worked
@@ -106,7 +106,7 @@ def test_lines_that_come_again_or_late_change_nothing_but_history(
     late = [change(items_of(worked(name), COUNT)[1], 5)]
     athena = FakeAthena(worked(name), write(stack, name, [*payloads, *late]))
     compaction = by_athena(stack, name, athena)
-    before = [each for each in everything(stack)]
+    before = everything(stack)
     compaction.compact(before)
     current = ordered(athena.rows(CURRENT))
     assert compaction.compact(before).appended == 0
