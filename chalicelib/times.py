@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from math import floor
 from typing import Any
 
 from chalicelib.declaration import CHANGED, CHANGED_AT, EPOCH_MS_MAX, Table, Time, Unit, is_missing
@@ -49,7 +50,7 @@ def epoch_ms(time: Time, value: Any) -> int:
     elif time.unit == "ms" and isinstance(value, int):
         instant = value
     else:
-        instant = int(Decimal(value) * MILLISECONDS[time.unit] // 1)
+        instant = floor(Decimal(value) * MILLISECONDS[time.unit])
     if 0 <= instant <= EPOCH_MS_MAX:
         return instant
     unit = "ISO 8601" if time.unit == "iso" else f"epoch {UNITS[time.unit]}"

@@ -1,3 +1,4 @@
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -45,6 +46,10 @@ def test_units_agree_on_the_instant(instant: int) -> None:
         (Time("t", "iso"), "2023-02-30T00:00:00Z", "must be a time that exists"),
         (Time("t", "iso"), "1969-12-31T23:59:59Z", "must lie in the years 1970-9999, in ISO 8601$"),
         (Time("t", "iso"), 1_700_076_551, "must be a time in ISO 8601"),
+        (Time("t", "s"), 10**38 - 1, "must lie in the years 1970-9999, in epoch seconds$"),
+        (Time("t"), Decimal("1e125"), "must lie in the years 1970-9999, in epoch milliseconds$"),
+        (Time("t", "us"), Decimal("-1e125"), "must lie in the years 1970-9999"),
+        (Time("t"), Decimal("-0.5"), "must lie in the years 1970-9999"),
         (Time("t", "s"), -1, "must lie in the years 1970-9999, in epoch seconds$"),
         (Time("t", "s"), 1_700_076_551_318, "in epoch seconds; it looks like milliseconds$"),
         (Time("t"), 1_700_076_551_318_000, "in epoch milliseconds; it looks like microseconds$"),
