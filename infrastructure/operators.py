@@ -177,9 +177,16 @@ OPERATORS: tuple[Right, ...] = (
     ),
     *_rows(
         "compact",
-        may=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+        may=["s3:DeleteObject", "s3:PutObject"],
         on=[_COMPACTED],
         why="It writes the files of the compacted tables, and removes those that nothing reads.",
+        source=_S3,
+    ),
+    *_rows(
+        *("tree", "compact"),
+        may=["s3:GetObject"],
+        on=[_COMPACTED],
+        why="How large the compacted tables are, and what they hold.",
         source=_S3,
     ),
     *_rows(
@@ -188,6 +195,24 @@ OPERATORS: tuple[Right, ...] = (
         on=[_LAKE],
         why="What both compacted tables have leaves the raw lake.",
         source=_S3,
+    ),
+    *_rows(
+        "compact",
+        may=["glue:GetDatabase"],
+        on=[arn("glue", "catalog"), arn("glue", "database/<database>")],
+        why="Whose storage the database's tables have.",
+        source=f"{_AUTHORIZATION}list_awsglue.html",
+    ),
+    *_rows(
+        "tree",
+        may=["glue:GetTable"],
+        on=[
+            arn("glue", "catalog"),
+            arn("glue", "database/<database>"),
+            arn("glue", "table/<database>/*"),
+        ],
+        why="Whether the lake has compacted tables, and where they are.",
+        source=f"{_AUTHORIZATION}list_awsglue.html",
     ),
     *_rows(
         "compact",

@@ -1,15 +1,62 @@
 """`sluice compact`: raw objects of the lake into its two Iceberg tables."""
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
 
 import click
+import msgspec
 
 from sluice.cli.command import exit_incomplete, json_option, out, print_json, progress_bar, sluice
 from sluice.cli.selection import Since
+from sluice.compaction.maintenance import Maintained, Retention, maintain
 from sluice.compaction.run import Compacted, compact, older_objects
+from sluice.compaction.size import LakeSize, lake_size
+from sluice.compaction.tables import LakeTables
 from sluice.errors import OperationError
 from sluice.stack import Stack
 from sluice.wording import counted
+
+
+class Report(msgspec.Struct, frozen=True, rename="camel"):
+    """What a run did, and the lake before and after it."""
+
+    compacted: Compacted
+    maintained: Maintained
+    before: LakeSize
+    after: LakeSize
+
+    def sentences(self) -> list[str]:
+        """Return what there is to say of the run, a line each."""
+        run, care = self.compacted, self.maintained
+        lines = [
+            f"{counted(run.lines, 'line')} of {counted(run.objects, 'object')} "
+            f"({run.bytes:,} bytes): {counted(run.appended, 'change')} new in history"
+        ]
+        if run.kept:
+            lines[0] += f"; left because they cannot be read whole: {counted(run.kept, 'object')}"
+        counts = {
+            "copies of changes removed": care.copies,
+            "small files written together": care.rewritten,
+            "snapshots expired": care.snapshots,
+            "unused files deleted": care.files,
+            "deleted records forgotten": care.deleted,
+        }
+        if any(counts.values()):
+            lines.append("; ".join(f"{what}: {count}" for what, count in counts.items() if count))
+        return [*lines, f"before: {self.before}", f"after:  {self.after}"]
+
+
+def _days_to_keep(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    default: timedelta = getattr(Retention(), name)
+    return click.option(
+        f"--keep-{name}",
+        type=click.IntRange(min=0),
+        default=default.days,
+        show_default=True,
+        metavar="DAYS",
+        help=text,
+    )
 
 
 @sluice.command("compact")
@@ -26,11 +73,20 @@ from sluice.wording import counted
     type=click.DateTime(["%Y-%m-%d"]),
     help="Only objects of this day of event time.",
 )
+@_days_to_keep("snapshots", "For how many days the tables' earlier states can be read.")
+@_days_to_keep("files", "For how many days files stay that no snapshot has.")
+@_days_to_keep("deleted", "For how many days `current` remembers a deleted record.")
 @click.option("--dry-run", is_flag=True, help="Say what would be compacted, and do nothing.")
 @json_option
 @click.pass_obj
 def compact_command(
-    stack_name: str, before: datetime, day: datetime | None, dry_run: bool, as_json: bool
+    stack_name: str,
+    /,
+    before: datetime,
+    day: datetime | None,
+    dry_run: bool,
+    as_json: bool,
+    **days: Any,
 ) -> None:
     """Move what the lake's raw objects hold into the tables `history` and `current`.
 
@@ -44,30 +100,25 @@ def compact_command(
             "compact runs on a local stack only"
         )
     stored = older_objects(stack, before, day and day.date())
+    if dry_run:
+        size = sum(each.size for each in stored)
+        if as_json:
+            print_json({"objects": len(stored), "bytes": size})
+        else:
+            out.print(f"{counted(len(stored), 'object')} would be compacted ({size:,} bytes)")
+        return
+    keep = {name.removeprefix("keep_"): timedelta(days=number) for name, number in days.items()}
     problems: list[str] = []
-    if dry_run:
-        result = Compacted(objects=len(stored), bytes=sum(each.size for each in stored))
-    else:
-        with progress_bar("compacting") as bar:
-            task = bar.add_task("", total=len(stored))
-            result = compact(stack, stored, problems, lambda count: bar.advance(task, count))
+    tables = LakeTables(stack, stack.table)
+    size_before = lake_size(tables)
+    with progress_bar("compacting") as bar:
+        task = bar.add_task("", total=len(stored))
+        compacted = compact(tables, stored, problems, lambda count: bar.advance(task, count))
+    maintained = maintain(tables, Retention(**keep))
+    report = Report(compacted, maintained, size_before, lake_size(tables))
     if as_json:
-        print_json(result)
+        print_json(report)
     else:
-        out.print(sentence(result, dry_run))
+        for sentence in report.sentences():
+            out.print(sentence)
     exit_incomplete(problems)
-
-
-def sentence(result: Compacted, dry_run: bool) -> str:
-    """Return what a run did, or would do, in words."""
-    if dry_run:
-        return f"{counted(result.objects, 'object')} would be compacted ({result.bytes:,} bytes)"
-    kept = (
-        f"; left because they cannot be read whole: {counted(result.kept, 'object')}"
-        if result.kept
-        else ""
-    )
-    return (
-        f"{counted(result.lines, 'line')} of {counted(result.objects, 'object')} "
-        f"({result.bytes:,} bytes): {counted(result.appended, 'change')} new in history{kept}"
-    )

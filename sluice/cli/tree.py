@@ -12,6 +12,8 @@ from rich.tree import Tree
 
 from chalicelib.partitions import DATA_PREFIX
 from sluice.cli.command import exit_incomplete, json_option, out, print_json, sluice
+from sluice.compaction.size import compacted_sizes
+from sluice.compaction.tables import LakeTables
 from sluice.errors import OperationError
 from sluice.lake import Partition, error_keys, objects, partitions, read_objects
 from sluice.stack import Stack
@@ -22,22 +24,33 @@ from sluice.wording import counted, printable
 @json_option
 @click.pass_obj
 def tree_command(stack_name: str, as_json: bool) -> None:
-    """Show the lake's partitions with their objects and records.
+    """Show the lake's partitions with their objects and records, and what is compacted.
 
     Exits 1 when an object cannot be read.
     """
     stack = Stack.named(stack_name)
     problems: list[str] = []
     lake = partitions(stack, problems)
+    history, current = compacted_sizes(LakeTables(stack, stack.table))
     errors = error_keys(stack)
     if as_json:
-        print_json({"bucket": stack.bucket, "partitions": lake, "errorObjects": len(errors)})
+        print_json(
+            {
+                "bucket": stack.bucket,
+                "partitions": lake,
+                "errorObjects": len(errors),
+                "history": history,
+                "current": current,
+            }
+        )
     else:
         out.print(partition_tree(stack.bucket, lake))
         totals = contents(sum(each.objects for each in lake), sum(each.records for each in lake))
         out.print(
             f"{totals} in {counted(len(lake), 'partition')}; {counted(len(errors), 'error object')}"
         )
+        if history.files:
+            out.print(f"compacted: history {history}; current {current}")
     exit_incomplete(problems)
 
 

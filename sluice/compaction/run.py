@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +18,7 @@ from chalicelib.compacted import BUCKET, HAPPENED
 from chalicelib.declaration import TIME_FORMATS
 from chalicelib.objects import Stored, delete
 from chalicelib.partitions import DATA_PREFIX
+from sluice.compaction.commits import as_stored, committed
 from sluice.compaction.rows import (
     EVENT_ID,
     SEQUENCE,
@@ -40,8 +41,6 @@ CHUNK_LINES = 100_000
 
 MERGED_ROWS = 200_000
 """Rows that are merged into `current` at a time."""
-
-COMMIT_TRIES = 8
 
 _OF_A_DAY = ("year", "month", "day")
 
@@ -90,7 +89,7 @@ def older_objects(stack: Stack, before: datetime, day: date | None = None) -> li
 
 
 def compact(
-    stack: Stack,
+    tables: LakeTables,
     stored: list[Stored],
     problems: list[str],
     progress: Callable[[int], None] = lambda _objects: None,
@@ -100,10 +99,10 @@ def compact(
     `progress` is called with the number of objects since its last call.
     """
     arrow = optional("pyarrow", "compaction")
-    tables = LakeTables(stack, stack.table)
     result = Compacted()
-    read_rows = row_reader(stack.table, tables.columns(HISTORY))
-    keys = key_columns(stack.table)
+    stack = tables.stack
+    read_rows = row_reader(tables.table, tables.columns(HISTORY))
+    keys = key_columns(tables.table)
     newest: list[pa.Table] = []
     whole: list[Stored] = []
 
@@ -162,10 +161,10 @@ def _append(tables: LakeTables, rows: "pa.Table") -> int:
         new = rows.filter(pc.invert(pc.is_in(rows[EVENT_ID], value_set=known.combine_chunks())))
         if new.num_rows:
             order = [(name, "ascending") for name in (*tables.group_columns, *keys, SEQUENCE)]
-            history.append(_as(history, new.sort_by(order)))
+            history.append(as_stored(history, new.sort_by(order)))
         return int(new.num_rows)
 
-    return int(_committed(append))
+    return committed(append)
 
 
 def _first_places(rows: "pa.Table") -> "pa.Array":
@@ -222,7 +221,7 @@ def _merge_buckets(
     def merge() -> int:
         current = tables.open(CURRENT)
         before = current.scan(row_filter=condition).to_arrow()
-        after = last_of_each(pa.concat_tables([before, _as(current, of_buckets)]), keys)
+        after = last_of_each(pa.concat_tables([before, as_stored(current, of_buckets)]), keys)
         if after.num_rows > before.num_rows or not after[SEQUENCE].equals(
             last_of_each(before, keys)[SEQUENCE]
         ):
@@ -232,7 +231,7 @@ def _merge_buckets(
                 current.append(after)
         return int(after.num_rows)
 
-    _committed(merge)
+    committed(merge)
 
 
 def _bucket_sizes(tables: LakeTables) -> Counter[int]:
@@ -241,34 +240,3 @@ def _bucket_sizes(tables: LakeTables) -> Counter[int]:
     for task in tables.open(CURRENT).scan().plan_files():
         sizes[task.file.partition[0]] += task.file.record_count
     return sizes
-
-
-def _as(table: Any, rows: "pa.Table") -> "pa.Table":
-    """Return rows with the columns of an Iceberg table, in its order; one they lack is null."""
-    import pyarrow as pa
-
-    schema = table.schema().as_arrow()
-    return pa.table(
-        {
-            each.name: rows[each.name].cast(each.type)
-            if each.name in rows.column_names
-            else pa.nulls(rows.num_rows, each.type)
-            for each in schema
-        },
-        schema=schema,
-    )
-
-
-def _committed(work: Callable[[], int]) -> int:
-    """Return what `work` returns; it is done anew where another's commit came first."""
-    from pyiceberg.exceptions import CommitFailedException
-
-    for _ in range(COMMIT_TRIES):
-        try:
-            return work()
-        except CommitFailedException:
-            continue
-    raise OperationError(
-        f"another run commits to the same tables without end ({COMMIT_TRIES} tries); run this "
-        "again when it is done"
-    )

@@ -31,6 +31,8 @@ Call = tuple[str, str]
 
 ARN = "arn:aws:{}:us-east-1:000000000000:{}"
 
+GLUE_CATALOG = ARN.format("glue", "catalog")
+
 SERVICES = {"monitoring": "cloudwatch", "streams.dynamodb": "dynamodb"}
 ACTIONS = {
     "ListObjectsV2": "ListBucket",
@@ -54,10 +56,13 @@ def on(stack: Stack, service: str, operation: str, parameters: Mapping[str, Any]
                 yield f"{bucket}/{each['Key']}"
         case "s3", _:
             yield f"{bucket}/{parameters['Key']}"
+        case "glue", "GetDatabase":
+            yield from (ARN.format("glue", f"database/{parameters['Name']}"), GLUE_CATALOG)
         case "glue", _:
             name = parameters.get("Name") or parameters["TableInput"]["Name"]
             database = parameters["DatabaseName"]
-            for each in ("catalog", f"database/{database}", f"table/{database}/{name}"):
+            yield GLUE_CATALOG
+            for each in (f"database/{database}", f"table/{database}/{name}"):
                 yield ARN.format("glue", each)
         case "cloudwatch", _:
             yield "*"
@@ -296,7 +301,9 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
     folder = "data/siteId=op/" + moment.strftime("year=%Y/month=%m/day=%d/hour=00/minute=00/")
     old = {**line, "createdAtTime": int(moment.timestamp() * 1000)}
     stack.s3.put_object(
-        Bucket=stack.bucket, Key=f"{folder}{name}", Body=json.dumps(old).encode() + b"\n"
+        Bucket=stack.bucket,
+        Key=f"{folder}{name}",
+        Body=gzip.compress(json.dumps(old).encode() + b"\n"),
     )
     put_error_object(deployed_stack)
     put_dead_letter(deployed_stack)
@@ -309,7 +316,9 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
     if stack.emulated:  # Its queries run in the command's own process.
         for command in ("query", "verify", "backfill", "probe"):
             made[command] |= asked_of_athena(stack)
-    made["compact"] |= asked_by_pyiceberg(stack)
+    files = asked_by_pyiceberg(stack)
+    made["compact"] |= files
+    made["tree"] |= {call for call in files if call[0] == "s3:GetObject"}
     # It signs its requests itself.
     made["seed"].add(("execute-api:Invoke", ARN.format("execute-api", "the API/api/POST/records")))
 

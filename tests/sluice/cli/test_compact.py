@@ -4,8 +4,10 @@ import pytest
 from click.testing import CliRunner
 
 from sluice.cli import sluice
-from sluice.cli.compact import sentence
+from sluice.cli.compact import Report
+from sluice.compaction.maintenance import Maintained
 from sluice.compaction.run import Compacted
+from sluice.compaction.size import LakeSize, Size
 from sluice.stack import Stack
 
 
@@ -18,10 +20,18 @@ def test_a_stack_on_aws_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) 
     assert len(result.output.splitlines()) == 1
 
 
-def test_a_run_and_a_dry_one_are_one_sentence_each() -> None:
-    result = Compacted(objects=3, lines=9, appended=1, bytes=12_000, kept=1)
-    assert sentence(result, dry_run=True) == "3 objects would be compacted (12,000 bytes)"
-    assert sentence(result, dry_run=False) == (
-        "9 lines of 3 objects (12,000 bytes): 1 change new in history; left because they cannot "
-        "be read whole: 1 object"
+def test_a_run_reports_what_it_did_and_the_lake_before_and_after() -> None:
+    report = Report(
+        Compacted(objects=3, lines=9, appended=1, bytes=12_000, kept=1),
+        Maintained(copies=2, rewritten=4),
+        LakeSize(Size(4, 16_000), Size(rows=0), Size(rows=0)),
+        LakeSize(Size(1, 4_000), Size(1, 3_000, 1), Size(1, 2_000, 1)),
     )
+    assert report.sentences() == [
+        "9 lines of 3 objects (12,000 bytes): 1 change new in history; left because they cannot "
+        "be read whole: 1 object",
+        "copies of changes removed: 2; small files written together: 4",
+        "before: raw 4 objects, 16,000 bytes; nothing is compacted",
+        "after:  raw 1 object, 4,000 bytes; history 1 row in 1 object, 3,000 bytes; current 1 row "
+        "in 1 object, 2,000 bytes",
+    ]

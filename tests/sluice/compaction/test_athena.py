@@ -93,7 +93,7 @@ def test_both_engines_make_the_same_rows_of_the_same_lines(stack_of: StackOf, na
     assert (done.lines, done.appended) == (len(payloads), len(set(payloads)))
     assert everything(stack) == []
     write(stack, name, payloads)
-    compact(stack, everything(stack), [])
+    compact(LakeTables(stack, worked(name)), everything(stack), [])
     for table in (HISTORY, CURRENT):
         assert ordered(athena.rows(table)) == ordered(local_rows(stack, name, table))
 

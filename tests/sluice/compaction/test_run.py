@@ -1,115 +1,30 @@
 """Compaction of lakes of worked declarations, in the emulator's S3 and Glue."""
 
-import gzip
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from chalicelib.catalog import CURRENT, HISTORY, partition_column, partition_levels
-from chalicelib.declaration import Table
 from chalicelib.declared import load
 from sluice.compaction.rows import EVENT_ID, SEQUENCE, key_columns
-from sluice.compaction.run import Compacted, compact, older_objects
-from sluice.compaction.tables import LakeTables
+from sluice.compaction.run import compact, older_objects
 from sluice.errors import OperationError
-from sluice.items import Item
 from sluice.query.emulator import Limits, answer
 from sluice.query.saved import saved_queries
 from sluice.stack import Stack
-from tests.declaring import WORKED, change, delivered, items_of, schema_outputs, worked
+from tests.declaring import WORKED, change, items_of, schema_outputs
+from tests.sluice.compaction.lake import COUNT, Lake
 
 SHAPES = sorted(file.stem for file in WORKED.glob("*.py"))
-COUNT = 12
-
-StackOf = Callable[[str], Stack]
-
-
-@dataclass
-class Lake:
-    """A lake of a worked declaration, and the changes that it holds."""
-
-    stack: Stack
-    table: Table
-    items: list[Item]
-    payloads: list[bytes]
-    objects: int = 0
-
-    def write(self, payloads: Sequence[bytes]) -> None:
-        """Deliver changes in objects of a few lines each."""
-        folders: dict[str, list[bytes]] = {}
-        for folder, line in delivered(self.table, payloads):
-            folders.setdefault(folder, []).append(line)
-        for folder, lines in folders.items():
-            for start in range(0, len(lines), 3):
-                self.objects += 1
-                body = gzip.compress(b"".join(lines[start : start + 3]))
-                key = f"{folder}object-{self.objects}.gz"
-                self.stack.s3.put_object(Bucket=self.stack.bucket, Key=key, Body=body)
-
-    def compact(self, problems: list[str] | None = None) -> Compacted:
-        return compact(self.stack, self.stored(), [] if problems is None else problems)
-
-    def stored(self) -> list[Any]:
-        return older_objects(self.stack, datetime.now(UTC) + timedelta(hours=1))
-
-    def rows(self, name: str) -> list[dict[str, Any]]:
-        iceberg = LakeTables(self.stack, self.table).find(name)
-        assert iceberg is not None
-        rows: list[dict[str, Any]] = iceberg.scan().to_arrow().to_pylist()
-        return rows
-
-    def ask(self, sql: str) -> list[str]:
-        levels = {partition_column(each): each.name for each in partition_levels(self.table)}
-        return sorted(map(repr, answer(self.stack, self.table, sql, levels, Limits()).rows))
-
-    def latest(self) -> dict[Any, str]:
-        """The greatest sequence of each key, by the changes themselves."""
-        rows = self.rows(HISTORY)
-        keys = key_columns(self.table)
-        last: dict[Any, str] = {}
-        for row in rows:
-            key = tuple(row[name] for name in keys)
-            last[key] = max(last.get(key, ""), row[SEQUENCE])
-        return last
-
-
-def changes(items: Sequence[Item], chance: random.Random) -> list[bytes]:
-    """Inserts, changes and deletes of items, some twice, in disorder."""
-    payloads = []
-    for number, item in enumerate(items):
-        payloads.append(change(item, 10 * number + 1))
-        payloads.append(change(item, 10 * number + 2, "MODIFY"))
-        if number % 3 == 0:
-            payloads.append(change(item, 10 * number + 3, "REMOVE"))
-    payloads += chance.sample(payloads, len(payloads) // 3)
-    chance.shuffle(payloads)
-    return payloads
 
 
 def folders(key: str) -> list[str]:
     """The values of year, month and day in an object's key."""
     values = dict(part.split("=", 1) for part in key.split("/")[1:-1])
     return [values[name] for name in ("year", "month", "day")]
-
-
-@pytest.fixture
-def lake_of(stack_of: StackOf) -> Callable[[str], Lake]:
-    """Makes the lake of a worked declaration."""
-    chance = random.Random(7)  # noqa: S311
-
-    def make(name: str) -> Lake:
-        stack = stack_of(name)
-        items = items_of(worked(name), COUNT)
-        lake = Lake(stack, worked(name), items, changes(items, chance))
-        lake.write(lake.payloads)
-        return lake
-
-    return make
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -138,7 +53,7 @@ def test_questions_have_the_same_answers_before_between_and_after(
     queries = [sql for sql in queries if not sql.startswith(("-- Duplicates", "-- Largest"))]
     queries += ["SELECT DISTINCT * FROM changes", "SELECT count(DISTINCT eventid) FROM all_changes"]
     before = [lake.ask(sql) for sql in queries]
-    compact(lake.stack, lake.stored()[::2], [])
+    compact(lake.tables, lake.stored()[::2], [])
     assert [lake.ask(sql) for sql in queries] == before
     lake.compact()
     assert [lake.ask(sql) for sql in queries] == before

@@ -1,0 +1,139 @@
+"""The command itself, killed at its worst moments beside a writer and a replay."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from random import Random
+from uuid import uuid4
+
+import boto3
+import pytest
+
+from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX
+from chalicelib.partitions import DATA_PREFIX
+from sluice.compaction.rows import EVENT_ID, SEQUENCE, key_columns
+from sluice.lake import keys
+from sluice.verify.compare import verify
+from tests.declaring import WORKED, change, items_of
+from tests.sluice.compaction.lake import Lake
+
+ROOT = Path(__file__).resolve().parents[3]
+Moment = Callable[[Lake], object]
+"""Returns something that changes when the moment has come."""
+
+
+def files(prefix: str) -> Moment:
+    """The moment at which a file is written below a prefix."""
+    return lambda lake: {key for key, _ in keys(lake.stack, ICEBERG_PREFIX + prefix)}
+
+
+def commit(name: str) -> Moment:
+    """The moment of a commit to a table."""
+
+    def entry(lake: Lake) -> object:
+        glue, database = lake.stack.glue, lake.stack.output("DatabaseName")
+        tables = glue.get_tables(DatabaseName=database)["TableList"]
+        return [each["Parameters"] for each in tables if each["Name"] == name]
+
+    return entry
+
+
+def deletion() -> Moment:
+    """The moment at which objects that were there at the start are deleted."""
+    first: set[str] = set()
+
+    def are_missing(lake: Lake) -> object:
+        stored = {key for key, _ in keys(lake.stack, DATA_PREFIX)}
+        first.update(first or stored)
+        return not first <= stored
+
+    return are_missing
+
+
+MOMENTS: dict[str, Moment] = {
+    "a file of history is written": files(f"{HISTORY}/data/"),
+    "history is committed": commit(HISTORY),
+    "a file of current is written": files(f"{CURRENT}/data/"),
+    "current is committed": commit(CURRENT),
+    "objects are deleted": deletion(),
+}
+
+
+@pytest.fixture
+def lake(lake_of: Callable[[str], Lake], aws_environment: pytest.MonkeyPatch) -> Lake:
+    """The lake of a table with many records."""
+    made = lake_of("sensors")
+    aws_environment.setenv("SLUICE_SCHEMA", str(WORKED / "sensors.py"))
+    return made
+
+
+@pytest.fixture
+def deployed(lake: Lake) -> Iterator[str]:
+    """The name of a stack of CloudFormation with the outputs of the lake's."""
+    cloudformation = boto3.client("cloudformation")
+    name = f"Sluice-{uuid4().hex[:8]}"
+    template = {
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {key: {"Value": value} for key, value in lake.stack.outputs.items()},
+    }
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name)
+    yield name
+    cloudformation.delete_stack(StackName=name)
+
+
+def compacting(stack_name: str) -> subprocess.Popen[str]:
+    options = ["--older-than", "0s", "--keep-deleted", "36500"]  # The changes are years old.
+    command = ["-m", "sluice", "--stack-name", stack_name, "compact", *options]
+    return subprocess.Popen([sys.executable, *command], cwd=ROOT, text=True)
+
+
+def test_killed_at_any_moment_beside_a_writer_and_a_replay_nothing_is_lost_or_there_twice(
+    lake: Lake, deployed: str
+) -> None:
+    items = items_of(lake.table, 200)
+    last: dict[int, bytes] = {}
+    numbers = count(10_000)
+    chance = Random(11)  # noqa: S311
+
+    def write(number_of_changes: int) -> None:
+        """Write changes of records, and some again that may be compacted already."""
+        payloads = []
+        for _ in range(number_of_changes):
+            place, number = chance.randrange(len(items)), next(numbers)
+            name = "REMOVE" if number % 5 == 0 else "MODIFY"
+            last[place] = change(items[place], number, name)
+            payloads.append(last[place])
+        lake.payloads += payloads
+        lake.write([*payloads, *chance.sample(lake.payloads, min(9, number_of_changes))])
+
+    for moment in MOMENTS.values():
+        write(150)
+        before = moment(lake)
+        with compacting(deployed) as run:
+            while moment(lake) == before:
+                assert run.poll() is None, "the run ended before it could be killed"
+                write(1)
+            run.kill()
+        assert run.returncode == -signal.SIGKILL
+    write(20)
+    while lake.stored():
+        with compacting(deployed) as run:
+            assert run.wait() == 0
+
+    changes = {json.loads(payload)["eventID"] for payload in lake.payloads}
+    ids = [row[EVENT_ID] for row in lake.rows(HISTORY)]
+    assert len(ids) == len(set(ids))
+    assert set(ids) == changes
+    key_names = key_columns(lake.table)
+    current = {tuple(row[key] for key in key_names): row[SEQUENCE] for row in lake.rows(CURRENT)}
+    assert current == lake.latest()
+    in_table = {place: payload for place, payload in last.items() if b"REMOVE" not in payload}
+    live = [items[place] for place in in_table]
+    live += [each for number, each in enumerate(lake.items) if number not in last and number % 3]
+    comparison = verify(lake, lake.table, iter(live), lambda _differing: None, last_changes=True)
+    assert (comparison.drifts, comparison.problems) == ([], [])
