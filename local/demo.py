@@ -160,6 +160,15 @@ def _demonstrate(
         key, line = arrivals.sample
         console.print("\nOne line of the lake:")
         console.print(Text.assemble((f"s3://{stack.bucket}/{key}\n", "dim"), f"{line.decode()}\n"))
+    report("compacting the lake, and comparing it again")
+    _, compacted = sluice(session, "compact", "--older-than", "0s")
+    again, _ = sluice(session, "verify", "--in-flight-seconds", "0", statuses=(0, 1))
+    report("")
+    sizes = [line for line in compacted.splitlines() if line.startswith(("before:", "after:"))]
+    console.print("The lake before a compaction and after it:")
+    for size in sizes:
+        console.print(Text(size))
+    console.print()
     outcome = Outcome(
         went_in,
         expected,
@@ -169,7 +178,7 @@ def _demonstrate(
         len(error_keys(stack)),
         backfilled,
         answers,
-        status == 0,
+        status == again == 0,
     )
     verdict_lines = verdict.splitlines()[-1 if outcome.verified else 0 :]
     for sentence in (*outcome.sentences(), *verdict_lines, *arrivals.problems):
