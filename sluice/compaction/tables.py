@@ -53,7 +53,7 @@ class LakeTables:
         """The name of the Glue database."""
         return self.stack.output("DatabaseName")
 
-    @cached_property
+    @property
     def exist(self) -> bool:
         """Whether the stack's lake was ever compacted. It needs no pyiceberg."""
         glue = self.stack.glue

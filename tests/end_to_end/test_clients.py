@@ -1,7 +1,10 @@
 """Programs of others against the local stack: every block of docs/clients.md does what it says."""
 
+import gzip
+import json
 import re
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -15,6 +18,12 @@ BIN = TOOLS.parent / "clients" / "bin"
 
 SECTIONS = dict(
     re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", (ROOT / "docs/clients.md").read_text(), re.M | re.S)
+)
+
+COMPACTED = dict(
+    re.findall(
+        r"^### (.+?)\n(.*?)(?=^##|\Z)", (ROOT / "docs/compaction.md").read_text(), re.M | re.S
+    )
 )
 
 
@@ -83,6 +92,37 @@ def test_awswrangler_reads_the_catalog_the_objects_and_the_result_of_a_query(
     kind, lines, counted = run(stack, block(section, "python"), tmp_path)
     assert kind == "bigint"
     assert int(lines) == int(counted) == changes(stack)
+
+
+@pytest.fixture(scope="module")
+def compacted(stack: Deployed) -> int:
+    """How many changes `history` has, after a compaction of lines of a day that no test reads."""
+    lines = [line for content in stack.objects("data/").values() for line in content]
+    lines = [{**each, "createdAtTime": 1_002_003_004_000} for each in lines]
+    folder = "data/siteId=clients/year=2001/month=10/day=02/hour=06/minute=10/"
+    body = gzip.compress(b"".join(json.dumps(each).encode() + b"\n" for each in lines))
+    bucket = stack.stack.bucket
+    stack.stack.s3.put_object(Bucket=bucket, Key=f"{folder}{uuid.uuid4()}", Body=body)
+    assert stack.local
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "sluice", "--stack-name", stack.stack.name, "compact"),
+            *("--older-than", "0s", "--day", "2001-10-02", "--json"),
+        ],
+        env=stack.local.environment,
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    return int(json.loads(done.stdout)["after"]["history"]["rows"])
+
+
+@pytest.mark.parametrize("client", ["pyiceberg", "DuckDB", "Polars"])
+def test_other_engines_read_the_same_rows_of_the_compacted_table(
+    stack: Deployed, compacted: int, tmp_path: Path, client: str
+) -> None:
+    (count,) = run(stack, block(COMPACTED[client], "python"), tmp_path)
+    assert int(count) == compacted > 0
 
 
 def test_the_emulator_still_puts_a_result_where_read_sql_query_finds_none(

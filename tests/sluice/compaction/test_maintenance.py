@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX
 from sluice.compaction.maintenance import Maintained, Retention, maintain
 from sluice.compaction.rows import EVENT_ID, SEQUENCE
-from sluice.compaction.size import compacted_sizes
+from sluice.compaction.size import compacted_sizes, lake_size
 from sluice.lake import keys
 from tests.declaring import change
 from tests.sluice.compaction.lake import Lake
@@ -48,6 +48,20 @@ def test_small_files_are_written_together_and_no_row_is_lost(lake_of: LakeOf) ->
     assert compacted_sizes(lake.tables)[0].files == files - result.rewritten + 1
     assert sorted_rows(lake, HISTORY) == rows
     assert maintain(lake.tables, KEEP) == Maintained()
+
+
+def test_the_size_of_a_lake_is_of_its_objects_then_of_its_tables(lake_of: LakeOf) -> None:
+    lake = lake_of("sensors")
+    tables = lake.tables
+    before = lake_size(tables)
+    assert (before.raw.files, before.history.rows, before.current.files) == (lake.objects, 0, 0)
+    lake.compact()
+    after = lake_size(tables)
+    assert (after.raw.files, after.raw.bytes) == (0, 0)
+    assert (after.history.rows, after.current.rows) == (len(set(lake.payloads)), len(lake.items))
+    for size, name in ((after.history, HISTORY), (after.current, CURRENT)):
+        stored = dict(keys(lake.stack, f"{ICEBERG_PREFIX}{name}/data/"))
+        assert (size.files, size.bytes) == (len(stored), sum(stored.values()))
 
 
 def test_what_is_expired_goes_and_what_is_current_stays(lake_of: LakeOf) -> None:
