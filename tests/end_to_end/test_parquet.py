@@ -104,5 +104,5 @@ def test_a_row_that_is_taken_out_of_parquet_is_named(stack: Stack, written: list
     finally:
         stack.s3.put_object(Bucket=stack.bucket, Key=place, Body=before)
     assert result.exit_code == 1, result.output
-    assert f"missing: {rows['id'][0]} of site {rows['siteid'][0]}" in result.stdout
+    assert f"missing: {rows['id'][0]} of siteId {rows['siteid'][0]}" in result.stdout
     assert "1 key drifted" in result.stdout

@@ -206,7 +206,7 @@ def test_a_table_is_printed_for_people(deployed: Deployed) -> None:
 
 
 def test_a_query_that_prunes_nothing_is_warned_of(deployed: Deployed) -> None:
-    result = deployed.run("query", "latest")
+    result = deployed.run("query", "duplicates")
     assert "this reads the whole lake: all_changes has no partitions" in result.stderr
     result = deployed.run("query", "SELECT count(*) FROM changes")
     assert "this reads the whole lake: it compares none of siteid_partition" in result.stderr
