@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from chalicelib.objects import Stored
 from chalicelib.partitions import DATA_PREFIX
 from local.page.snapshot import LakeObject, LakeState
+from sluice.compaction.size import compacted_sizes
+from sluice.compaction.tables import LakeTables
 from sluice.lake import objects, read_objects
 from sluice.stack import Stack
 
@@ -25,10 +27,14 @@ class LakeReader:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._read: dict[str, LakeObject] = {}
+        self._compacted: int | None = None
 
     def read(self) -> tuple[LakeState, Sequence[bytes]]:
         """Return the lake as of now, and the lines of the objects that this call read."""
         stored = {each.key: each for each in objects(self._stack, DATA_PREFIX)}
+        if self._compacted is None or not self._read.keys() <= stored.keys():
+            history, _ = compacted_sizes(LakeTables(self._stack, self._stack.table))
+            self._compacted = history.rows or 0
         self._read = {key: each for key, each in self._read.items() if key in stored}
         unread = [each for key, each in stored.items() if key not in self._read]
         new_lines = self._read_newest(unread)
@@ -44,6 +50,7 @@ class LakeReader:
             partitions=dict(partitions),
             latest=tuple(latest[:LATEST_MAX]),
             damaged=tuple(each.key for each in latest if each.damaged),
+            compacted=self._compacted,
         )
         return lake, new_lines
 

@@ -92,6 +92,8 @@ class LakeState(Struct, frozen=True):
     partitions: dict[str, int] = {}
     latest: tuple[LakeObject, ...] = ()
     damaged: tuple[str, ...] = ()
+    compacted: int = 0
+    """The changes of the compacted table."""
 
     @property
     def records(self) -> int:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import FileScanTask
     from pyiceberg.table import Table as IcebergTable
 
-FILE_ROWS = 200_000
+FILE_ROWS = 100_000
 """Rows of a file of `history`; files with fewer are written together up to it."""
 
 SMALL_FILES = 4

@@ -35,11 +35,15 @@ from sluice.stack import Stack
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyiceberg.expressions import BooleanExpression
 
-CHUNK_LINES = 100_000
+CHUNK_LINES = 50_000
 """Lines that are held in memory at a time."""
 
-MERGED_ROWS = 200_000
+GROUPS_NAMED_MAX = 100
+"""Values of a partition that a condition names."""
+
+MERGED_ROWS = 100_000
 """Rows that are merged into `current` at a time."""
 
 _OF_A_DAY = ("year", "month", "day")
@@ -155,9 +159,8 @@ def _append(tables: LakeTables, rows: "pa.Table") -> int:
 
     def append() -> int:
         history = tables.open(HISTORY)
-        known = history.scan(row_filter=_same_times(rows), selected_fields=(EVENT_ID,)).to_arrow()[
-            EVENT_ID
-        ]
+        places = _same_places(rows, tables.group_columns)
+        known = history.scan(row_filter=places, selected_fields=(EVENT_ID,)).to_arrow()[EVENT_ID]
         new = rows.filter(pc.invert(pc.is_in(rows[EVENT_ID], value_set=known.combine_chunks())))
         if new.num_rows:
             order = [(name, "ascending") for name in (*tables.group_columns, *keys, SEQUENCE)]
@@ -176,8 +179,23 @@ def _first_places(rows: "pa.Table") -> "pa.Array":
     return first["row_first"]
 
 
+def _same_places(rows: "pa.Table", groups: Sequence[str]) -> "BooleanExpression":
+    """Return the condition on `history` that holds for all changes of these times and groups.
+
+    `groups` are columns of partitions.
+    """
+    from pyiceberg.expressions import And, In
+    from pyiceberg.expressions.parser import parse
+
+    condition = parse(_same_times(rows))
+    for name in groups:
+        values = rows[name].unique().to_pylist()
+        if len(values) <= GROUPS_NAMED_MAX and None not in values:
+            condition = And(condition, In(name, values))  # type: ignore[arg-type,call-arg]
+    return condition
+
+
 def _same_times(rows: "pa.Table") -> str:
-    """Return the condition on `history` that holds for all changes with these event times."""
     import pyarrow.compute as pc
 
     bounds = pc.min_max(rows[HAPPENED]).as_py()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX, Column
 from chalicelib.compacted import BUCKET, DAY, HAPPENED, compacted_columns, group_columns
 from chalicelib.declaration import Table
+from sluice.errors import OperationError
 from sluice.optional import optional
 from sluice.stack import Stack
 
@@ -74,9 +75,20 @@ class LakeTables:
             return None
 
     def open(self, name: str) -> "IcebergTable":
-        """Return a table, made where there is none, with every column that is declared now."""
+        """Return a table, made where there is none, with every column that is declared now.
+
+        Raises OperationError where a column has another type than it is declared with.
+        """
         iceberg = self.find(name) or self._create(name)
-        known = {field.name for field in iceberg.schema().fields}
+        known = {field.name: field.field_type for field in iceberg.schema().fields}
+        for each in self.columns(name):
+            stored = known.get(each.name)
+            if stored not in (None, _iceberg_type(each.type)):
+                raise OperationError(
+                    f"the table {name} has the column {each.name} as {stored}, and {each.key} is "
+                    f"declared as {_iceberg_type(each.type)} now; declare it as before, or give it "
+                    'a column of its own by Meta(extra={"line": "..."}). Queries read both types'
+                )
         missing = [each for each in self.columns(name) if each.name not in known]
         if missing:
             with iceberg.update_schema() as update:

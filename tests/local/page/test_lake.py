@@ -10,6 +10,9 @@ import pytest
 from pyarrow import parquet
 
 from local.page.lake import LakeReader
+from sluice.compaction.run import compact
+from sluice.compaction.tables import LakeTables
+from sluice.lake import objects
 from sluice.stack import Stack
 from tests.declaring import schema_outputs
 from tests.fakes import lake_line
@@ -22,7 +25,10 @@ OTHER = lake_line(id="b")
 def stack(emulator: str, aws_environment: pytest.MonkeyPatch) -> Stack:
     """A stack of which there is nothing but an empty bucket."""
     aws_environment.setenv("AWS_ENDPOINT_URL", emulator)
-    stack = Stack("lake", {"BucketName": f"lake-{uuid.uuid4().hex}", **schema_outputs()})
+    name = f"lake-{uuid.uuid4().hex}"
+    outputs = {"BucketName": name, "DatabaseName": name.replace("-", "_"), **schema_outputs()}
+    stack = Stack("lake", outputs)
+    stack.glue.create_database(DatabaseInput={"Name": stack.output("DatabaseName")})
     stack.s3.create_bucket(Bucket=stack.bucket)
     return stack
 
@@ -51,6 +57,17 @@ def test_a_deleted_object_is_no_longer_counted(stack: Stack) -> None:
     stack.s3.delete_object(Bucket=stack.bucket, Key="data/siteId=1/a.gz")
     lake, _ = reader.read()
     assert (lake.objects, lake.records, lake.latest) == (0, 0, ())
+
+
+def test_what_is_compacted_is_counted_apart(stack: Stack) -> None:
+    reader = LakeReader(stack)
+    put(stack, "data/siteId=1/a.gz", gzip.compress(LINE))
+    lake, _ = reader.read()
+    assert (lake.records, lake.compacted) == (1, 0)
+    compact(LakeTables(stack, stack.table), list(objects(stack, "data/")), [])
+    put(stack, "data/siteId=1/b.gz", gzip.compress(OTHER))
+    lake, _ = reader.read()
+    assert (lake.records, lake.compacted) == (1, 1)
 
 
 @pytest.mark.parametrize(

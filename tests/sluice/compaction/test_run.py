@@ -155,6 +155,28 @@ def test_a_field_that_is_declared_later_is_a_column_later(
     ]
 
 
+def test_a_field_of_another_type_is_read_beside_the_old_one_and_not_compacted(
+    lake_of: Callable[[str], Lake], aws_environment: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    lake = lake_of("sensors")
+    lake.compact()
+    file = tmp_path / "changed.py"
+    source = (WORKED / "sensors.py").read_text()
+    source = source.replace("valueOne: Annotated[Int64", "valueOne: Annotated[Decimal")
+    file.write_text(source.replace("import time\n", "import time\nfrom decimal import Decimal\n"))
+    aws_environment.setenv("SLUICE_SCHEMA", str(file))
+    table = load(file)
+    stack = Stack(lake.stack.name, {**lake.stack.outputs, **schema_outputs(table)})
+    changed = Lake(stack, table, [], [])
+    changed.write([change(items_of(table, 1)[0] | {"valueOne": {"N": "1.5"}}, 999)])
+    with pytest.raises(OperationError, match="valueone as long, and valueOne is"):
+        changed.compact()
+    assert len(changed.stored()) == 1
+    known = {str(row["valueone"]) for row in lake.rows(HISTORY) if row["valueone"] is not None}
+    asked = changed.run("SELECT DISTINCT valueone FROM all_changes WHERE valueone IS NOT NULL").rows
+    assert {value for (value,) in asked} == known | {"1.5"}
+
+
 def test_a_question_about_one_day_reads_its_files_alone(lake_of: Callable[[str], Lake]) -> None:
     lake = lake_of("sensors")
     levels = {partition_column(each): each.name for each in partition_levels(lake.table)}
