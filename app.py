@@ -9,7 +9,7 @@ from chalice.app import Chalice, IAMAuthorizer, Request, Response
 
 from chalicelib import web
 from chalicelib.attributes import plain
-from chalicelib.declared import declared
+from chalicelib.declared import deployed
 from chalicelib.loopback import refuse_foreign
 from chalicelib.problems import answering_problems
 from chalicelib.transform import deployed_transformer
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 app = Chalice(app_name="sluice")
 
-TABLE = declared()
+TABLE = deployed()
 
 SEGMENTS = web.key_segments(TABLE)
 ONE_RECORD = "/records/" + "/".join(f"{{{name}}}" for name in SEGMENTS)

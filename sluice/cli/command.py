@@ -23,7 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from chalicelib.declared import VARIABLE
+from chalicelib.declared import VARIABLE, declared
 from chalicelib.errors import SchemaError
 from sluice.console import PlainConsole
 from sluice.errors import OperationError, explain
@@ -37,8 +37,19 @@ INTERRUPTED = 130
 """The exit status of a command that Ctrl-C ended, as shells have it."""
 
 
+class _Command(click.Command):
+    """Refuses a wrong declaration before anything else is done."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if self.name != "init":  # Which writes one.
+            declared()
+        return super().invoke(ctx)
+
+
 class _Commands(click.Group):
     """Turns an operation's error into one line on standard error and exit status 1."""
+
+    command_class = _Command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

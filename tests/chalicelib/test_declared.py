@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib import schema
-from chalicelib.declared import DEFAULT, VARIABLE, declared, load, read_anew
+from chalicelib.declared import DEFAULT, VARIABLE, declared, deployed, load, read_anew
 from chalicelib.errors import SchemaError
 
 METERS = """
@@ -61,6 +61,18 @@ def test_a_file_is_read_as_it_is_however_soon_it_is_saved_again(
 
 def test_the_file_that_ships_is_the_module_that_ships() -> None:
     assert load(DEFAULT) is schema.TABLE
+
+
+def test_mistakes_in_the_file_that_ships_are_refused_before_a_deployment_and_not_after(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "schema.py"
+    file.write_text(METERS.replace('"N"', '"X"'))
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr("chalicelib.declared.DEFAULT", file)
+    with pytest.raises(SchemaError, match=r"the type of the key readAt must be one of"):
+        declared()
+    assert deployed() is schema.TABLE
 
 
 @pytest.mark.parametrize(

@@ -14,18 +14,12 @@ import pytest
 from click.testing import CliRunner, Result
 from pytest_httpserver import HTTPServer
 
-from chalicelib.declared import VARIABLE, declared
+from chalicelib.declared import VARIABLE
 from sluice.cli import sluice
 from sluice.cli.command import stoppable
 from sluice.cli.selection import Since
 
 ROOT = Path(__file__).parents[3]
-
-
-@click.command
-def declared_command() -> None:
-    """Read the declaration, as every command does that reads records."""
-    assert declared()
 
 
 def invoke(*arguments: str) -> Result:
@@ -51,18 +45,28 @@ def test_an_endpoint_that_does_not_answer_is_one_line(
 
 
 @pytest.mark.parametrize("named_by", ["option", "variable"])
+@pytest.mark.parametrize("command", sorted({*sluice.commands} - {"init"}))
 def test_a_wrong_declaration_is_refused_with_a_line_for_every_mistake(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named_by: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str, named_by: str
 ) -> None:
     file = tmp_path / "wrong.py"
     file.write_text("import boto3\nimport yaml\n")
     monkeypatch.setenv(VARIABLE, str(file) if named_by == "variable" else "")
-    monkeypatch.setitem(sluice.commands, "declared", declared_command)
-    result = invoke(*(["--schema", str(file)] if named_by == "option" else []), "declared")
+    result = invoke(*(["--schema", str(file)] if named_by == "option" else []), command)
     assert result.exit_code == 1
     heading, *mistakes = result.stderr.splitlines()
     assert heading == f"error: The declaration {file} cannot be used:"
     assert [mistake[:19] for mistake in mistakes] == ["- it imports boto3,", "- it imports yaml, "]
+
+
+def test_a_wrong_declaration_keeps_no_one_from_the_help_or_from_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "none.py"))
+    items = tmp_path / "items.jsonl"
+    items.write_text('{"id": {"S": "1"}}')
+    for arguments in (["verify", "--help"], ["init", "--from-file", str(items)]):
+        assert invoke(*arguments).exit_code == 0
 
 
 @pytest.mark.parametrize(
