@@ -1,4 +1,4 @@
-"""Sluice's Lambda entry points: the seeding API and the Firehose transform. No logic lives here."""
+"""Sluice's Lambda entry points: API, Firehose transform and compaction. No logic lives here."""
 
 from collections.abc import Callable
 from functools import cache, wraps
@@ -144,3 +144,11 @@ def get_openapi() -> Response:
 def transform(event: dict[str, Any], _context: object) -> Any:
     """Answer one Firehose batch."""
     return deployed_transformer()(event)
+
+
+@app.lambda_function(name="compact")
+def compact(event: dict[str, Any], context: Any) -> None:
+    """Compact the lake as scheduled, or make the compacted tables as the stack is deployed."""
+    from chalicelib.compaction import invoked
+
+    invoked(TABLE, event, context.get_remaining_time_in_millis)

@@ -74,6 +74,7 @@ def named(text: str, settings: DeploymentSettings) -> str:
     names = {
         "<stack>": settings.stack_name,
         "<database>": "${Catalog/Database}",
+        "<raw changes>": f"${{Catalog/{'Raw' if settings.compacts else ''}Changes}}",
         "<table>": "${Records/Table.Arn}" if table is None else table.arn,
         "<stream>": "${Records/Table.StreamArn}" if table is None else table.stream_arn,
         "<table key>": "${Encryption/Key.Arn}" if table is None else str(table.key_arn),

@@ -74,6 +74,16 @@ def watches(metrics: Metrics, *, buffer_seconds: int, timeout_seconds: float) ->
         *_transform_watches(metrics, timeout_seconds),
         *(
             Watch(
+                name="CompactionFailing",
+                metric=metric,
+                meaning="A run of the compaction has failed. Nothing is lost: raw objects stay "
+                "until both tables have them, and the next run goes on.",
+                remedy="Read why with `sluice logs`",
+            )
+            for metric in metrics.compaction()
+        ),
+        *(
+            Watch(
                 name="ApiFailing",
                 metric=metric,
                 meaning="The API answered a request with a status of 500 or above.",

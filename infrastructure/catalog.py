@@ -24,9 +24,10 @@ from chalicelib.catalog import (
     partition_columns,
     projection,
     serde_mapping,
-    sql_name,
 )
+from chalicelib.compacted import View, raw_name, view_text, views
 from chalicelib.declaration import Table
+from infrastructure.retention import removal_policy
 from infrastructure.settings import DeploymentSettings
 from infrastructure.values import Format
 from sluice.query.saved import saved_queries
@@ -77,13 +78,20 @@ class Catalog(Construct):
             "Database",
             catalog_id=Stack.of(self).account,
             database_input=glue.CfnDatabase.DatabaseInputProperty(
-                name=settings.stack_name.lower().replace("-", "_"),
+                name=settings.database_name,
                 description=f"The lake of {settings.stack_name}: every change of its table.",
             ),
         )
         table = settings.table
+        if settings.compacts:
+            # The catalog's entry knows where a compacted table's newest metadata are.
+            self.database.apply_removal_policy(removal_policy(settings))
         tables = {each.name: self._table(each, table, settings) for each in lake_tables(table)}
         self.changes = tables[CHANGES]
+        """The table of the raw changes, with their columns."""
+        self.views = [
+            self._view(view, settings) for view in (views(table) if settings.compacts else ())
+        ]
         self.workgroup = self._workgroup(settings, key)
         if settings.target == "aws":
             self._save_queries(table)
@@ -100,13 +108,18 @@ class Catalog(Construct):
             template = self._bucket.s3_url_for_object(location(table, kind))
             parameters |= projection(table, settings.sites, settings.years, kind)
             parameters["storage.location.template"] = template
+        # A view has the name, and the id in the template, that its table had before there were
+        # views: so it takes that table's place, and the raw table is new.
+        name, construct_id = lake_table.name, _construct_id(lake_table.name)
+        if settings.compacts:
+            name, construct_id = raw_name(name), f"Raw{construct_id}"
         return glue.CfnTable(
             self,
-            _construct_id(lake_table),
+            construct_id,
             catalog_id=Stack.of(self).account,
             database_name=self.database.ref,
             table_input=glue.CfnTable.TableInputProperty(
-                name=lake_table.name,
+                name=name,
                 description=lake_table.description,
                 table_type="EXTERNAL_TABLE",
                 partition_keys=_glue_columns(partitions),
@@ -121,6 +134,27 @@ class Catalog(Construct):
                         parameters=serde_mapping(table, kind) if storage is _JSON else {},
                     ),
                 ),
+            ),
+        )
+
+    def _view(self, view: View, settings: DeploymentSettings) -> glue.CfnTable:
+        return glue.CfnTable(
+            self,
+            _construct_id(view.name),
+            catalog_id=Stack.of(self).account,
+            database_name=self.database.ref,
+            table_input=glue.CfnTable.TableInputProperty(
+                name=view.name,
+                description=view.description,
+                table_type="VIRTUAL_VIEW",
+                partition_keys=[],
+                parameters={"presto_view": "true", "comment": "Presto View"},
+                storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
+                    columns=_glue_columns(view.columns),
+                    serde_info=glue.CfnTable.SerdeInfoProperty(),
+                ),
+                view_original_text=view_text(view, settings.database_name),
+                view_expanded_text="/* Presto View */",
             ),
         )
 
@@ -168,9 +202,11 @@ class Catalog(Construct):
             )
 
 
-def _construct_id(lake_table: LakeTable) -> str:
-    prefix = "Changes" if lake_table.is_partitioned else "AllChanges"
-    return prefix if lake_table.kind is None else f"{prefix}-{sql_name(lake_table.kind)}"
+def _construct_id(name: str) -> str:
+    """The id of a table: `AllChanges-order` for that of the name `all_changes_order`."""
+    of_all, changes, kind = name.partition("changes")
+    prefix = "".join(part.capitalize() for part in (of_all + changes).split("_"))
+    return prefix + kind.replace("_", "-", 1)
 
 
 def _glue_columns(columns: Sequence[Column]) -> list[glue.CfnTable.ColumnProperty]:

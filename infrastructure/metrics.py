@@ -29,6 +29,8 @@ class Metrics:
     dead_letter_queue_name: str
     stream_name: str
     transform_name: str
+    compact_name: str | None
+    """The name of the function that compacts, if there is one."""
     bucket_name: str
     errors_filter: str
     """The id of the bucket's metrics of requests below `errors/`."""
@@ -70,6 +72,12 @@ class Metrics:
     def transform(self, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
         """https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html."""
         return _metric("AWS/Lambda", name, statistic, FunctionName=self.transform_name)
+
+    def compaction(self) -> list[cloudwatch.Metric]:
+        """The failures of the function that compacts; none where there is no such function."""
+        if self.compact_name is None:
+            return []
+        return [_metric("AWS/Lambda", "Errors", "Sum", FunctionName=self.compact_name)]
 
     def records(self, result: str) -> cloudwatch.Metric:
         """The records that the transform answered with this result, by its own count."""

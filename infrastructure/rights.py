@@ -65,6 +65,14 @@ def _hashes(settings: DeploymentSettings) -> bool:
     return settings.table.hashes
 
 
+def _compacts(settings: DeploymentSettings) -> bool:
+    return settings.compacts
+
+
+def _scheduled(settings: DeploymentSettings) -> bool:
+    return settings.compaction in ("hourly", "daily")
+
+
 def _emptied(settings: DeploymentSettings) -> bool:
     return not settings.retains_data and settings.target == "aws"
 
@@ -193,6 +201,106 @@ _FUNCTIONS = (
     ),
 )
 
+_COMPACTS = "`compaction` is not `off`"
+_COMPACT_ROLE = "${Runtime/CompactRole.Arn}"
+_ATHENA_ACCESS = f"{DOCS}athena/latest/ug/managed-policies.html"
+
+
+def _compact_right(*actions: str, on: tuple[str, ...], why: str) -> Right:
+    """What Athena and Glue do on behalf of the function that compacts."""
+    return Right(
+        who=_COMPACT_ROLE,
+        actions=actions,
+        on=on,
+        conditions=OF_THE_BUCKET if actions[0].startswith("kms:") else (),
+        why=why,
+        source=_ATHENA_ACCESS,
+        holds=_compacts,
+        holds_when=_COMPACTS,
+    )
+
+
+_COMPACTION = (
+    *_function("Compact", _compacts, _COMPACTS),
+    Right(
+        who="events.amazonaws.com",
+        actions=("lambda:InvokeFunction",),
+        on=("${Compact}",),
+        conditions=(
+            Condition("ArnLike", "aws:SourceArn", (arn("events", "rule/<stack>-compact"),)),
+        ),
+        why="The schedule calls the function that compacts.",
+        source=f"{DOCS}eventbridge/latest/userguide/eb-use-resource-based.html",
+        holds=_scheduled,
+        holds_when="`compaction` is `hourly` or `daily`",
+    ),
+    _compact_right(
+        "athena:GetQueryExecution",
+        "athena:GetQueryResults",
+        "athena:StartQueryExecution",
+        on=(arn("athena", "workgroup/<stack>"),),
+        why="It runs its statements in the stack's workgroup.",
+    ),
+    _compact_right(
+        "glue:GetDatabase",
+        "glue:GetPartitions",
+        "glue:GetTable",
+        on=(
+            arn("glue", "catalog"),
+            arn("glue", "database/<database>"),
+            arn("glue", "table/<database>/*"),
+        ),
+        why="Athena reads the tables of the lake with its caller's rights.",
+    ),
+    _compact_right(
+        "glue:CreateTable",
+        "glue:UpdateTable",
+        on=(
+            arn("glue", "catalog"),
+            arn("glue", "database/<database>"),
+            arn("glue", "table/<database>/current"),
+            arn("glue", "table/<database>/history"),
+        ),
+        why="It makes the compacted tables; a commit to one is a change of its entry.",
+    ),
+    _compact_right(
+        "s3:GetBucketLocation",
+        "s3:ListBucket",
+        "s3:ListBucketMultipartUploads",
+        on=(BUCKET,),
+        why="It lists the lake, and Athena finds the bucket.",
+    ),
+    _compact_right(
+        "s3:DeleteObject",
+        "s3:GetObject",
+        on=(f"{BUCKET}/data/*",),
+        why="Raw objects that both compacted tables have leave the lake.",
+    ),
+    _compact_right(
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:GetObject",
+        "s3:ListMultipartUploadParts",
+        "s3:PutObject",
+        on=(f"{BUCKET}/iceberg/*",),
+        why="Athena writes the compacted tables' files, and removes those that nothing reads.",
+    ),
+    _compact_right(
+        "s3:AbortMultipartUpload",
+        "s3:GetObject",
+        "s3:ListMultipartUploadParts",
+        "s3:PutObject",
+        on=(f"{BUCKET}/query-results/*",),
+        why="Each statement has a result.",
+    ),
+    _compact_right(
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        on=(KEY,),
+        why="S3 encrypts what is written, only for this bucket.",
+    ),
+)
+
 _PIPE = (
     Right(
         who="pipes.amazonaws.com",
@@ -302,7 +410,7 @@ _DELIVERY = (
         on=(
             arn("glue", "catalog"),
             arn("glue", "database/<database>"),
-            arn("glue", "table/<database>/${Catalog/Changes}"),
+            arn("glue", "table/<database>/<raw changes>"),
         ),
         why="It reads the columns that it converts to.",
         source=f"{_FIREHOSE_ACCESS}#using-iam-glue",
@@ -418,5 +526,5 @@ _EMPTYING_OF_THE_BUCKET = (
     ),
 )
 
-RIGHTS = (*_FUNCTIONS, *_PIPE, *_DELIVERY, *_RESOURCES, *_EMPTYING_OF_THE_BUCKET)
+RIGHTS = (*_FUNCTIONS, *_COMPACTION, *_PIPE, *_DELIVERY, *_RESOURCES, *_EMPTYING_OF_THE_BUCKET)
 """The table."""

@@ -1,21 +1,24 @@
-"""The Chalice application: the transform, and the API's function if there is one.
+"""The Chalice application: the transform, and the functions of the API and of the compaction.
 
 Each has a role and a log of its own.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from aws_cdk import CfnElement, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IConstruct
 
 from chalicelib.secret import VARIABLE as HASH_SECRET_ARN
-from infrastructure.acknowledgments import acknowledge
+from infrastructure.acknowledgments import acknowledge, acknowledge_wildcards
 from infrastructure.gateway import gateway_responses
-from infrastructure.grants import declared_role
+from infrastructure.grants import declared_role, statements
 from infrastructure.logs import Log
 from infrastructure.packaging import packaged
 from infrastructure.retention import removal_policy
@@ -23,6 +26,7 @@ from infrastructure.settings import DeploymentSettings
 
 API_HANDLER = "APIHandler"
 TRANSFORM = "Transform"
+COMPACT = "Compact"
 REST_API = "RestAPI"
 API_RESOURCES = (API_HANDLER, "APIHandlerInvokePermission", REST_API)
 API_OUTPUTS = ("APIHandlerArn", "APIHandlerName", "EndpointURL", "RestAPIId")
@@ -50,6 +54,7 @@ class Runtime(Construct):
         settings: DeploymentSettings,
         key: kms.IKey,
         table: dynamodb.ITable,
+        bucket: s3.IBucket,
     ) -> None:
         super().__init__(scope, id)
         self._secret = self._hash_key(settings, key) if settings.table.hashes else None
@@ -77,7 +82,15 @@ class Runtime(Construct):
         if settings.has_api:
             self.api = self._api(settings, key, table)
         else:
-            self._remove_api()
+            self._remove(API_RESOURCES, API_OUTPUTS)
+        self.compact: lambda_.IFunction | None = None
+        self.compact_name: str | None = None
+        if settings.compacts:
+            self._compact(settings, key, bucket)
+            self.compact = self._app.get_function(COMPACT)
+            self.compact_name = self._app.get_resource(COMPACT).ref
+        else:
+            self._remove((COMPACT,))
 
     def _api(self, settings: DeploymentSettings, key: kms.IKey, table: dynamodb.ITable) -> "Api":
         """The API, with its function's role and log."""
@@ -95,12 +108,29 @@ class Runtime(Construct):
         host = f"{api.ref}.execute-api.{stack.region}.{stack.url_suffix}"
         return Api(settings.stack_name, stage, f"https://{host}/{stage}/", log)
 
-    def _remove_api(self) -> None:
-        """Take out of Chalice's template what only serves an API."""
+    def _compact(self, settings: DeploymentSettings, key: kms.IKey, bucket: s3.IBucket) -> None:
+        """Give the function that compacts its role and log."""
+        log = Log(self, "CompactLog", settings=settings, key=key)
+        role = declared_role(self, "CompactRole", settings=settings)
+        acknowledge_wildcards(
+            role,
+            statements(self, f"${{{self.node.id}/CompactRole.Arn}}", settings),
+            "Objects of the lake, and the tables over it, have names of their own.",
+        )
+        environment = {
+            "LAYOUT": "/".join(settings.table.layout),
+            "BUCKET_NAME": bucket.bucket_name,
+            "DATABASE_NAME": settings.database_name,
+            "WORKGROUP_NAME": settings.stack_name,
+        }
+        self._configure(COMPACT, role, log, environment)
+
+    def _remove(self, resources: Sequence[str], outputs: Sequence[str] = ()) -> None:
+        """Take out of Chalice's template what a deployment does not have."""
         template = self._app.sam_template
         elements: list[CfnElement] = [
-            *map(template.get_resource, API_RESOURCES),
-            *map(template.get_output, API_OUTPUTS),
+            *map(template.get_resource, resources),
+            *map(template.get_output, outputs),
         ]
         for element in elements:
             cast(IConstruct, element.node.scope).node.try_remove_child(element.node.id)

@@ -17,6 +17,7 @@ from chalicelib.errors import SchemaError, SluiceError
 from chalicelib.limits import BUFFER_MEGABYTES, BUFFER_SECONDS
 from chalicelib.mistakes import layout_errors
 from infrastructure.values import (
+    Compaction,
     DaysUntilDeletion,
     EmailAddress,
     Format,
@@ -154,6 +155,11 @@ class DeploymentSettings:
     """How many values of the layout's first field, sites for example, the changes are expected to
     have."""
 
+    compaction: Compaction = "off"
+    """Whether raw objects move into the Iceberg tables `history` and `current`: `hourly` or `daily`
+    by a function, or `manual`, only by `sluice compact`. Once on, do not go back to `off`, with
+    which queries do not see what is compacted; `manual` ends a schedule."""
+
     operators: OperatorPolicies = "none"
     """Whether the stack makes managed policies for who runs `sluice`: docs/security.md has them."""
 
@@ -183,6 +189,16 @@ class DeploymentSettings:
     def has_api(self) -> bool:
         """Whether the stack has an API."""
         return self.existing_table is None if self.api is None else self.api == "on"
+
+    @property
+    def compacts(self) -> bool:
+        """Whether the lake has compacted tables, and views of them."""
+        return self.compaction != "off"
+
+    @property
+    def database_name(self) -> str:
+        """The name of the Glue database."""
+        return self.stack_name.lower().replace("-", "_")
 
     @property
     def change_types(self) -> tuple[str, ...]:
@@ -300,6 +316,14 @@ def _sites_have_a_level(settings: DeploymentSettings) -> Iterator[str]:
         )
 
 
+def _compaction_has_athena(settings: DeploymentSettings) -> Iterator[str]:
+    if settings.compacts and settings.target == "local":
+        yield (
+            f"compaction is {settings.compaction!r}, but the emulator has no Iceberg in Athena. "
+            "Leave it out; `sluice compact` compacts a local lake."
+        )
+
+
 def _template_has_no_missing_path(_settings: DeploymentSettings) -> Iterator[str]:
     yield from template_errors()
 
@@ -338,6 +362,7 @@ _RULES: Sequence[tuple[Callable[[DeploymentSettings], Iterator[str]], tuple[str,
     (_key_belongs_to_a_table, ("table_name", "table_key_arn")),
     (_stream_belongs_to_the_table, ("table_name", "table_stream_arn")),
     (_sites_have_a_level, ("schema", "sites", "layout")),
+    (_compaction_has_athena, ("compaction", "target")),
     (_template_has_no_missing_path, ()),
     (_athena_looks_where_firehose_writes, ("schema", "layout", "sites", "years")),
     (

@@ -5,6 +5,7 @@ from constructs import Construct
 
 from infrastructure.alarms import Alarms, watches
 from infrastructure.catalog import Catalog
+from infrastructure.compaction import Compaction
 from infrastructure.dashboard import Dashboard
 from infrastructure.delivery import Delivery
 from infrastructure.encryption import Encryption
@@ -30,14 +31,25 @@ class Sluice(Stack):
         key = Encryption(self, "Encryption", settings=settings).key
         records = Records(self, "Records", settings=settings, key=key)
         lake = Lake(self, "Lake", settings=settings, key=key)
+        catalog = Catalog(self, "Catalog", settings=settings, key=key, bucket=lake.bucket)
         runtime = Runtime(
             self,
             "Runtime",
             settings=settings,
             key=key,
             table=records.table,
+            bucket=lake.bucket,
         )
-        catalog = Catalog(self, "Catalog", settings=settings, key=key, bucket=lake.bucket)
+        if runtime.compact and runtime.compact_name:
+            Compaction(
+                self,
+                "Compaction",
+                settings=settings,
+                function=runtime.compact,
+                function_name=runtime.compact_name,
+                needs=[catalog.database, catalog.workgroup],
+                views=catalog.views,
+            )
         delivery = Delivery(
             self,
             "Delivery",
@@ -61,6 +73,7 @@ class Sluice(Stack):
             dead_letter_queue_name=pipe.dead_letters.queue_name,
             stream_name=delivery.stream.delivery_stream_name,
             transform_name=runtime.transform_name,
+            compact_name=runtime.compact_name,
             bucket_name=lake.bucket.bucket_name,
             errors_filter=ERRORS_FILTER,
             api_stage=(runtime.api.name, runtime.api.stage) if runtime.api else None,
@@ -102,6 +115,8 @@ class Sluice(Stack):
         }
         if runtime.api:
             outputs |= {"ApiUrl": runtime.api.url, "ApiLogName": runtime.api.log.log_group_name}
+        if runtime.compact_name:
+            outputs |= {"CompactName": runtime.compact_name}
         if settings.target == "local":
             outputs["PipeDefinition"] = pipe.definition()
         for name, value in outputs.items():

@@ -48,6 +48,7 @@ DEPLOYMENTS = {
         "table_stream_arn": f"{ORDERS}/stream/2026-01-31T12:00:00.000",
     },
     "local": {"stage": "local", "target": "local"},
+    "compacted": {"stage": "compacted", "compaction": "hourly", "schema": "tables/shop.py"},
     "patients": {"stage": "patients", "schema": "tests/infrastructure/patients.py"},
 }
 

@@ -10,9 +10,10 @@ from infrastructure.rights import RIGHTS
 from infrastructure.settings import DeploymentSettings
 from tests.policies import stated
 
-KINDS = ["dev", "prod", "attached", "unencrypted", "local", "patients"]
+KINDS = ["dev", "prod", "attached", "unencrypted", "local", "compacted", "patients"]
 """Of them, prod delivers Parquet and keeps its bucket; two follow a table, one without a key and
-without an API; patients hashes a field."""
+without an API; compacted has a
+schedule and views; patients hashes a field."""
 
 
 def declared(settings: DeploymentSettings) -> set[Grant]:
