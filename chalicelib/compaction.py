@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import merging
-from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX, partition_levels
+from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX, columns, partition_levels
 from chalicelib.compacted import compacted_columns, iceberg_input
 from chalicelib.custom_resource import deployed
 from chalicelib.declaration import Table
@@ -78,7 +78,10 @@ class AthenaCompaction:
     sleep: Callable[[float], None] = time.sleep
 
     def prepare(self, glue: "GlueClient") -> None:
-        """Make the compacted tables where there are none, with every column that is declared."""
+        """Make the compacted tables where there are none, with every column that is declared.
+
+        Raises OperationError for a column that has another type.
+        """
         for name in (HISTORY, CURRENT):
             try:
                 known = glue.get_table(DatabaseName=self.database, Name=name)["Table"]
@@ -89,9 +92,16 @@ class AthenaCompaction:
                     DatabaseName=self.database, Name=name, OpenTableFormatInput=document
                 )
                 continue
-            names = {each["Name"] for each in known["StorageDescriptor"]["Columns"]}
+            types = {e["Name"]: e.get("Type") for e in known["StorageDescriptor"]["Columns"]}
             declared = compacted_columns(self.table, name)
-            if missing := [each for each in declared if each.name not in names]:
+            for each in columns(self.table):
+                if types.get(each.name, each.type) != each.type:
+                    raise OperationError(
+                        f"the column {each.name} of the table {name} is {types[each.name]}, and "
+                        f"{each.key} is declared as {each.type}; declare it as before, or give it "
+                        'another name in the lake with Meta(extra={"line": "..."})'
+                    )
+            if missing := [each for each in declared if each.name not in types]:
                 self._run(merging.add_columns(name, missing))
 
     def compact(

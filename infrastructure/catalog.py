@@ -94,7 +94,7 @@ class Catalog(Construct):
         ]
         self.workgroup = self._workgroup(settings, key)
         if settings.target == "aws":
-            self._save_queries(table)
+            self._save_queries(table, settings)
 
     def _table(
         self, lake_table: LakeTable, table: Table, settings: DeploymentSettings
@@ -188,9 +188,9 @@ class Catalog(Construct):
             ),
         )
 
-    def _save_queries(self, table: Table) -> None:
+    def _save_queries(self, table: Table, settings: DeploymentSettings) -> None:
         """Add the saved queries, with `?` for the values that Athena's console asks for."""
-        for query in saved_queries(table).values():
+        for query in saved_queries(table, last_changes=settings.compacts).values():
             athena.CfnNamedQuery(
                 self,
                 f"Query-{query.name}",

@@ -244,7 +244,7 @@ OPERATORS: tuple[Right, ...] = (
         source=_SSE_KMS,
     ),
     *_rows(
-        *("query", "verify", "backfill", "probe"),
+        *("query", "verify", "backfill", "probe", "compact"),
         may=[
             "athena:GetQueryExecution",
             "athena:GetQueryResults",
@@ -263,7 +263,7 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{_AUTHORIZATION}list_amazonathena.html",
     ),
     *_rows(
-        *("query", "verify", "backfill", "probe"),
+        *("query", "verify", "backfill", "probe", "compact"),
         may=["glue:GetDatabase", "glue:GetPartitions", "glue:GetTable"],
         on=[
             arn("glue", "catalog"),
@@ -274,7 +274,7 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{DOCS}athena/latest/ug/fine-grained-access-to-glue-resources.html",
     ),
     *_rows(
-        *("query", "verify", "backfill", "probe"),
+        *("query", "verify", "backfill", "probe", "compact"),
         may=["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
         on=[BUCKET],
         why="Athena finds the objects, and the place of its results.",
@@ -283,12 +283,12 @@ OPERATORS: tuple[Right, ...] = (
     *_rows(
         *("query", "verify", "backfill", "probe"),
         may=["s3:GetObject"],
-        on=[_LAKE],
+        on=[_LAKE, _COMPACTED],
         why="Athena reads the lake with its caller's rights.",
         source=_ATHENA,
     ),
     *_rows(
-        *("query", "verify", "backfill", "probe"),
+        *("query", "verify", "backfill", "probe", "compact"),
         may=[
             "s3:AbortMultipartUpload",
             "s3:GetObject",

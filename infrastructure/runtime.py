@@ -110,7 +110,7 @@ class Runtime(Construct):
 
     def _compact(self, settings: DeploymentSettings, key: kms.IKey, bucket: s3.IBucket) -> None:
         """Give the function that compacts its role and log."""
-        log = Log(self, "CompactLog", settings=settings, key=key)
+        self.compact_log = Log(self, "CompactLog", settings=settings, key=key)
         role = declared_role(self, "CompactRole", settings=settings)
         acknowledge_wildcards(
             role,
@@ -123,7 +123,7 @@ class Runtime(Construct):
             "DATABASE_NAME": settings.database_name,
             "WORKGROUP_NAME": settings.stack_name,
         }
-        self._configure(COMPACT, role, log, environment)
+        self._configure(COMPACT, role, self.compact_log, environment)
 
     def _remove(self, resources: Sequence[str], outputs: Sequence[str] = ()) -> None:
         """Take out of Chalice's template what a deployment does not have."""

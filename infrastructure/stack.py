@@ -116,7 +116,10 @@ class Sluice(Stack):
         if runtime.api:
             outputs |= {"ApiUrl": runtime.api.url, "ApiLogName": runtime.api.log.log_group_name}
         if runtime.compact_name:
-            outputs |= {"CompactName": runtime.compact_name}
+            outputs |= {
+                "CompactName": runtime.compact_name,
+                "CompactLogName": runtime.compact_log.log_group_name,
+            }
         if settings.target == "local":
             outputs["PipeDefinition"] = pipe.definition()
         for name, value in outputs.items():

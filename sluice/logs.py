@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 PARTS = {
     "transform": "TransformLogName",
     "api": "ApiLogName",
+    "compact": "CompactLogName",
     "pipe": "PipeLogName",
     "firehose": "FirehoseLogName",
 }
 """The parts that log, each with the stack's output that names its log group."""
+
+OPTIONAL = ("api", "compact")
+"""Those that a stack may lack."""
 
 FOLDER_VARIABLE = "SLUICE_LOGS"
 """The environment variable that names the folder of a local run, with a file `<part>.log` each."""
@@ -116,8 +120,10 @@ class LogFile:
 
 
 def parts_of(stack: Stack) -> tuple[str, ...]:
-    """Return the parts that a stack has: all, but for an API that it may lack."""
-    return tuple(part for part, name in PARTS.items() if part != "api" or name in stack.outputs)
+    """Return the parts that a stack has."""
+    return tuple(
+        part for part, name in PARTS.items() if part not in OPTIONAL or name in stack.outputs
+    )
 
 
 def log_sources(stack: Stack, parts: Iterable[str], since: datetime) -> list[LogSource]:

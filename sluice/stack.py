@@ -101,6 +101,11 @@ class Stack:
         return "AWS_ENDPOINT_URL" in os.environ
 
     @property
+    def has_views(self) -> bool:
+        """Whether the lake's tables are views, of what is compacted and what is not."""
+        return "CompactName" in self.outputs
+
+    @property
     def bucket(self) -> str:
         """The name of the lake's bucket."""
         return self.output("BucketName")

@@ -9,6 +9,7 @@ import msgspec
 
 from sluice.cli.command import exit_incomplete, json_option, out, print_json, progress_bar, sluice
 from sluice.cli.selection import Since
+from sluice.compaction.athena import compact_by_athena
 from sluice.compaction.maintenance import Maintained, Retention, maintain
 from sluice.compaction.run import Compacted, compact, older_objects
 from sluice.compaction.size import LakeSize, lake_size
@@ -29,10 +30,7 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     def sentences(self) -> list[str]:
         """Return what there is to say of the run, a line each."""
         run, care = self.compacted, self.maintained
-        lines = [
-            f"{counted(run.lines, 'line')} of {counted(run.objects, 'object')} "
-            f"({run.bytes:,} bytes): {counted(run.appended, 'change')} new in history"
-        ]
+        lines = [sentence(run)]
         if run.kept:
             lines[0] += f"; left because they cannot be read whole: {counted(run.kept, 'object')}"
         counts = {
@@ -45,6 +43,14 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
         if any(counts.values()):
             lines.append("; ".join(f"{what}: {count}" for what, count in counts.items() if count))
         return [*lines, f"before: {self.before}", f"after:  {self.after}"]
+
+
+def sentence(run: Compacted) -> str:
+    """Return what became of the raw objects, in words."""
+    return (
+        f"{counted(run.lines, 'line')} of {counted(run.objects, 'object')} "
+        f"({run.bytes:,} bytes): {counted(run.appended, 'change')} new in history"
+    )
 
 
 def _days_to_keep(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -76,6 +82,11 @@ def _days_to_keep(name: str, text: str) -> Callable[[Callable[..., None]], Calla
 @_days_to_keep("snapshots", "For how many days the tables' earlier states can be read.")
 @_days_to_keep("files", "For how many days files stay that no snapshot has.")
 @_days_to_keep("deleted", "For how many days `current` remembers a deleted record.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "athena"]),
+    help="What does the work: this machine for a local stack, Athena for one on AWS.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be compacted, and do nothing.")
 @json_option
 @click.pass_obj
@@ -84,6 +95,7 @@ def compact_command(
     /,
     before: datetime,
     day: datetime | None,
+    engine: str | None,
     dry_run: bool,
     as_json: bool,
     **days: Any,
@@ -94,10 +106,20 @@ def compact_command(
     stays.
     """
     stack = Stack.named(stack_name)
-    if not stack.emulated:
+    if not stack.emulated and not stack.has_views:
         raise OperationError(
-            f"{stack.name} is a stack on AWS, whose queries do not read compacted tables yet; "
-            "compact runs on a local stack only"
+            f"{stack.name} is a stack on AWS whose queries do not read compacted tables; deploy it "
+            "with -c compaction=manual, or hourly or daily"
+        )
+    own_engine = "local" if stack.emulated else "athena"
+    if engine not in (None, own_engine):
+        raise OperationError(
+            f"{stack.name} is compacted by --engine {own_engine} alone; docs/compaction.md says why"
+        )
+    keep = {name.removeprefix("keep_"): timedelta(days=number) for name, number in days.items()}
+    if not stack.emulated and Retention(**keep) != Retention():
+        raise OperationError(
+            "the --keep options are for local stacks; Athena's VACUUM keeps 5 days"
         )
     stored = older_objects(stack, before, day and day.date())
     if dry_run:
@@ -107,7 +129,15 @@ def compact_command(
         else:
             out.print(f"{counted(len(stored), 'object')} would be compacted ({size:,} bytes)")
         return
-    keep = {name.removeprefix("keep_"): timedelta(days=number) for name, number in days.items()}
+    if not stack.emulated:
+        with progress_bar("compacting") as bar:
+            task = bar.add_task("", total=len(stored))
+            by_athena = compact_by_athena(stack, stored, lambda count: bar.advance(task, count))
+        if as_json:
+            print_json({"compacted": by_athena})
+        else:
+            out.print(sentence(by_athena))
+        return
     problems: list[str] = []
     tables = LakeTables(stack, stack.table)
     size_before = lake_size(tables)
@@ -119,6 +149,6 @@ def compact_command(
     if as_json:
         print_json(report)
     else:
-        for sentence in report.sentences():
-            out.print(sentence)
+        for line in report.sentences():
+            out.print(line)
     exit_incomplete(problems)

@@ -89,6 +89,7 @@ def verify_command(
             item_reason(stack),
             deletes=has_deletes(stack),
             last_changes=workgroup.has_last_changes,
+            with_objects=workgroup.with_objects,
         )
     commands = remedies(stack, comparison.drifts)
     if as_json:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.catalog import CHANGES
+from chalicelib.catalog import ALL_CHANGES, CHANGES, HISTORY
+from chalicelib.compacted import raw_name
 from chalicelib.declaration import Table
 from sluice.errors import OperationError
 from sluice.lake import folders
@@ -92,13 +93,20 @@ class Workgroup:
     @property
     def has_last_changes(self) -> bool:
         """Whether the table `last_changes` can be queried."""
-        return self.emulated
+        return self.emulated or self._stack.has_views
+
+    @property
+    def with_objects(self) -> tuple[str, ...]:
+        """The tables of all changes that have a column of their objects, which no view has."""
+        return (raw_name(ALL_CHANGES), HISTORY) if self._stack.has_views else (ALL_CHANGES,)
 
     def partitioning(self, name: str = CHANGES) -> Partitioning:
-        """Return the partitions of a table of the catalog."""
+        """Return the partitions of a table of the catalog, by the raw one where it is a view."""
         if name not in self._partitionings:
             metadata = self._stack.athena.get_table_metadata(
-                CatalogName="AwsDataCatalog", DatabaseName=self._database, TableName=name
+                CatalogName="AwsDataCatalog",
+                DatabaseName=self._database,
+                TableName=raw_name(name) if self._stack.has_views else name,
             )["TableMetadata"]
             self._partitionings[name] = Partitioning(
                 tuple(each["Name"] for each in metadata.get("PartitionKeys", [])),

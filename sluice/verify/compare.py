@@ -112,18 +112,20 @@ def verify(
     *,
     deletes: bool = True,
     last_changes: bool = False,
+    with_objects: Sequence[str] = (ALL_CHANGES,),
 ) -> Comparison:
     """Compare the lake with the table's items, which must be read while they are iterated.
 
     `wait` takes the number of keys that differ, and returns once what was on its way has arrived.
     `reason` returns why the transform cannot read an item. `deletes` is whether the lake has the
-    deletions of records, `last_changes` whether it has the table of that name.
+    deletions of records, `last_changes` whether it has the table of that name, and
+    `with_objects` are the tables that together have all changes, with their objects.
     """
     comparison = Comparison()
     states = States(table)
     began = time.time()
     known: dict[Texts, State] = {}
-    for key, state in _latest(lake, table, states, last_changes, comparison.problems):
+    for key, state in _latest(lake, table, states, last_changes, with_objects, comparison.problems):
         comparison.groups[state.group].in_lake += 1
         known[key] = state
     differences: dict[Texts, _Difference] = {}
@@ -149,7 +151,12 @@ def verify(
 
 
 def _latest(
-    lake: Queryable, table: Table, states: States, last_changes: bool, problems: list[str]
+    lake: Queryable,
+    table: Table,
+    states: States,
+    last_changes: bool,
+    with_objects: Sequence[str],
+    problems: list[str],
 ) -> Iterator[tuple[Texts, State]]:
     """Yield the key and the state of each record of the saved query `latest`."""
     names = ", ".join(quoted(column.name) for column in columns(table))
@@ -172,12 +179,16 @@ def _latest(
             if state is not None:
                 yield key, state
     if unreadable:
-        lines = lake.run(_objects_query(table, unreadable[:NAMED_MAX]))
+        lines = lake.run(_objects_query(table, with_objects, unreadable[:NAMED_MAX]))
         addresses = [address for (address,) in lines.rows]
         problems.append(_unreadable_sentence(table, unreadable, addresses))
 
 
-def _objects_query(table: Table, unreadable: Sequence[tuple[Texts | None, str | None]]) -> str:
+def _objects_query(
+    table: Table,
+    with_objects: Sequence[str],
+    unreadable: Sequence[tuple[Texts | None, str | None]],
+) -> str:
     """Return a query of the objects that hold lines of these keys and sequences, or foreign ones.
 
     `latest` has only one row for all lines without a key.
@@ -191,10 +202,11 @@ def _objects_query(table: Table, unreadable: Sequence[tuple[Texts | None, str | 
             ]
             equal.append(f'"changesequence" = {literal(sequence)}')
             conditions.append(f"({' AND '.join(equal)})")
-    return (
-        f'SELECT DISTINCT "$path" FROM {ALL_CHANGES} '  # noqa: S608 - literals
-        f"WHERE {' OR '.join(conditions)} ORDER BY 1 LIMIT {NAMED_MAX + 1}"
+    selects = (
+        f'SELECT DISTINCT "$path" FROM {name} WHERE {" OR ".join(conditions)}'  # noqa: S608
+        for name in with_objects
     )
+    return f"{' UNION '.join(selects)} ORDER BY 1 LIMIT {NAMED_MAX + 1}"
 
 
 def _key_columns(table: Table) -> list[Column]:

@@ -11,13 +11,36 @@ from sluice.compaction.size import LakeSize, Size
 from sluice.stack import Stack
 
 
-def test_a_stack_on_aws_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stack_on_aws_without_views_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.setattr(Stack, "named", lambda name: Stack(name, {}))
     result = CliRunner().invoke(sluice, ["--stack-name", "Sluice-prod", "compact"])
     assert result.exit_code == 1
     assert "Sluice-prod is a stack on AWS" in result.output
+    assert "-c compaction=manual" in result.output
     assert len(result.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "options", "refusal"),
+    [
+        ("http://127.0.0.1:9", ["--engine", "athena"], "compacted by --engine local alone"),
+        ("", ["--engine", "local"], "compacted by --engine athena alone"),
+        ("", ["--keep-files", "9"], "the --keep options are for local stacks"),
+    ],
+)
+def test_a_stack_has_one_engine(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str, options: list[str], refusal: str
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    if endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setattr(Stack, "named", lambda name: Stack(name, {"CompactName": "f"}))
+    result = CliRunner().invoke(sluice, ["compact", *options])
+    assert result.exit_code == 1
+    assert refusal in result.output
 
 
 def test_a_run_reports_what_it_did_and_the_lake_before_and_after() -> None:

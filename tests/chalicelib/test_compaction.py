@@ -1,0 +1,249 @@
+"""The run of Athena's statements: what is read together, and what is deleted when."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.catalog import CURRENT, HISTORY
+from chalicelib.compacted import compacted_columns
+from chalicelib.compaction import AthenaCompaction, StatementError, scheduled_run
+from chalicelib.errors import OperationError
+from chalicelib.merging import MAINTENANCE
+from chalicelib.objects import DeletionError, Stored
+from chalicelib.schema import TABLE
+from tests.athena import FakeAthena
+from tests.declaring import change, delivered
+
+OLD = datetime(2026, 1, 1, tzinfo=UTC)
+DAY_MS = 86_400_000
+
+
+def item(number: int, days: int = 0) -> dict[str, Any]:
+    return {
+        "id": {"S": f"id-{number}"},
+        "siteId": {"S": "2"},
+        "createdAtTime": {"N": str(1_700_076_551_926 + days * DAY_MS)},
+    }
+
+
+@dataclass
+class FakeS3:
+    """Objects of a bucket, that are listed and deleted."""
+
+    stored: list[Stored]
+    refuse: bool = False
+    deleted: list[str] = field(default_factory=list)
+
+    def get_paginator(self, operation: str) -> "FakeS3":
+        assert operation == "list_objects_v2"
+        return self
+
+    def paginate(self, **request: Any) -> list[dict[str, Any]]:
+        assert request["Prefix"] == "data/"
+        return [
+            {"Contents": [{"Key": e.key, "Size": e.size, "LastModified": e.modified}]}
+            for e in self.stored
+        ]
+
+    def delete_objects(self, **request: Any) -> dict[str, Any]:
+        keys = [each["Key"] for each in request["Delete"]["Objects"]]
+        if self.refuse:
+            return {"Errors": [{"Key": keys[0], "Message": "Access Denied"}]}
+        self.deleted += keys
+        return {}
+
+
+@dataclass
+class Lake:
+    """A lake of one object a change, and its compaction."""
+
+    athena: FakeAthena
+    s3: FakeS3
+    compaction: AthenaCompaction
+
+    @property
+    def statements(self) -> list[str]:
+        return [each.split(" USING")[0] for each in self.athena.statements]
+
+
+def lake_of(items: Sequence[dict[str, Any]], together: bool = False) -> Lake:
+    lines: list[tuple[str, bytes]] = []
+    payloads = [change(each, number) for number, each in enumerate(items, 1)]
+    for number, (folder, line) in enumerate(delivered(TABLE, payloads)):
+        key = "data/all" if together else f"{folder}{number:04}"
+        lines.append((f"s3://lake/{key}", line))
+    lines.sort()
+    keys = dict.fromkeys(address.removeprefix("s3://lake/") for address, _ in lines)
+    athena, s3 = FakeAthena(TABLE, lines), FakeS3([Stored(key, 100, OLD) for key in keys])
+    clients: dict[str, Any] = {"athena": athena, "s3": s3}
+    compaction = AthenaCompaction(
+        TABLE,
+        **clients,
+        bucket="lake",
+        database="the_database",
+        workgroup="the-workgroup",
+        sleep=lambda _: pytest.fail("nothing is waited for"),
+    )
+    return Lake(athena, s3, compaction)
+
+
+def test_objects_are_deleted_when_both_tables_have_their_lines() -> None:
+    lake = lake_of([item(n) for n in range(3)])
+    done = lake.compaction.compact(lake.s3.stored)
+    assert (done.objects, done.lines, done.appended, done.bytes) == (3, 3, 3, 300)
+    assert lake.statements[1:] == ["MERGE INTO history AS h", 'MERGE INTO "current" AS c']
+    assert lake.s3.deleted == [each.key for each in lake.s3.stored]
+
+
+@pytest.mark.parametrize("failed", [0, 1, 2])
+def test_nothing_is_deleted_when_a_statement_fails(failed: int) -> None:
+    lake = lake_of([item(n) for n in range(3)])
+    start = lake.athena.start_query_execution
+
+    def failing(**request: Any) -> dict[str, Any]:
+        if len(lake.athena.statements) == failed:
+            lake.athena.failures.append("HIVE_BAD_DATA: no JSON")
+        return start(**request)
+
+    lake.athena.start_query_execution = failing  # type: ignore[method-assign]
+    with pytest.raises(StatementError, match="HIVE_BAD_DATA: no JSON"):
+        lake.compaction.compact(lake.s3.stored)
+    assert lake.s3.deleted == []
+    assert len(lake.athena.statements) == failed + 1
+
+
+def test_a_commit_that_another_came_before_is_tried_anew_but_not_without_end() -> None:
+    lake = lake_of([item(1)])
+    lake.athena.failures += ["ICEBERG_COMMIT_ERROR: conflict"] * 2
+    assert lake.compaction.compact(lake.s3.stored).appended == 1
+    lake.athena.failures += ["ICEBERG_COMMIT_ERROR: conflict"] * 3
+    with pytest.raises(StatementError, match="ICEBERG_COMMIT_ERROR"):
+        lake.compaction.compact(lake.s3.stored)
+
+
+def test_objects_of_too_many_partitions_are_halved() -> None:
+    items = [item(n, n) for n in range(230)]
+    lake = lake_of(items)
+    done = lake.compaction.compact(lake.s3.stored)
+    assert (done.objects, done.appended) == (230, 230)
+    for name in (HISTORY, CURRENT):
+        assert {row["id"] for row in lake.athena.rows(name)} == {f"id-{n}" for n in range(230)}
+    assert lake.statements.count("MERGE INTO history AS h") == 3
+
+
+def test_one_object_of_too_many_partitions_is_added_some_of_them_at_a_time() -> None:
+    lake = lake_of([item(n, n) for n in range(230)], together=True)
+    assert lake.compaction.compact(lake.s3.stored).appended == 230
+    assert lake.statements.count("MERGE INTO history AS h") == 3
+    assert len({row["id"] for row in lake.athena.rows(HISTORY)}) == 230
+    assert lake.s3.deleted == ["data/all"]
+
+
+def test_an_object_that_comes_to_lie_between_others_is_not_deleted() -> None:
+    lake = lake_of([item(n) for n in range(3)])
+    first, between, last = lake.s3.stored
+    lake.compaction.compact([first, last])
+    assert lake.s3.deleted == [first.key, last.key]
+    lake.compaction.compact([between])
+    assert len(lake.athena.rows(HISTORY)) == 3
+
+
+def test_what_there_is_no_time_for_is_left() -> None:
+    lake = lake_of([item(1)])
+    done = lake.compaction.compact(lake.s3.stored, lambda: False)
+    assert (done.objects, done.left) == (0, 1)
+    assert lake.athena.statements == lake.s3.deleted == []
+
+
+def test_an_object_that_s3_does_not_delete_is_named() -> None:
+    lake = lake_of([item(1)])
+    lake.s3.refuse = True
+    with pytest.raises(DeletionError, match=f"s3://lake/{lake.s3.stored[0].key} cannot be deleted"):
+        lake.compaction.compact(lake.s3.stored)
+
+
+def test_maintenance_goes_on_while_athena_wants_more_runs() -> None:
+    lake = lake_of([item(1)])
+    lake.athena.failures += ["ICEBERG_OPTIMIZE_MORE_RUNS_NEEDED: again"]
+    lake.compaction.maintain()
+    assert lake.athena.statements == [MAINTENANCE[0], *MAINTENANCE]
+
+
+@pytest.mark.parametrize(("hour", "maintained"), [(0, True), (7, False)])
+def test_a_scheduled_run_takes_old_objects_and_maintains_after_midnight(
+    hour: int, maintained: bool
+) -> None:
+    lake = lake_of([item(n) for n in range(2)])
+    old, fresh = lake.s3.stored
+    lake.s3.stored[1] = Stored(fresh.key, 100, datetime.now(UTC) - timedelta(minutes=59))
+    scheduled_run(lake.compaction, {"time": f"2026-11-26T{hour:02}:20:00Z"}, lambda: 900_000)
+    assert lake.s3.deleted == [old.key]
+    assert (MAINTENANCE[-1] in lake.athena.statements) == maintained
+
+
+class FakeGlue:
+    """The catalog, with the columns of its tables."""
+
+    class exceptions:  # noqa: N801 - as boto3 has it
+        class EntityNotFoundException(Exception):  # noqa: N818
+            pass
+
+    def __init__(self, tables: dict[str, dict[str, str]]) -> None:
+        self.tables = tables
+        self.created: list[dict[str, Any]] = []
+
+    def get_table(self, **request: Any) -> dict[str, Any]:
+        if request["Name"] not in self.tables:
+            raise self.exceptions.EntityNotFoundException
+        columns = [{"Name": n, "Type": t} for n, t in self.tables[request["Name"]].items()]
+        return {"Table": {"StorageDescriptor": {"Columns": columns}}}
+
+    def create_table(self, **request: Any) -> None:
+        self.created.append(request)
+
+
+@pytest.fixture
+def prepared() -> Callable[[dict[str, dict[str, str]]], tuple[FakeGlue, Lake]]:
+    def prepare(tables: dict[str, dict[str, str]]) -> tuple[FakeGlue, Lake]:
+        glue, lake = FakeGlue(tables), lake_of([item(1)])
+        client: Any = glue
+        lake.compaction.prepare(client)
+        return glue, lake
+
+    return prepare
+
+
+Prepared = Callable[[dict[str, dict[str, str]]], tuple[FakeGlue, Lake]]
+
+
+def test_tables_that_are_missing_are_made(prepared: Prepared) -> None:
+    glue, lake = prepared({})
+    assert [each["Name"] for each in glue.created] == [HISTORY, CURRENT]
+    inputs = [
+        each["OpenTableFormatInput"]["IcebergInput"]["CreateIcebergTableInput"]
+        for each in glue.created
+    ]
+    assert [each["Location"] for each in inputs] == [
+        "s3://lake/iceberg/history",
+        "s3://lake/iceberg/current",
+    ]
+    assert lake.athena.statements == []
+
+
+def test_columns_that_are_missing_are_added_and_none_is_of_another_type(prepared: Prepared) -> None:
+    tables = {
+        name: {each.name: each.type for each in compacted_columns(TABLE, name)}
+        for name in (HISTORY, CURRENT)
+    }
+    _, unchanged = prepared(tables)
+    assert unchanged.athena.statements == []
+    del tables[HISTORY]["valuetwo"]
+    glue, lake = prepared(tables)
+    assert lake.athena.statements == ["ALTER TABLE `history` ADD COLUMNS (`valuetwo` bigint)"]
+    assert glue.created == []
+    tables[CURRENT]["name"] = "bigint"
+    with pytest.raises(OperationError, match="the column name of the table current is bigint"):
+        prepared(tables)
