@@ -4,6 +4,7 @@ import json
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -128,12 +129,22 @@ class Folder:
         return {"Body": BytesIO(self._objects[parameters["Key"]])}
 
 
+class Catalog:
+    """A Glue catalog without tables, as of a lake that was never compacted."""
+
+    exceptions = SimpleNamespace(EntityNotFoundException=KeyError)
+
+    def get_table(self, **parameters: str) -> None:
+        raise KeyError(parameters["Name"])
+
+
 def lake_of(declared: Declared, item: Item) -> Stack:
     """A stack whose lake has the line of an item."""
     answer = answer_to(declared, item)
-    stack = Stack("generated", {"BucketName": "lake"})
+    stack = Stack("generated", {"BucketName": "lake", "DatabaseName": "lake"})
     key = path(answer["metadata"]["partitionKeys"]) + "object"
-    vars(stack).update(table=declared.table, s3=Folder({key: b64decode(answer["data"])}))
+    folder = Folder({key: b64decode(answer["data"])})
+    vars(stack).update(table=declared.table, s3=folder, glue=Catalog())
     return stack
 
 
