@@ -21,7 +21,7 @@ from chalicelib.answers import (
 )
 from chalicelib.change import CHANGE_TYPES, SNAPSHOT
 from chalicelib.declaration import Table
-from chalicelib.declared import declared
+from chalicelib.declared import deployed
 from chalicelib.environment import variable
 from chalicelib.errors import RecordError
 from chalicelib.finished import replayable_reader
@@ -139,7 +139,7 @@ def _deployed_hasher() -> Hasher:
 def deployed_transformer() -> Callable[[Event], Any]:
     """Return the transformer of the declared table, as the stack configured it, with metrics."""
     function_name = variable("AWS_LAMBDA_FUNCTION_NAME")
-    table = declared()
+    table = deployed()
     return transformer(
         **settings(table, variable),
         hasher=_deployed_hasher() if table.hashes else None,

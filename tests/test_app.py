@@ -527,6 +527,19 @@ def test_importing_the_app_imports_no_boto3_and_needs_no_environment() -> None:
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, env={}, check=True)
 
 
+def test_a_cold_transform_waits_for_no_check_of_the_declaration() -> None:
+    program = (
+        "import sys, app, chalicelib.transform as t; t.deployed_transformer(); "
+        "sys.exit('chalicelib.mistakes' in sys.modules)"
+    )
+    environment = {
+        "AWS_LAMBDA_FUNCTION_NAME": "transform",
+        "LAYOUT": "year",
+        "CHANGE_TYPES": "INSERT",
+    }
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, check=True)
+
+
 def test_chalice_local_answers_another_host_with_a_problem(
     api: "TestHTTPClient", aws_environment: pytest.MonkeyPatch
 ) -> None:
