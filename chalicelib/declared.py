@@ -83,7 +83,7 @@ def _read(path: Path, name: Path) -> Table:
         exec(compile(source, path, "exec"), vars(module))  # noqa: S102
     except SchemaError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SchemaError(str(name), [_place(error, path)]) from None
     table = getattr(module, NAME, None)
     if not isinstance(table, Table):
@@ -111,7 +111,7 @@ def _import_errors(source: bytes) -> list[str]:
     ]
 
 
-def _place(error: Exception, path: Path) -> str:
+def _place(error: BaseException, path: Path) -> str:
     """Return what stopped a file from being read, with the line in it."""
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}: {error.msg}"

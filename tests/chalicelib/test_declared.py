@@ -81,6 +81,7 @@ def test_mistakes_in_the_file_that_ships_are_refused_before_a_deployment_and_not
         ("", "it must set TABLE to a Table"),
         ("TABLE = 1", "it must set TABLE to a Table"),
         ("TABLE = (", "line 1: '(' was never closed"),
+        ("import sys\nsys.exit(3)", "line 2: SystemExit: 3"),
         ("\n1 / 0", "line 2: ZeroDivisionError: division by zero"),
         (METERS.replace('Key("meter")', "Key()"), "line 4: TypeError: Missing required argument"),
     ],
