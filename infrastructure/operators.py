@@ -183,7 +183,7 @@ OPERATORS: tuple[Right, ...] = (
         source=_S3,
     ),
     *_rows(
-        *("tree", "compact"),
+        *("status", "tree", "compact"),
         may=["s3:GetObject"],
         on=[_COMPACTED],
         why="How large the compacted tables are, and what they hold.",
@@ -204,7 +204,7 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{_AUTHORIZATION}list_awsglue.html",
     ),
     *_rows(
-        "tree",
+        *("status", "tree"),
         may=["glue:GetTable"],
         on=[
             arn("glue", "catalog"),

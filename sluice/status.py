@@ -12,6 +12,7 @@ from chalicelib.declaration import EPOCH_MS_MAX
 from chalicelib.metrics import DIMENSION, NAMESPACE, ODD_TIMES
 from chalicelib.objects import Stored
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
+from sluice.compaction.size import compacted_sizes
 from sluice.errors import OperationError, explain
 from sluice.lake import objects, read_objects
 from sluice.recovery.dead_letters import DeadLetters
@@ -57,6 +58,7 @@ def status(stack: Stack, now: datetime | None = None) -> list[PartStatus]:
         "delivery stream": lambda: _delivery_stream(stack),
         "dead letters": lambda: _dead_letters(stack, moment),
         "delivery": lambda: _delivery(stack, moment),
+        "compacted": lambda: _compacted(stack),
         "errors": lambda: _errors(stack, moment),
         "event times": lambda: _event_times(stack, moment),
         "alarms": lambda: _alarms(stack),
@@ -149,6 +151,14 @@ def _newest_change(stack: Stack, stored: Stored, problems: list[str]) -> datetim
 
 def _moment(epoch_ms: int | None) -> datetime | None:
     return None if epoch_ms is None else datetime.fromtimestamp(epoch_ms / 1000, UTC)
+
+
+def _compacted(stack: Stack) -> PartStatus:
+    history, current = compacted_sizes(stack)
+    facts = {"history": history, "current": current}
+    if not history.files:
+        return PartStatus("compacted", "nothing is compacted", facts=facts)
+    return PartStatus("compacted", f"history {history}; current {current}", facts=facts)
 
 
 def _errors(stack: Stack, now: datetime) -> PartStatus:

@@ -173,7 +173,7 @@ def _do(what: str) -> Cost:
         soon = datetime.now(UTC) + timedelta(hours=1)
         compact(tables, older_objects(stack, soon, day), problems)
         maintain(tables, Retention())
-        cost.size = lake_size(tables)
+        cost.size = lake_size(stack)
         if problems:
             raise AssertionError(problems[0])
     else:

@@ -9,7 +9,6 @@ from chalicelib.objects import Stored
 from chalicelib.partitions import DATA_PREFIX
 from local.page.snapshot import LakeObject, LakeState
 from sluice.compaction.size import compacted_sizes
-from sluice.compaction.tables import LakeTables
 from sluice.lake import objects, read_objects
 from sluice.stack import Stack
 
@@ -33,7 +32,7 @@ class LakeReader:
         """Return the lake as of now, and the lines of the objects that this call read."""
         stored = {each.key: each for each in objects(self._stack, DATA_PREFIX)}
         if self._compacted is None or not self._read.keys() <= stored.keys():
-            history, _ = compacted_sizes(LakeTables(self._stack, self._stack.table))
+            history, _ = compacted_sizes(self._stack)
             self._compacted = history.rows or 0
         self._read = {key: each for key, each in self._read.items() if key in stored}
         unread = [each for key, each in stored.items() if key not in self._read]

@@ -140,12 +140,12 @@ def compact_command(
         return
     problems: list[str] = []
     tables = LakeTables(stack, stack.table)
-    size_before = lake_size(tables)
+    size_before = lake_size(stack)
     with progress_bar("compacting") as bar:
         task = bar.add_task("", total=len(stored))
         compacted = compact(tables, stored, problems, lambda count: bar.advance(task, count))
     maintained = maintain(tables, Retention(**keep))
-    report = Report(compacted, maintained, size_before, lake_size(tables))
+    report = Report(compacted, maintained, size_before, lake_size(stack))
     if as_json:
         print_json(report)
     else:

@@ -13,7 +13,6 @@ from rich.tree import Tree
 from chalicelib.partitions import DATA_PREFIX
 from sluice.cli.command import exit_incomplete, json_option, out, print_json, sluice
 from sluice.compaction.size import compacted_sizes
-from sluice.compaction.tables import LakeTables
 from sluice.errors import OperationError
 from sluice.lake import Partition, error_keys, objects, partitions, read_objects
 from sluice.stack import Stack
@@ -31,7 +30,7 @@ def tree_command(stack_name: str, as_json: bool) -> None:
     stack = Stack.named(stack_name)
     problems: list[str] = []
     lake = partitions(stack, problems)
-    history, current = compacted_sizes(LakeTables(stack, stack.table))
+    history, current = compacted_sizes(stack)
     errors = error_keys(stack)
     if as_json:
         print_json(

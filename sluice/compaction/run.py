@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.expressions import BooleanExpression
 
-CHUNK_LINES = 50_000
+CHUNK_LINES = 25_000
 """Lines that are held in memory at a time."""
 
 GROUPS_NAMED_MAX = 100
 """Values of a partition that a condition names."""
 
-MERGED_ROWS = 100_000
+MERGED_ROWS = 50_000
 """Rows that are merged into `current` at a time."""
 
 _OF_A_DAY = ("year", "month", "day")
@@ -129,6 +129,8 @@ def compact(
         result.kept += len(chunk.stored) - len(chunk.whole)
         result.lines += len(chunk.lines)
         result.bytes += sum(each.size for each in chunk.whole)
+        # Else the allocator keeps for itself what one chunk needed more than the next.
+        arrow.default_memory_pool().release_unused()
         progress(len(chunk.stored))
     finish()
     return result

@@ -1,11 +1,13 @@
 """How large a lake is: its raw objects, and its compacted tables."""
 
+from urllib.parse import urlsplit
+
 import msgspec
 
 from chalicelib.catalog import CURRENT, HISTORY
 from chalicelib.partitions import DATA_PREFIX
-from sluice.compaction.tables import LakeTables
-from sluice.lake import objects
+from sluice.lake import objects, read_body
+from sluice.stack import Stack
 from sluice.wording import counted
 
 
@@ -35,27 +37,31 @@ class LakeSize(msgspec.Struct, frozen=True, rename="camel"):
         return f"raw {self.raw}; history {self.history}; current {self.current}"
 
 
-def lake_size(tables: LakeTables) -> LakeSize:
+def lake_size(stack: Stack) -> LakeSize:
     """Return the size of a lake, by a listing and by what the tables say of themselves."""
     files = size = 0
-    for each in objects(tables.stack, DATA_PREFIX):
+    for each in objects(stack, DATA_PREFIX):
         files += 1
         size += each.size
-    return LakeSize(Size(files, size), *compacted_sizes(tables))
+    return LakeSize(Size(files, size), *compacted_sizes(stack))
 
 
-def compacted_sizes(tables: LakeTables) -> tuple[Size, Size]:
-    """Return the sizes of `history` and `current`. Where there are none it needs no pyiceberg."""
-    if not tables.exist:
-        return Size(rows=0), Size(rows=0)
-    history, current = (_table_size(tables, name) for name in (HISTORY, CURRENT))
-    return history, current
+def compacted_sizes(stack: Stack) -> tuple[Size, Size]:
+    """Return the sizes of `history` and `current`, from the tables' metadata."""
+    return _table_size(stack, HISTORY), _table_size(stack, CURRENT)
 
 
-def _table_size(tables: LakeTables, name: str) -> Size:
-    table = tables.find(name)
-    snapshot = table.current_snapshot() if table else None
-    if snapshot is None or snapshot.summary is None:
+def _table_size(stack: Stack, name: str) -> Size:
+    glue = stack.glue
+    try:
+        entry = glue.get_table(DatabaseName=stack.output("DatabaseName"), Name=name)["Table"]
+    except glue.exceptions.EntityNotFoundException:
         return Size(rows=0)
-    totals = ("total-data-files", "total-files-size", "total-records")
-    return Size(*(int(snapshot.summary.additional_properties.get(each, 0)) for each in totals))
+    address = urlsplit(entry["Parameters"]["metadata_location"])
+    metadata = msgspec.json.decode(read_body(stack, address.path.lstrip("/")))
+    current = metadata.get("current-snapshot-id")
+    for snapshot in metadata.get("snapshots", []):
+        if snapshot["snapshot-id"] == current:
+            totals = ("total-data-files", "total-files-size", "total-records")
+            return Size(*(int(snapshot["summary"].get(each, 0)) for each in totals))
+    return Size(rows=0)

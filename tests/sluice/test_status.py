@@ -26,7 +26,7 @@ def test_a_part_that_cannot_be_probed_is_unknown_and_needs_a_person(stack: Stack
 
 
 def test_an_empty_queue_and_an_empty_lake_need_nobody(stack: Stack) -> None:
-    for part in ("dead letters", "delivery", "errors", "alarms"):
+    for part in ("dead letters", "delivery", "compacted", "errors", "alarms"):
         assert not found(stack, part).needs_person
     assert found(stack, "delivery").summary == "nothing is delivered yet"
 

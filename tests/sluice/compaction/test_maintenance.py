@@ -42,21 +42,20 @@ def test_small_files_are_written_together_and_no_row_is_lost(lake_of: LakeOf) ->
         lake.write([change(lake.items[0], 1_000 + number)])
     lake.compact()
     rows = sorted_rows(lake, HISTORY)
-    files = compacted_sizes(lake.tables)[0].files
+    files = compacted_sizes(lake.stack)[0].files
     result = maintain(lake.tables, KEEP)
     assert result.rewritten >= 6
-    assert compacted_sizes(lake.tables)[0].files == files - result.rewritten + 1
+    assert compacted_sizes(lake.stack)[0].files == files - result.rewritten + 1
     assert sorted_rows(lake, HISTORY) == rows
     assert maintain(lake.tables, KEEP) == Maintained()
 
 
 def test_the_size_of_a_lake_is_of_its_objects_then_of_its_tables(lake_of: LakeOf) -> None:
     lake = lake_of("sensors")
-    tables = lake.tables
-    before = lake_size(tables)
+    before = lake_size(lake.stack)
     assert (before.raw.files, before.history.rows, before.current.files) == (lake.objects, 0, 0)
     lake.compact()
-    after = lake_size(tables)
+    after = lake_size(lake.stack)
     assert (after.raw.files, after.raw.bytes) == (0, 0)
     assert (after.history.rows, after.current.rows) == (len(set(lake.payloads)), len(lake.items))
     for size, name in ((after.history, HISTORY), (after.current, CURRENT)):
