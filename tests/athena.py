@@ -59,10 +59,16 @@ class FakeAthena:
         self._create(raw_name("all_changes"), [*declared, path])
         for name in (HISTORY, CURRENT):
             self._create(name, compacted_columns(table, name))
+        self._declared = declared
+        self.add(lines)
+
+    def add(self, lines: Sequence[tuple[str, bytes]]) -> None:
+        """Let the lake have more lines."""
         read_line = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-        marks = ", ".join("?" * (len(declared) + 1))
-        for address, line in lines:
-            values = [_text(read_line(line).get(column.key)) for column in declared]
+        marks = ", ".join("?" * (len(self._declared) + 1))
+        for address, text in lines:
+            line = read_line(text)
+            values = [_text(line.get(column.key)) for column in self._declared]
             self.engine.execute(
                 f"INSERT INTO raw_all_changes VALUES ({marks})",  # noqa: S608
                 [*values, address],

@@ -3,7 +3,6 @@
 import json
 import re
 from base64 import b64decode
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,12 +119,13 @@ def test_a_failed_run_sets_off_an_alarm(compacted: Any) -> None:
     assert (alarm["EvaluationPeriods"], alarm["Threshold"]) == (1, 0)
 
 
-def test_the_runbook_says_what_to_do_about_it() -> None:
-    runbook = Path(__file__).resolve().parents[2] / "docs/runbook.md"
-    assert "### CompactionFailing" in runbook.read_text()
-
-
 @pytest.mark.parametrize("value", ["manual", "hourly", "daily"])
 def test_the_emulator_has_no_compaction_by_athena(value: str) -> None:
     with pytest.raises(SettingsError, match=f"compaction is '{value}'"):
         DeploymentSettings.from_context({"target": "local", "compaction": value})
+
+
+@pytest.mark.parametrize("value", ["manual", "hourly", "daily"])
+def test_the_setting_is_text(value: str) -> None:
+    settings = DeploymentSettings.from_context({"compaction": value})
+    assert (settings.compaction, settings.compacts) == (value, True)

@@ -60,6 +60,7 @@ def test_every_setting_can_be_given_as_text() -> None:
         "changes_per_second": "10",
         "change_bytes": "700",
         "expected_sites": "20",
+        "compaction": "off",
         "operators": "policies",
     }
     assert set(given) == {field.name for field in fields(DeploymentSettings)}

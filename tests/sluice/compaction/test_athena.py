@@ -103,13 +103,18 @@ def test_lines_that_come_again_or_late_change_nothing_but_history(
     stack_of: StackOf, name: str
 ) -> None:
     stack, payloads = stack_of(name), changes(name)
-    late = [change(items_of(worked(name), COUNT)[1], 5)]
-    athena = FakeAthena(worked(name), write(stack, name, [*payloads, *late]))
+    athena = FakeAthena(worked(name), write(stack, name, payloads))
     compaction = by_athena(stack, name, athena)
-    before = everything(stack)
-    compaction.compact(before)
+    again = everything(stack)
+    compaction.compact(again)
     current = ordered(athena.rows(CURRENT))
-    assert compaction.compact(before).appended == 0
+    assert compaction.compact(again).appended == 0
+    ((folder, line),) = delivered(worked(name), [change(items_of(worked(name), COUNT)[1], 5)])
+    late = f"{folder}late.gz"
+    stack.s3.put_object(Bucket=stack.bucket, Key=late, Body=gzip.compress(line))
+    athena.add([(f"s3://{stack.bucket}/{late}", line)])
+    assert [each.key for each in everything(stack)] == [late]
+    assert compaction.compact(everything(stack)).appended == 1
     assert ordered(athena.rows(CURRENT)) == current
     assert len(athena.rows(HISTORY)) == len(set(payloads)) + 1
 

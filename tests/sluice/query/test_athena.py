@@ -162,6 +162,26 @@ def test_ctrl_c_stops_the_query(athena: Athena, workgroup: Workgroup) -> None:
     assert athena.asked("StopQueryExecution") == [{"QueryExecutionId": "q"}]
 
 
+def test_the_partitions_of_a_view_are_those_of_the_raw_table(
+    athena: Athena, workgroup: Workgroup
+) -> None:
+    views = Workgroup(
+        Stack("Sluice-test", {"WorkgroupName": "w", "DatabaseName": "d", "CompactName": "f"})
+    )
+    for each in (workgroup, views):
+        each.partitioning()
+        each.partitioning("changes_order")
+    assert [request["TableName"] for request in athena.asked("GetTableMetadata")] == [
+        "changes",
+        "changes_order",
+        "raw_changes",
+        "raw_changes_order",
+    ]
+    assert (workgroup.has_last_changes, views.has_last_changes) == (False, True)
+    assert workgroup.with_objects == ("all_changes",)
+    assert views.with_objects == ("raw_all_changes", "history")
+
+
 def test_the_partitions_and_the_required_ones_are_those_of_the_table(workgroup: Workgroup) -> None:
     partitioning = workgroup.partitioning()
     assert partitioning.columns == ("siteid_partition", "year")
