@@ -166,7 +166,8 @@ def implied(stack: Stack, action: str, arn: str, parameters: Mapping[str, Any]) 
                 "PutObject",
             ):
                 yield f"s3:{s3}", results
-            yield "s3:GetObject", f"{bucket}/data/any"
+            for prefix in ("data", "iceberg"):
+                yield "s3:GetObject", f"{bucket}/{prefix}/any"
 
 
 def asked_of_athena(stack: Stack) -> set[Call]:
@@ -314,7 +315,7 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
     run("backfill", "--restored-at", "1h", "--checkpoint", str(tmp_path / "restored"))
     stack.s3.delete_object(Bucket=stack.bucket, Key=drifted)
     if stack.emulated:  # Its queries run in the command's own process.
-        for command in ("query", "verify", "backfill", "probe"):
+        for command in ("query", "verify", "backfill", "probe", "compact"):
             made[command] |= asked_of_athena(stack)
     files = asked_by_pyiceberg(stack)
     made["compact"] |= files
