@@ -2,6 +2,7 @@
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -48,8 +49,9 @@ def worked(name: str) -> Table:
     return load(WORKED / f"{name}.py")
 
 
+@cache
 def items_of(declared: Table, count: int) -> list[Item]:
-    """Items of a table, of every kind in turn."""
+    """Items of a table, of every kind in turn, the same at each call."""
     return [item_of(declared, each) for each in records(declared, count, Random(5))]  # noqa: S311
 
 
