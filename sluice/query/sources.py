@@ -26,6 +26,7 @@ from chalicelib.catalog import (
     quoted,
     sql_name,
 )
+from chalicelib.compacted import raw_name
 from chalicelib.declaration import KIND, TIME_FORMATS, Level, Table
 from chalicelib.partitions import DATA_PREFIX, UNKNOWN_VALUE, encode_value
 from sluice.compaction.dataset import OBJECT, dataset, fixed_columns
@@ -34,7 +35,7 @@ from sluice.lake import objects, read_objects
 from sluice.query.parameters import literal
 from sluice.stack import Stack
 
-_RAW = "raw_changes"
+_RAW = raw_name(CHANGES)
 
 ROWS_AT_ONCE = 1_000
 """Rows in one statement, of many objects: one for each object takes longer than to read it."""
@@ -108,12 +109,14 @@ class Sources:
         table = self._table
         names = [*(column.name for column in columns(table)), *hidden]
         every = [*names, *(column.name for column in partition_columns(table))]
+        is_compacted = self._compacted.exist
         for view, seen, compacted in (
             (CHANGES, every, HISTORY),
             (LAST_CHANGES, names, CURRENT),
         ):
-            raw = f"SELECT {', '.join(map(quoted, seen))} FROM {_RAW}"  # noqa: S608
-            selects = [raw, *self._compacted_select(compacted, seen)]
+            selects = [f"SELECT {', '.join(map(quoted, seen))} FROM {_RAW}"]  # noqa: S608
+            if is_compacted:
+                selects += self._compacted_select(compacted, seen)
             self._engine.execute(f"CREATE TEMP VIEW {view} AS {' UNION ALL '.join(selects)}")
         for each in lake_tables(table)[1:]:
             names = [column.name for column in columns(table, each.kind)]
@@ -131,8 +134,6 @@ class Sources:
 
     def _compacted_select(self, name: str, seen: Sequence[str]) -> list[str]:
         """Return the query for these columns of a table; none before the first compaction."""
-        if not self._compacted.exist:
-            return []
         files = dataset(self._compacted, name, self._count)
         if files is None:
             return []
