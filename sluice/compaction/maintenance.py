@@ -12,10 +12,10 @@ from uuid import uuid4
 import msgspec
 
 from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX
-from chalicelib.compacted import CHANGED
+from chalicelib.compacted import CHANGED, key_columns
 from chalicelib.objects import delete
 from sluice.compaction.commits import as_stored, committed
-from sluice.compaction.rows import EVENT_ID, SEQUENCE, key_columns
+from sluice.compaction.rows import EVENT_ID, SEQUENCE
 from sluice.compaction.tables import LakeTables
 from sluice.lake import objects
 

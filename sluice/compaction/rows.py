@@ -72,11 +72,6 @@ def _value(column: Column, raw: msgspec.Raw | None) -> Any:
         return bytes(raw).decode() if column.type == "string" else None
 
 
-def key_columns(table: Table) -> list[str]:
-    """Return the columns of the key."""
-    return [sql_name(field.line) for field in table.key_fields]
-
-
 def last_of_each(rows: "pa.Table", keys: Sequence[str]) -> "pa.Table":
     """Return the row of each key with the greatest sequence, in the order of the keys."""
     import pyarrow as pa

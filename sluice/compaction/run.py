@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chalicelib.catalog import CURRENT, HISTORY
-from chalicelib.compacted import BUCKET, HAPPENED
+from chalicelib.compacted import BUCKET, HAPPENED, key_columns
 from chalicelib.declaration import TIME_FORMATS
 from chalicelib.objects import Stored, delete
 from chalicelib.partitions import DATA_PREFIX
@@ -22,7 +22,6 @@ from sluice.compaction.commits import as_stored, committed
 from sluice.compaction.rows import (
     EVENT_ID,
     SEQUENCE,
-    key_columns,
     last_of_each,
     row_reader,
     with_bucket,

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib.catalog import HISTORY, partition_column, partition_levels
+from chalicelib.compacted import key_columns
 from chalicelib.declaration import Table
-from sluice.compaction.rows import SEQUENCE, key_columns
+from sluice.compaction.rows import SEQUENCE
 from sluice.compaction.run import Compacted, compact, older_objects
 from sluice.compaction.tables import LakeTables
 from sluice.items import Item

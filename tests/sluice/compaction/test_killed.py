@@ -14,8 +14,9 @@ import boto3
 import pytest
 
 from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX
+from chalicelib.compacted import key_columns
 from chalicelib.partitions import DATA_PREFIX
-from sluice.compaction.rows import EVENT_ID, SEQUENCE, key_columns
+from sluice.compaction.rows import EVENT_ID, SEQUENCE
 from sluice.lake import keys
 from sluice.verify.compare import verify
 from tests.declaring import WORKED, change, items_of

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from chalicelib.catalog import CURRENT, HISTORY, partition_column, partition_levels
+from chalicelib.compacted import key_columns
 from chalicelib.declared import load
-from sluice.compaction.rows import EVENT_ID, SEQUENCE, key_columns
+from sluice.compaction.rows import EVENT_ID, SEQUENCE
 from sluice.compaction.run import compact, older_objects
 from sluice.errors import OperationError
 from sluice.query.emulator import Limits, answer
