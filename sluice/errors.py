@@ -19,10 +19,6 @@ class DamagedError(OperationError):
     """An object of the bucket is not what Firehose writes; the message names it."""
 
 
-class RefusedError(OperationError):
-    """Firehose did not take a record however often it was put."""
-
-
 class UnavailableError(OperationError):
     """A service does not answer, or asks to slow down: to be tried again."""
 

@@ -12,6 +12,7 @@ import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.firehose import DeliveryStream
 from local.clock import Clock
 from local.pipe.batches import BACKOFF_SECONDS_MAX, exponential_backoff
 from local.pipe.checkpoint import StreamCheckpoint
@@ -21,7 +22,6 @@ from local.pipe.desired_state import DesiredState
 from local.pipe.runner import Pace, PipeRunner
 from local.pipe.status import StatusFile
 from sluice.errors import OperationError
-from sluice.firehose import DeliveryStream
 from sluice.stack import Stack
 from sluice.stream import Stream
 

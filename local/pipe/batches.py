@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from botocore.exceptions import ClientError
 
+from chalicelib.firehose import DeliveryStream, Refusal
 from chalicelib.limits import STREAM_RETENTION
 from chalicelib.retry import REQUEST_ERRORS, backoff, error_code
 from local.clock import Clock
@@ -20,7 +21,6 @@ from local.pipe.dead_letter import Condition, DeadLetterQueue
 from local.pipe.definition import PipeDefinition
 from local.pipe.status import Status
 from sluice.errors import UnavailableError
-from sluice.firehose import DeliveryStream, Refusal
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec
 
+from chalicelib.firehose import DeliveryStream
 from chalicelib.limits import batch_length
 from local.clock import Clock
 from local.pipe.batches import Backoff, BatchDelivery, Steps, exponential_backoff
@@ -23,7 +24,6 @@ from local.pipe.status import ShardStatus, Status, StatusFile
 from local.pipe.template import Template
 from sluice.errors import OperationError, StreamGoneError, TransformationFailed, UnavailableError
 from sluice.event import as_event
-from sluice.firehose import DeliveryStream
 from sluice.stream import Shard, ShardReader, Stream
 
 P = ParamSpec("P")

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
+from chalicelib.firehose import DeliveryStream
 from chalicelib.limits import PUT_RECORD_BYTES_MAX
 from sluice.backfill.checkpoint import Checkpoint
 from sluice.backfill.source import Page, Source, snapshot
 from sluice.backfill.stop import Stop
 from sluice.errors import StoppedError
-from sluice.firehose import DeliveryStream
 
 
 def run(

@@ -7,6 +7,7 @@ import click
 
 from chalicelib.attributes import from_text
 from chalicelib.declaration import Table
+from chalicelib.firehose import DeliveryStream
 from chalicelib.keys import texts_of
 from sluice.backfill.checkpoint import Checkpoint
 from sluice.backfill.deployed import (
@@ -21,7 +22,6 @@ from sluice.backfill.stop import Stop
 from sluice.cli.command import AMOUNT, json_option, out, print_json, progress_bar, sluice
 from sluice.cli.selection import Since
 from sluice.errors import OperationError
-from sluice.firehose import DeliveryStream
 from sluice.query.athena import Workgroup
 from sluice.query.emulator import Limits
 from sluice.stack import Stack

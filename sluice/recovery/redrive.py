@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from botocore.exceptions import ClientError, ParamValidationError
 from msgspec import Struct
 
+from chalicelib.firehose import DeliveryStream
 from chalicelib.keys import texts_of
 from chalicelib.limits import PUT_RECORD_BYTES_MAX, STREAM_RETENTION
 from sluice.errors import StreamGoneError, TransformationFailed, UnreachedError, explain
-from sluice.firehose import DeliveryStream
 from sluice.recovery.changes import RecoveredRange, recover
 from sluice.recovery.dead_letters import DeadLetter, DeadLetters, Pointer
 from sluice.recovery.step import Step

@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator
 
 from msgspec import Struct
 
+from chalicelib.firehose import DeliveryStream
 from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
-from sluice.firehose import DeliveryStream
 from sluice.lake import objects
 from sluice.recovery.error_lines import ErrorLine
 from sluice.recovery.progress import Progress

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.firehose import DeliveryStream
 from sluice.backfill.checkpoint import Checkpoint
 from sluice.backfill.source import Page, SourceItem
 from sluice.backfill.stop import Stop
-from sluice.firehose import DeliveryStream
 from sluice.stack import Stack
 from tests.fakes import STREAM
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from chalicelib.firehose import DeliveryStream, RefusedError
 from chalicelib.schema import TABLE
 from chalicelib.transform import transformer
 from sluice.backfill.checkpoint import Checkpoint
 from sluice.backfill.run import run
 from sluice.backfill.source import Page, snapshot
 from sluice.backfill.stop import Stop
-from sluice.errors import OperationError, RefusedError, StoppedError
-from sluice.firehose import DeliveryStream
+from sluice.errors import OperationError, StoppedError
 from tests.fakes import FakeFirehose
 from tests.sluice.backfill.conftest import MOMENT, MemorySource, found
 

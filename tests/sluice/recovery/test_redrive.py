@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from chalicelib.change import INPUT_TEMPLATE
+from chalicelib.firehose import RefusedError
 from local.pipe.definition import PipeDefinition
 from local.pipe.template import Template
-from sluice.errors import RefusedError
 from sluice.event import as_event, render
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.recovery.redrive import Redriven, redrive

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sluice.errors import RefusedError
+from chalicelib.firehose import RefusedError
 from sluice.recovery.progress import PROGRESS_PREFIX, ranges
 from sluice.recovery.quarantine import Selection, read_quarantine
 from sluice.recovery.replay import Replayed, replay

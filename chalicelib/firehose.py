@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from chalicelib.errors import OperationError
 from chalicelib.limits import batch_length
 from chalicelib.retry import error_code, is_passing, retrying
-from sluice.errors import RefusedError
-from sluice.wording import counted
 
 if TYPE_CHECKING:
     from mypy_boto3_firehose import FirehoseClient
@@ -22,6 +21,10 @@ if TYPE_CHECKING:
 ATTEMPTS = 8
 BACKOFF_SECONDS = 0.2
 BACKOFF_SECONDS_MAX = 5.0
+
+
+class RefusedError(OperationError):
+    """Firehose did not take a record however often it was put."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,6 @@ class DeliveryStream:
                 return
             waiting = refused
         raise RefusedError(
-            f"the delivery stream {self._name} refused {counted(len(waiting), 'record')} "
-            f"{ATTEMPTS} times: {refusal.reason if refusal else ''}; try again later"
+            f"the delivery stream {self._name} refused records {ATTEMPTS} times, "
+            f"{len(waiting)} at last: {refusal.reason if refusal else ''}; try again later"
         )

@@ -1,11 +1,11 @@
 """PutRecordBatch: limits kept, refusals put again."""
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
-from sluice.errors import RefusedError
-from sluice.firehose import ATTEMPTS, DeliveryStream
-from sluice.stack import Stack
+from chalicelib.firehose import ATTEMPTS, DeliveryStream, RefusedError
 from tests.fakes import STREAM, FakeFirehose
 
 
@@ -15,8 +15,13 @@ def pauses() -> list[float]:
 
 
 @pytest.fixture
-def stream(stack: Stack, pauses: list[float]) -> DeliveryStream:
-    return DeliveryStream(stack.firehose, STREAM, pauses.append)
+def firehose_server() -> FakeFirehose:
+    return FakeFirehose()
+
+
+@pytest.fixture
+def stream(firehose_server: Any, pauses: list[float]) -> DeliveryStream:
+    return DeliveryStream(firehose_server, STREAM, pauses.append)
 
 
 def test_batches_stay_within_500_records(
@@ -58,7 +63,7 @@ def test_what_stays_refused_ends_in_an_error_after_the_accepted_was_reported(
     firehose_server.refuse = lambda payloads: {n for n, each in enumerate(payloads) if each == b"b"}
     answers = stream.put([b"a", b"b"])
     assert next(answers) == [0]
-    with pytest.raises(RefusedError, match=f"refused 1 record {ATTEMPTS} times: ServiceUnav"):
+    with pytest.raises(RefusedError, match=f"records {ATTEMPTS} times, 1 at last: Serv"):
         next(answers)
     assert len(firehose_server.batches) == ATTEMPTS
 
