@@ -75,6 +75,8 @@ class StreamConfig:
     error_prefix: Prefix
     buffering: Buffering
     processor: ProcessorConfig
+    deaggregates: bool
+    """Whether records are taken apart into their JSON objects before the function sees them."""
     conversion: Conversion | None
     """The format that JSON lines are converted to; they are gzipped when it is None."""
     description: Mapping[str, Any]
@@ -96,9 +98,11 @@ def read(description: Mapping[str, Any], column_types: ColumnTypes) -> StreamCon
         raise ConfigError(name, [*reasons, "it has no extended S3 destination"])
     reasons += _unsupported(s3)
     data_prefix, error_prefix = _prefixes(s3, reasons)
-    processor = _processor(s3, reasons)
+    processors = _processors(s3, reasons)
+    processor = _processor(processors, reasons)
     buffering = _buffering(s3, reasons)
     converted = _conversion(s3, column_types, reasons)
+    deaggregates = _deaggregates(processors, reasons)
     if reasons or processor is None:
         raise ConfigError(name, reasons)
     encryption = s3.get("EncryptionConfiguration", {}).get("KMSEncryptionConfig", {})
@@ -117,6 +121,7 @@ def read(description: Mapping[str, Any], column_types: ColumnTypes) -> StreamCon
         error_prefix=error_prefix,
         buffering=buffering,
         processor=processor,
+        deaggregates=deaggregates,
         conversion=converted,
         description=wire,
     )
@@ -179,20 +184,29 @@ def _prefixes(s3: Mapping[str, Any], reasons: list[str]) -> list[Prefix]:
     return prefixes
 
 
-def _processor(s3: Mapping[str, Any], reasons: list[str]) -> ProcessorConfig | None:
+def _processors(s3: Mapping[str, Any], reasons: list[str]) -> Mapping[str, list[Mapping[str, str]]]:
+    """Return the parameters of the processors that are known here, by type."""
     processing = s3.get("ProcessingConfiguration", {})
-    processors = processing.get("Processors", []) if processing.get("Enabled") else []
-    others = [processor["Type"] for processor in processors if processor["Type"] != "Lambda"]
-    if others:
-        reasons.append(f"processors {', '.join(others)} are not known; only Lambda is")
-    lambdas = [processor for processor in processors if processor["Type"] == "Lambda"]
+    processors: dict[str, list[Mapping[str, str]]] = {"Lambda": [], "RecordDeAggregation": []}
+    for processor in processing.get("Processors", []) if processing.get("Enabled") else []:
+        if (kind := processor["Type"]) not in processors:
+            reasons.append(f"processor {kind} is not known; only {' and '.join(processors)} are")
+            continue
+        parameters = processor.get("Parameters", [])
+        processors[kind].append(
+            {each["ParameterName"]: each["ParameterValue"] for each in parameters}
+        )
+    return processors
+
+
+def _processor(
+    processors: Mapping[str, list[Mapping[str, str]]], reasons: list[str]
+) -> ProcessorConfig | None:
+    lambdas = processors["Lambda"]
     if len(lambdas) != 1:
         reasons.append(f"it has {len(lambdas)} Lambda processors; it has to have one")
         return None
-    parameters = {
-        parameter["ParameterName"]: parameter["ParameterValue"]
-        for parameter in lambdas[0].get("Parameters", [])
-    }
+    (parameters,) = lambdas
     if "LambdaArn" not in parameters:
         reasons.append("the Lambda processor has no LambdaArn")
     return ProcessorConfig(
@@ -203,6 +217,14 @@ def _processor(s3: Mapping[str, Any], reasons: list[str]) -> ProcessorConfig | N
             _number(parameters, "BufferIntervalInSeconds", "60", 0, 900, reasons),
         ),
     )
+
+
+def _deaggregates(processors: Mapping[str, list[Mapping[str, str]]], reasons: list[str]) -> bool:
+    """Return whether records are taken apart, which is done here by JSON objects only."""
+    for parameters in processors["RecordDeAggregation"]:
+        if (kind := parameters.get("SubRecordType")) != "JSON":
+            reasons.append(f"SubRecordType is {kind}; records are taken apart as JSON only")
+    return bool(processors["RecordDeAggregation"])
 
 
 def _buffering(s3: Mapping[str, Any], reasons: list[str]) -> Buffering:

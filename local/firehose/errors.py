@@ -72,6 +72,10 @@ KEYS_NOT_EXTRACTED = RecordFailure(
     "DynamicPartitioning.MetadataExtractionFailed",
     "partitionKeys must have a non-empty string for every key that the prefix names.",
 )
+NOT_OBJECTS = RecordFailure(
+    "DynamicPartitioning.MetadataExtractionFailed",
+    "The record is not JSON objects, each on one line, so it cannot be taken apart.",
+)
 TOO_MANY_PARTITIONS = RecordFailure(
     "DynamicPartitioning.ActivePartitionsLimitExceeded",
     "The record's partition is new, and as many partitions are active as the stream allows.",

@@ -8,7 +8,7 @@ import asyncio
 import heapq
 import itertools
 import logging
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Container, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -20,6 +20,7 @@ from chalicelib.retry import backoff
 from local.clock import Clock
 from local.firehose import errors
 from local.firehose.config import StreamConfig
+from local.firehose.deaggregation import deaggregated
 from local.firehose.errors import (
     ConversionFailure,
     RecordFailure,
@@ -28,11 +29,14 @@ from local.firehose.errors import (
 )
 from local.firehose.ledger import BufferedRecord, JournalError, Ledger
 from local.firehose.objects import ErrorType, Objects, PartitionBuffer, PartitionBuffers, Values
-from local.firehose.processor import Batch, Processor, TransformedBatch
+from local.firehose.processor import Batch, Processor
 
 S3_BACKOFF_SECONDS = 0.5
 S3_BACKOFF_SECONDS_MAX = 30.0
 """Pause after S3 refused an object: doubled each time up to this, until the server stops."""
+
+BILLED_BYTES = 5 * 1024
+"""A record is billed in steps of this many bytes (https://aws.amazon.com/firehose/pricing/)."""
 
 BUFFERS_SHOWN_MAX = 12
 """Open buffers that the status lists."""
@@ -52,9 +56,13 @@ class Intervals:
 class Counters:
     """The outcomes of the records since the server started, and the objects they are in.
 
-    `transformed` and `failed` count what the function's invocations came to, before delivery.
+    `put` are the records as they were put, with the bytes that AWS bills for them; all others are
+    counted as they were taken apart. `transformed` and `failed` count what the function's
+    invocations came to, before delivery.
     """
 
+    put: int = 0
+    billed_bytes: int = 0
     received: int = 0
     delivered: int = 0
     dropped: int = 0
@@ -99,16 +107,28 @@ class LocalStream:
 
     def resume(self) -> None:
         """Resume the records that a former process acknowledged and did not settle."""
-        self._buffer(self._ledger.kept)
+        kept = self._ledger.kept
+        self._buffer(kept, {each.sequence for each in kept if not self._taken_apart(each.data)})
 
     def put(self, data: Sequence[bytes]) -> list[str]:
-        """Accept records, whose sizes the caller has checked. Returns their ids, in order.
+        """Accept records, whose sizes the caller has checked. Returns an id of each, in order.
 
         Raises JournalError when they cannot be kept; then none is accepted.
         """
-        records = self._ledger.accept(data)
-        self._buffer(records)
-        return [record.id for record in records]
+        parts = [self._taken_apart(each) for each in data]
+        records = self._ledger.accept(
+            [each for part, whole in zip(parts, data, strict=True) for each in part or [whole]]
+        )
+        starts = itertools.accumulate((len(part) or 1 for part in parts[:-1]), initial=0)
+        firsts = [records[start] for start in starts]
+        self._buffer(
+            records,
+            {first.sequence for first, part in zip(firsts, parts, strict=True) if not part},
+        )
+        self.counters.put += len(data)
+        steps = sum(-(-len(each) // BILLED_BYTES) for each in data)
+        self.counters.billed_bytes += steps * BILLED_BYTES
+        return [first.id for first in firsts]
 
     def tick(self) -> None:
         """Deliver the buffers whose interval is over. Raises what ended a transform or a delivery.
@@ -144,6 +164,8 @@ class LocalStream:
         counters = self.counters
         buffering, processing = self.config.buffering, self.config.processor.buffering
         return {
+            "put": counters.put,
+            "billedBytes": counters.billed_bytes,
             "received": counters.received,
             "delivered": counters.delivered,
             "dropped": counters.dropped,
@@ -189,13 +211,22 @@ class LocalStream:
     def _new_batch(self) -> Batch:
         return Batch(self.config.processor.buffering.size_bytes)
 
-    def _buffer(self, records: Iterable[BufferedRecord]) -> None:
+    def _taken_apart(self, data: bytes) -> list[bytes]:
+        """Return what the function gets for a record; nothing when it cannot be taken apart."""
+        return (deaggregated(data) or []) if self.config.deaggregates else [data]
+
+    def _buffer(self, records: Iterable[BufferedRecord], damaged: Container[int]) -> None:
+        """Have records transformed, and the damaged ones quarantined, by their sequences."""
         now = self._clock.monotonic_ms()
         for record in records:
+            self.counters.received += 1
+            if record.sequence in damaged:
+                self.counters.failed += 1
+                self._quarantine(record, errors.NOT_OBJECTS, 1, self._clock.now_ms())
+                continue
             if not self._batch.has_room(record):
                 self._release_batch()
             self._batch.add(record, now)
-            self.counters.received += 1
 
     def _release_batch(self) -> None:
         batch, self._batch = self._batch, self._new_batch()
@@ -222,11 +253,11 @@ class LocalStream:
         self.counters.transformed += len(answer.accepted)
         self.counters.failed += len(answer.failed)
         for record, failure in answer.failed:
-            self._quarantine(record, failure, answer)
+            self._quarantine(record, failure, answer.attempts, answer.ended_ms)
         for record, data, keys in answer.accepted:
             placed = self._place(record, keys)
             if isinstance(placed, RecordFailure):
-                self._quarantine(record, placed, answer)
+                self._quarantine(record, placed, answer.attempts, answer.ended_ms)
             elif refusal := self._objects.refusal(data):
                 self._quarantine_data(record, data, refusal)
             else:
@@ -247,14 +278,14 @@ class LocalStream:
         return values
 
     def _quarantine(
-        self, record: BufferedRecord, failure: RecordFailure, answer: TransformedBatch
+        self, record: BufferedRecord, failure: RecordFailure, attempts: int, ended_ms: int
     ) -> None:
         _log.warning("%s: record %s: %s", self.config.name, record.id, failure.code)
         line = error_line(
             record,
             failure,
-            attempts=answer.attempts,
-            ended_ms=answer.ended_ms,
+            attempts=attempts,
+            ended_ms=ended_ms,
             lambda_arn=self.config.processor.qualified_arn,
         )
         self._add(self._failures, errors.PROCESSING_FAILED_TYPE, record, line)

@@ -15,6 +15,7 @@ from local.firehose import config
 from local.firehose.server import Emulator, Server
 from local.firehose.stream import Intervals
 from tests.local.firehose.stand import (
+    DEAGGREGATION,
     HANDLER,
     ROLE,
     Deployed,
@@ -49,10 +50,15 @@ def function(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Functio
 def deploy(emulator: str, function: Function) -> Callable[..., Deployed]:
     """Create a stream; keyword arguments replace parts of its destination."""
 
-    def create(processor: dict[str, str] | None = None, **changes: Any) -> Deployed:
+    def create(
+        processor: dict[str, str] | None = None, *, deaggregates: bool = False, **changes: Any
+    ) -> Deployed:
         name = f"stream-{uuid.uuid4().hex[:8]}"
         deployed = Deployed(name, f"lake-{name}", emulator)
-        processors = [lambda_processor(function.arn, **(processor or {}))]
+        processors = [
+            *([DEAGGREGATION] if deaggregates else []),
+            lambda_processor(function.arn, **(processor or {})),
+        ]
         client("s3", emulator).create_bucket(Bucket=deployed.bucket)
         client("firehose", emulator).create_delivery_stream(
             DeliveryStreamName=name,

@@ -103,6 +103,13 @@ def lambda_processor(function_arn: str, **parameters: str) -> dict[str, Any]:
     }
 
 
+DEAGGREGATION = {
+    "Type": "RecordDeAggregation",
+    "Parameters": [{"ParameterName": "SubRecordType", "ParameterValue": "JSON"}],
+}
+"""The processor that takes records apart."""
+
+
 def destination(bucket: str, processors: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     """An ExtendedS3DestinationConfiguration such as the stack deploys."""
     return {

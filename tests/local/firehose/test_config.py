@@ -8,12 +8,14 @@ import pytest
 from local.firehose import config
 from local.firehose.config import Buffering, ConfigError
 from tests.local.firehose.stand import (
+    DEAGGREGATION,
     client,
     destination,
     lambda_processor,
     poll,
 )
 
+DELIMITED = {"ParameterName": "SubRecordType", "ParameterValue": "DELIMITED"}
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:transform"
 
 
@@ -68,6 +70,11 @@ def test_a_stream_created_by_cloudformation_is_read_whole(emulator: str, read: A
     assert stream.processor.buffering == Buffering(0.5, 30)
 
 
+def test_a_stream_takes_records_apart_only_if_it_is_deployed_so(deploy: Any, read: Any) -> None:
+    assert not read(deploy().name).deaggregates
+    assert read(deploy(deaggregates=True).name).deaggregates
+
+
 def test_processor_parameters_left_out_have_awss_defaults(deploy: Any, read: Any) -> None:
     processor = {
         "Type": "Lambda",
@@ -84,7 +91,8 @@ def test_a_qualified_function_keeps_its_qualifier(deploy: Any, read: Any) -> Non
 
 
 def processors(*types: Any) -> Any:
-    given = [lambda_processor(FUNCTION) if kind == "Lambda" else {"Type": kind} for kind in types]
+    named = {"Lambda": lambda_processor(FUNCTION)}
+    given = [named.get(kind, {"Type": kind}) if isinstance(kind, str) else kind for kind in types]
     return {"ProcessingConfiguration": {"Enabled": True, "Processors": given}}
 
 
@@ -109,9 +117,10 @@ def processors(*types: Any) -> Any:
         ),
         (processors(), "0 Lambda processors"),
         (processors("Lambda", "Lambda"), "2 Lambda processors"),
-        (processors("RecordDeAggregation", "Lambda"), "RecordDeAggregation"),
+        (processors("RecordDeAggregation", "Lambda"), "SubRecordType is None"),
         (processors("Lambda", "MetadataExtraction"), "MetadataExtraction"),
         (processors("Lambda", "AppendDelimiterToRecord"), "AppendDelimiterToRecord"),
+        (processors("Lambda", {**DEAGGREGATION, "Parameters": [DELIMITED]}), "is DELIMITED"),
         ({"processor": {"NumberOfRetries": "many"}}, "NumberOfRetries is many"),
         ({"processor": {"BufferSizeInMBs": "4"}}, "BufferSizeInMBs is 4"),
     ],

@@ -42,7 +42,9 @@ def test_records_before_and_after_the_function_are_distinguished(deploy: Any, ru
 def test_a_mistake_ends_the_server_with_its_records_unsettled() -> None:
     """A record that is stuck without a word would be worse; the journal has it."""
     size = SimpleNamespace(size_bytes=1000)
-    config: Any = SimpleNamespace(buffering=size, processor=SimpleNamespace(buffering=size))
+    config: Any = SimpleNamespace(
+        buffering=size, processor=SimpleNamespace(buffering=size), deaggregates=False
+    )
     absent: Any = None
     clock = Clock()
 

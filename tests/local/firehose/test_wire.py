@@ -188,6 +188,8 @@ def test_the_status_tells_what_became_of_the_records(deploy: Any, run: Any) -> N
     running.clock.advance(3)
     running.settle()
     assert running.status() == {
+        "put": 3,
+        "billedBytes": 3 * 5120,
         "received": 3,
         "delivered": 1,
         "dropped": 1,
