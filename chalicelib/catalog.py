@@ -115,6 +115,11 @@ def columns(table: Table, kind: str | None = None) -> tuple[Column, ...]:
     )
 
 
+def key_columns(table: Table) -> tuple[str, ...]:
+    """Return the columns of the key."""
+    return tuple(sql_name(field.line) for field in table.key_fields)
+
+
 def partition_levels(table: Table) -> tuple[Level, ...]:
     """Return the levels that are partitions of `changes`: those before the hour.
 

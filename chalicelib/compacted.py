@@ -87,11 +87,6 @@ def group_columns(table: Table) -> tuple[str, ...]:
     return tuple(names)
 
 
-def key_columns(table: Table) -> tuple[str, ...]:
-    """Return the columns of the key."""
-    return tuple(sql_name(field.line) for field in table.key_fields)
-
-
 def iceberg_input(table: Table, name: str, location: str) -> dict[str, Any]:
     """Return how Glue's CreateTable makes a compacted table, as the local engine makes it
     (https://docs.aws.amazon.com/glue/latest/webapi/API_CreateIcebergTableInput.html)."""

@@ -13,6 +13,7 @@ from chalicelib.catalog import (
     HISTORY,
     Column,
     columns,
+    key_columns,
     quoted,
     sql_name,
 )
@@ -23,7 +24,6 @@ from chalicelib.compacted import (
     HAPPENED,
     compacted_columns,
     group_columns,
-    key_columns,
     raw_name,
 )
 from chalicelib.declaration import Table

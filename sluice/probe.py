@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Raw, Struct
 
-from chalicelib.catalog import CHANGES, quoted
+from chalicelib.catalog import CHANGES, key_columns, quoted
 from chalicelib.declaration import Table
 from chalicelib.keys import key_of, texts_of
 from chalicelib.partitions import ERROR_PREFIX, path
@@ -31,7 +31,6 @@ from sluice.planning.weights import stream_record
 from sluice.query.athena import Workgroup
 from sluice.query.parameters import literal
 from sluice.query.part import LakePart, key_values, level_values
-from sluice.query.saved import key_columns
 from sluice.recovery.dead_letters import read_message
 from sluice.recovery.error_lines import read_object
 from sluice.stack import Stack

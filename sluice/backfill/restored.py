@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from chalicelib.catalog import ALL_CHANGES, quoted
+from chalicelib.catalog import ALL_CHANGES, key_columns, quoted
 from chalicelib.change import SEQUENCE_DIGITS, SNAPSHOT
 from chalicelib.declaration import Table
 from chalicelib.keys import texts_of
@@ -17,7 +17,6 @@ from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
 from sluice.backfill.source import Page, Source
 from sluice.errors import OperationError
 from sluice.lake import objects
-from sluice.query.saved import key_columns
 from sluice.recovery.waiting import waiting
 from sluice.stack import Stack
 from sluice.verify.compare import Queryable

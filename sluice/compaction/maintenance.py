@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import msgspec
 
-from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX
-from chalicelib.compacted import CHANGED, key_columns
+from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX, key_columns
+from chalicelib.compacted import CHANGED
 from chalicelib.objects import delete
 from sluice.compaction.commits import as_stored, committed
 from sluice.compaction.rows import EVENT_ID, SEQUENCE

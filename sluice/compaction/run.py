@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chalicelib.catalog import CURRENT, HISTORY
-from chalicelib.compacted import BUCKET, HAPPENED, key_columns
+from chalicelib.catalog import CURRENT, HISTORY, key_columns
+from chalicelib.compacted import BUCKET, HAPPENED
 from chalicelib.declaration import TIME_FORMATS
 from chalicelib.objects import Stored, delete
 from chalicelib.partitions import DATA_PREFIX

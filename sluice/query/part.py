@@ -17,6 +17,7 @@ from chalicelib.catalog import (
     CHANGES,
     Column,
     columns,
+    key_columns,
     partition_column,
     quoted,
     sql_name,
@@ -28,7 +29,7 @@ from chalicelib.partitions import encode_value
 from sluice.errors import OperationError
 from sluice.query.parameters import Value, literal
 from sluice.query.partitioning import Partitioning
-from sluice.query.saved import FILTER_ANSWER, KEY_PARAMETERS, SavedQuery, key_columns
+from sluice.query.saved import FILTER_ANSWER, KEY_PARAMETERS, SavedQuery
 
 _NAMED_MAX = 5
 """Of the values or years that a warning names."""

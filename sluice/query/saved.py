@@ -26,6 +26,7 @@ from chalicelib.catalog import (
     ALL_CHANGES,
     LAST_CHANGES,
     columns,
+    key_columns,
     partition_columns,
     quoted,
     sql_name,
@@ -101,11 +102,6 @@ def saved_query(
             f"there is no saved query {name}; there are {', '.join(queries)}, or write SQL"
         )
     return queries[name]
-
-
-def key_columns(table: Table) -> tuple[str, ...]:
-    """Return the columns of the key."""
-    return tuple(sql_name(field.line) for field in table.key_fields)
 
 
 class _Words:

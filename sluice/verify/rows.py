@@ -13,12 +13,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chalicelib.attributes import converted
-from chalicelib.catalog import columns
+from chalicelib.catalog import columns, key_columns
 from chalicelib.declaration import KIND, Table
 from chalicelib.keys import texts_of
 from sluice.items import Item, item_writer
 from sluice.query.athena import Row
-from sluice.query.saved import key_columns
 
 Digest = bytes
 

@@ -12,7 +12,7 @@ import sqlglot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.catalog import partition_column, partition_levels
+from chalicelib.catalog import key_columns, partition_column, partition_levels
 from chalicelib.declaration import KIND
 from chalicelib.keys import key_from, key_of, texts_of
 from chalicelib.limits import PREFIX_LENGTH_MAX
@@ -23,7 +23,7 @@ from sluice.planning.lint import projection_errors
 from sluice.query.emulator import Limits, answer
 from sluice.query.parameters import bind
 from sluice.query.part import key_values
-from sluice.query.saved import key_columns, saved_queries
+from sluice.query.saved import saved_queries
 from sluice.stack import Stack
 from tests.attribute_values import comparable_item
 from tests.declarations import Declared, declarations, undeclared

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib.catalog import HISTORY, partition_column, partition_levels
-from chalicelib.compacted import key_columns
+from chalicelib.catalog import HISTORY, key_columns, partition_column, partition_levels
 from chalicelib.declaration import Table
 from sluice.compaction.rows import SEQUENCE
 from sluice.compaction.run import Compacted, compact, older_objects

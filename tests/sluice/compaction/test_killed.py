@@ -13,8 +13,7 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX
-from chalicelib.compacted import key_columns
+from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX, key_columns
 from chalicelib.partitions import DATA_PREFIX
 from sluice.compaction.rows import EVENT_ID, SEQUENCE
 from sluice.lake import keys

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.catalog import CURRENT, HISTORY, partition_column, partition_levels
-from chalicelib.compacted import key_columns
+from chalicelib.catalog import CURRENT, HISTORY, key_columns, partition_column, partition_levels
 from chalicelib.declared import load
 from sluice.compaction.rows import EVENT_ID, SEQUENCE
 from sluice.compaction.run import compact, older_objects
