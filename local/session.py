@@ -13,8 +13,6 @@ from botocore.exceptions import BotoCoreError
 from chalicelib.declared import VARIABLE
 from local.cdk import ROOT, TOOLS, cdk, require_tools, tools_path
 from local.emulator import CREDENTIALS, MiniStack, answers, client_environment, emulator
-from local.pipe.batches import BACKOFF_SECONDS_MAX
-from local.pipe.status import STATUS_FILE
 from local.processes import (
     LOOPBACK,
     STOP_SECONDS,
@@ -24,6 +22,8 @@ from local.processes import (
     listening,
     require_free,
 )
+from local.stream.delivery import BACKOFF_SECONDS_MAX
+from local.stream.status import STATUS_FILE
 from sluice.errors import OperationError
 from sluice.logs import FOLDER_VARIABLE
 from sluice.stack import Stack

@@ -24,9 +24,9 @@ import urllib3
 from chalicelib.declared import declared
 from chalicelib.partitions import DATA_PREFIX
 from checks.benchmarks.verdict import Measurement
-from local.pipe.status import read_status
 from local.processes import LocalRunError, Process
 from local.session import PIPE_STATE, Options, Session, emulator_session, running
+from local.stream.status import read_status
 from sluice.items import read_line
 from sluice.seed import TableWriter, records
 

@@ -34,7 +34,7 @@ from local.page.snapshot import (
     TableChange,
     TableState,
 )
-from local.pipe.status import Status, read_status
+from local.stream.status import Status, read_status
 from sluice.errors import OperationError, explain
 from sluice.items import item_writer, read_line
 from sluice.lake import objects

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from msgspec import Struct, field
 
-from local.pipe.status import Status
+from local.stream.status import Status
 from sluice.recovery.quarantine import QuarantinedRecord
 
 RATE_SECONDS = 3.0

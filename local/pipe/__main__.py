@@ -14,13 +14,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.firehose import DeliveryStream
 from local.clock import Clock
-from local.pipe.batches import BACKOFF_SECONDS_MAX, exponential_backoff
-from local.pipe.checkpoint import StreamCheckpoint
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
 from local.pipe.desired_state import DesiredState
-from local.pipe.runner import Pace, PipeRunner
-from local.pipe.status import StatusFile
+from local.stream.checkpoint import StreamCheckpoint
+from local.stream.delivery import BACKOFF_SECONDS_MAX, exponential_backoff
+from local.stream.runner import Pace, PipeRunner
+from local.stream.status import StatusFile
 from sluice.errors import OperationError
 from sluice.stack import Stack
 from sluice.stream import Stream

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from chalicelib.retry import REQUEST_ERRORS
-from local.pipe.change import PipedChange
 from local.pipe.definition import PipeDefinition
+from local.stream.change import PipedChange
 from sluice.errors import UnavailableError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.pipe.definition import FILTER_LENGTH_MAX
-from local.pipe.filter import NUMERIC_MAX, FilterError, compile_filters
+from local.stream.filter import NUMERIC_MAX, FilterError, compile_filters
 from tests.checks.attacks.running import SUITE, search
 from tests.checks.attacks.strategies import (
     NUMBERS,

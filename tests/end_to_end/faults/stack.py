@@ -25,9 +25,9 @@ import urllib3
 from chalicelib.partitions import firehose_prefix
 from chalicelib.schema import TABLE
 from local.emulator import CREDENTIALS, REGION
-from local.pipe.status import read_status
 from local.processes import Process
 from local.session import Session
+from local.stream.status import read_status
 from local.supervisor import Patience, Supervisor
 from sluice.recovery.quarantine import Selection
 from sluice.recovery.replay import replay

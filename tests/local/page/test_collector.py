@@ -10,7 +10,7 @@ import pytest
 from local.clock import Clock
 from local.page.collector import damage
 from local.page.snapshot import Snapshot
-from local.pipe.status import Status, StatusFile
+from local.stream.status import Status, StatusFile
 
 
 class LongAgo(Clock):

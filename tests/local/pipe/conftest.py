@@ -14,11 +14,11 @@ from botocore.config import Config
 
 from chalicelib.firehose import DeliveryStream
 from local.clock import Clock
-from local.pipe.checkpoint import StreamCheckpoint
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
-from local.pipe.runner import Pace, PipeRunner
-from local.pipe.status import StatusFile
+from local.stream.checkpoint import StreamCheckpoint
+from local.stream.runner import Pace, PipeRunner
+from local.stream.status import StatusFile
 from sluice.stream import Stream
 from tests.fakes import STREAM, FakeFirehose
 

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.firehose import DeliveryStream
-from local.pipe.batches import Backoff, BatchDelivery, exponential_backoff
-from local.pipe.change import PipedChange
 from local.pipe.dead_letter import DeadLetterQueue
-from local.pipe.status import Status
+from local.stream.change import PipedChange
+from local.stream.delivery import Backoff, BatchDelivery, exponential_backoff
+from local.stream.status import Status
 from tests.fakes import STREAM, FakeFirehose
 
 SHARD = "shardId-1"

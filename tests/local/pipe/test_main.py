@@ -16,7 +16,7 @@ import boto3
 import pytest
 
 from local.pipe.__main__ import deployed_pipe
-from local.pipe.status import Status, read_status
+from local.stream.status import Status, read_status
 from sluice.stack import Stack
 from tests.fakes import FakeFirehose
 

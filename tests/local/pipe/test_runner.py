@@ -9,10 +9,10 @@ import pytest
 from botocore.config import Config
 
 from chalicelib.change import INPUT_TEMPLATE
-from local.pipe.checkpoint import CHECKPOINT_FILE
-from local.pipe.filter import FilterError
-from local.pipe.status import read_status
 from local.pipe.template import TemplateError
+from local.stream.checkpoint import CHECKPOINT_FILE
+from local.stream.filter import FilterError
+from local.stream.status import read_status
 from sluice.errors import StreamGoneError
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/2023"

@@ -14,14 +14,14 @@ from typing import Any, ParamSpec
 from chalicelib.firehose import DeliveryStream
 from chalicelib.limits import batch_length
 from local.clock import Clock
-from local.pipe.batches import Backoff, BatchDelivery, Steps, exponential_backoff
-from local.pipe.change import PipedChange
-from local.pipe.checkpoint import ShardPosition, StreamCheckpoint
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
-from local.pipe.filter import compile_filters
-from local.pipe.status import ShardStatus, Status, StatusFile
 from local.pipe.template import Template
+from local.stream.change import PipedChange
+from local.stream.checkpoint import ShardPosition, StreamCheckpoint
+from local.stream.delivery import Backoff, BatchDelivery, Steps, exponential_backoff
+from local.stream.filter import compile_filters
+from local.stream.status import ShardStatus, Status, StatusFile
 from sluice.errors import OperationError, StreamGoneError, TransformationFailed, UnavailableError
 from sluice.event import as_event
 from sluice.stream import Shard, ShardReader, Stream

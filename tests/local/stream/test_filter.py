@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.pipe.filter import DEPTH_MAX, FilterError, compile_filters
+from local.stream.filter import DEPTH_MAX, FilterError, compile_filters
 
 EVENT = {
     "eventName": "MODIFY",

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from local.pipe.status import ShardStatus, Status, StatusFile, read_status
+from local.stream.status import ShardStatus, Status, StatusFile, read_status
 from tests.local.pipe.conftest import VirtualClock
 
 

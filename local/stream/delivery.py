@@ -16,10 +16,10 @@ from chalicelib.firehose import DeliveryStream, Refusal
 from chalicelib.limits import STREAM_RETENTION
 from chalicelib.retry import REQUEST_ERRORS, backoff, error_code
 from local.clock import Clock
-from local.pipe.change import PipedChange
 from local.pipe.dead_letter import Condition, DeadLetterQueue
 from local.pipe.definition import PipeDefinition
-from local.pipe.status import Status
+from local.stream.change import PipedChange
+from local.stream.status import Status
 from sluice.errors import UnavailableError
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from local.pipe.checkpoint import ShardPosition, StreamCheckpoint
+from local.stream.checkpoint import ShardPosition, StreamCheckpoint
 from sluice.errors import OperationError
 
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/2023"

@@ -1,0 +1,1 @@
+"""Follows a DynamoDB stream, for the local pipe and the local event source mapping."""
