@@ -143,7 +143,7 @@ class Collector:
                 transformed=firehose.transformed,
                 delivered=firehose.delivered,
                 quarantined=firehose.quarantined,
-                dead_lettered=pipe.dead_lettered,
+                dead_lettered=pipe.given_up,
             )
         )
         return Snapshot(

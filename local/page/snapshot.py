@@ -181,7 +181,7 @@ class Snapshot(Struct, frozen=True):
 
     at: float = 0.0
     table: TableState = TableState()
-    pipe: Status = field(default_factory=lambda: Status(pipe="", stream_arn="", started_at=0))
+    pipe: Status = field(default_factory=lambda: Status(name="", stream_arn="", started_at=0))
     firehose: FirehoseStatus = FirehoseStatus()
     lake: LakeState = LakeState()
     error_objects: int = 0

@@ -9,38 +9,31 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
 from chalicelib.limits import PUT_RECORDS_MAX
-from sluice.errors import OperationError
+from local.stream.consumer import (
+    BatchingWindow,
+    DefinitionError,
+    FilterCriteria,
+    Properties,
+    RecordAge,
+    RetryAttempts,
+    StartingPosition,
+    StreamConsumer,
+    require_stream,
+    service,
+)
 
-FILTERS_MAX = 5
-FILTER_LENGTH_MAX = 4096
 TEMPLATE_LENGTH_MAX = 8192
-
-StartingPosition = Literal["TRIM_HORIZON", "LATEST"]
-
-
-class DefinitionError(OperationError):
-    """A pipe that AWS would refuse, or that is not supported here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PipeDefinition:
-    """One pipe. `-1` means no limit, as in CloudFormation."""
+class PipeDefinition(StreamConsumer):
+    """One pipe."""
 
-    name: str
-    arn: str
-    source_arn: str
     target_arn: str
-    starting_position: StartingPosition
-    batch_size: int
-    batching_window_seconds: int
-    maximum_retry_attempts: int
-    maximum_record_age_seconds: int
-    bisect: bool
     dead_letter_arn: str | None
-    filters: tuple[str, ...]
     input_template: str
 
     @property
@@ -73,31 +66,27 @@ class PipeDefinition:
             maximum_record_age_seconds=stream.maximum_record_age_in_seconds,
             bisect=stream.on_partial_batch_item_failure is not None,
             dead_letter_arn=dead_letters.arn if dead_letters else None,
-            filters=tuple(each.pattern for each in pipe.source_parameters.filter_criteria.filters),
+            filters=pipe.source_parameters.filter_criteria.patterns,
             input_template=pipe.target_parameters.input_template,
         )
 
 
-class _Properties(Struct, kw_only=True, rename="pascal", forbid_unknown_fields=True):
-    """The properties at one level of a pipe."""
-
-
-class _DeadLetterConfig(_Properties):
+class _DeadLetterConfig(Properties):
     arn: str
 
     def __post_init__(self) -> None:
-        if _service(self.arn) != "sqs":
+        if service(self.arn) != "sqs":
             raise ValueError(f"Arn must be the ARN of an SQS queue here, and is {self.arn!r}")
         if self.arn.endswith(".fifo"):
             raise ValueError("Arn is a FIFO queue, which Pipes does not take; use a standard queue")
 
 
-class _Stream(_Properties):
+class _Stream(Properties):
     starting_position: StartingPosition
     batch_size: Annotated[int, Meta(ge=1, le=PUT_RECORDS_MAX)] = 100
-    maximum_batching_window_in_seconds: Annotated[int, Meta(ge=0, le=300)] = 0
-    maximum_retry_attempts: Annotated[int, Meta(ge=-1, le=10_000)] = -1
-    maximum_record_age_in_seconds: Annotated[int, Meta(ge=-1, le=604_800)] = -1
+    maximum_batching_window_in_seconds: BatchingWindow = 0
+    maximum_retry_attempts: RetryAttempts = -1
+    maximum_record_age_in_seconds: RecordAge = -1
     on_partial_batch_item_failure: Literal["AUTOMATIC_BISECT"] | None = None
     dead_letter_config: _DeadLetterConfig | None = None
     parallelization_factor: int = 1
@@ -107,24 +96,16 @@ class _Stream(_Properties):
             raise ValueError("ParallelizationFactor is not supported locally; use 1")
 
 
-class _Filter(_Properties):
-    pattern: Annotated[str, Meta(max_length=FILTER_LENGTH_MAX)]
-
-
-class _FilterCriteria(_Properties):
-    filters: Annotated[tuple[_Filter, ...], Meta(max_length=FILTERS_MAX)] = ()
-
-
-class _Source(_Properties):
+class _Source(Properties):
     stream: _Stream = field(name="DynamoDBStreamParameters")
-    filter_criteria: _FilterCriteria = field(default_factory=_FilterCriteria)
+    filter_criteria: FilterCriteria = field(default_factory=FilterCriteria)
 
 
-class _Target(_Properties):
+class _Target(Properties):
     input_template: Annotated[str, Meta(max_length=TEMPLATE_LENGTH_MAX)] = ""
 
 
-class _Pipe(_Properties):
+class _Pipe(Properties):
     source: str
     target: str
     source_parameters: _Source
@@ -141,12 +122,6 @@ class _Pipe(_Properties):
     def __post_init__(self) -> None:
         if self.desired_state != "RUNNING":
             raise ValueError("DesiredState must be RUNNING; deploy the pipe as RUNNING to run it")
-        if _service(self.source) != "dynamodb" or "/stream/" not in self.source:
-            raise ValueError(f"Source must be the ARN of a DynamoDB stream, and is {self.source!r}")
-        if _service(self.target) != "firehose" or ":deliverystream/" not in self.target:
+        require_stream(self.source, "Source")
+        if service(self.target) != "firehose" or ":deliverystream/" not in self.target:
             raise ValueError(f"Target must be the ARN of a delivery stream, and is {self.target!r}")
-
-
-def _service(arn: str) -> str:
-    parts = arn.split(":", 5)
-    return parts[2] if len(parts) == 6 and parts[0] == "arn" else ""

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from local.pipe.definition import DefinitionError, PipeDefinition
+from local.pipe.definition import PipeDefinition
+from local.stream.consumer import DefinitionError
 from sluice.errors import TransformationFailed
 from sluice.event import MISSING, VARIABLE, encode, undocumented, unquoted
 

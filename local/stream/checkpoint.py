@@ -1,4 +1,4 @@
-"""How far the pipe is in each shard, kept in a file so that a restart goes on from there."""
+"""How far a pipe or mapping is in each shard, in a file from which a restart goes on."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -30,8 +30,8 @@ class StreamCheckpoint:
         self._file = StateFile(
             directory / CHECKPOINT_FILE,
             _Content,
-            "a checkpoint of the pipe",
-            "delete it to start from the pipe's starting position",
+            "a checkpoint of a pipe or mapping",
+            "delete it to begin at the starting position",
         )
         content = self._file.read()
         if content is None or content.stream_arn != stream_arn:

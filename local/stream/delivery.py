@@ -1,25 +1,25 @@
-"""Delivers a batch, halves and retries what was refused, or gives up to the dead-letter queue.
+"""Delivers a batch, splits and retries what failed, or gives it up.
 
-Pipes retries what Firehose refused until the attempts or the record's age run out
-(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-dynamodb.html). A delivery stream
-that does not answer, or answers InternalFailure, is this machine's form of an error inside AWS,
-which does not count.
+Pipes and event source mappings retry until the attempts or the record's age run out
+(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-dynamodb.html,
+https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html). Splitting a batch does
+not count as a retry.
 """
 
 import logging
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
-from botocore.exceptions import ClientError
-
-from chalicelib.firehose import DeliveryStream, Refusal
 from chalicelib.limits import STREAM_RETENTION
-from chalicelib.retry import REQUEST_ERRORS, backoff, error_code
+from chalicelib.retry import backoff
 from local.clock import Clock
-from local.pipe.dead_letter import Condition, DeadLetterQueue
-from local.pipe.definition import PipeDefinition
-from local.stream.change import PipedChange
+from local.stream.change import StreamChange
+from local.stream.consumer import StreamConsumer
 from local.stream.status import Status
+from local.stream.times import utc
 from sluice.errors import UnavailableError
 
 log = logging.getLogger(__name__)
@@ -30,8 +30,7 @@ Steps = Generator[float, None, None]
 Backoff = Callable[[int], float]
 """Returns the seconds to wait before the n-th retry, from 1 on."""
 
-INTERNAL_FAILURE = "InternalFailure"
-"""The local Firehose's answer while it cannot keep a record, as on a full disk."""
+Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
 
 BACKOFF_SECONDS_MAX = 10.0
 """The longest wait, unless another is asked for; AWS does not document its own."""
@@ -42,131 +41,172 @@ def exponential_backoff(longest: float = BACKOFF_SECONDS_MAX) -> Backoff:
     return lambda retry: backoff(retry, 0.2, longest)
 
 
-class BatchDelivery:
-    """Delivers batches of one pipe to its target, and counts the outcomes in the status."""
+def halves(changes: Sequence[StreamChange]) -> Sequence[Sequence[StreamChange]]:
+    """Return both halves of changes; nothing for one change."""
+    half = len(changes) // 2
+    return (changes[:half], changes[half:]) if half else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The changes that a try did not deliver, and why.
+
+    `splits` are the parts to try next where batches are bisected, without a retry being counted;
+    there are none when it cannot be bisected.
+    """
+
+    changes: Sequence[StreamChange]
+    reason: str
+    splits: Sequence[Sequence[StreamChange]] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
+    """What a destination is to know of the try."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Changes that are not tried any more."""
+
+    shard_id: str
+    changes: Sequence[StreamChange]
+    condition: Condition
+    at: float
+    """Epoch seconds."""
+    tries: int
+    failure: Failure | None
+    """The last one, if they were tried at all."""
+
+    def batch(self, stream_arn: str) -> dict[str, Any]:
+        """Return where in the stream they are, as dead letters and failure objects have it."""
+        first, last = self.changes[0], self.changes[-1]
+        return {
+            "shardId": self.shard_id,
+            "startSequenceNumber": first.sequence_number,
+            "endSequenceNumber": last.sequence_number,
+            "approximateArrivalOfFirstRecord": utc(first.created_at, "seconds"),
+            "approximateArrivalOfLastRecord": utc(last.created_at, "seconds"),
+            "batchSize": len(self.changes),
+            "streamArn": stream_arn,
+        }
+
+
+class Destination(Protocol):
+    """Where changes go that were given up."""
+
+    noun: str
+
+    def send(self, given_up: GivenUp) -> None:
+        """Send what was given up. Raises UnavailableError."""
+
+
+class BatchDelivery(ABC):
+    """Delivers batches of one consumer to its target, and counts the outcomes in the status."""
 
     def __init__(
         self,
-        definition: PipeDefinition,
-        target: DeliveryStream,
-        dead_letters: DeadLetterQueue | None,
+        consumer: StreamConsumer,
+        destination: Destination | None,
         status: Status,
         clock: Clock,
         backoff: Backoff,
     ) -> None:
-        self._target = target
-        self._dead_letters = dead_letters
-        self._status = status
+        self.status = status
+        self._destination = destination
         self._clock = clock
         self._backoff = backoff
-        self._bisect = definition.bisect
-        self._retries_max = definition.maximum_retry_attempts
+        self._bisect = consumer.bisect
+        self._retries_max = consumer.maximum_retry_attempts
         # Without any other limit a record is retried until the stream drops it.
         self._age_max = STREAM_RETENTION.total_seconds()
-        if definition.maximum_record_age_seconds != -1:
-            self._age_max = min(self._age_max, definition.maximum_record_age_seconds)
+        if consumer.maximum_record_age_seconds != -1:
+            self._age_max = min(self._age_max, consumer.maximum_record_age_seconds)
 
-    def deliver(self, shard_id: str, batch: Sequence[PipedChange]) -> Steps:
-        """Work until every change is delivered, dead-lettered or dropped, in order."""
+    @abstractmethod
+    def attempt(
+        self, shard_id: str, part: Sequence[StreamChange]
+    ) -> Generator[float, None, Failure | None]:
+        """Deliver a part once, as soon as the target answers; return what failed of it."""
+
+    def deliver(self, shard_id: str, batch: Sequence[StreamChange]) -> Steps:
+        """Work until every change is delivered, given up or dropped, in order."""
         parts = deque([batch])
         while parts:
             part = parts.popleft()
+            failure = None
             retries = 0
-            while part := (yield from self._give_up_aged(shard_id, part)):
-                refusal = yield from self._put(shard_id, part)
-                if refusal is None:
+            while part := (yield from self._give_up_aged(shard_id, part, retries, failure)):
+                failure = yield from self.attempt(shard_id, part)
+                self._count(shard_id, part, failure)
+                if failure is None:
                     break
-                part = [part[index] for index in refusal.indexes]
-                if self._bisect and len(part) > 1:
-                    half = len(part) // 2
-                    parts.extendleft([part[half:], part[:half]])
-                    yield self._before_retry(1)
+                part = failure.changes
+                if self._bisect and failure.splits:
+                    parts.extendleft(reversed(failure.splits))
+                    yield self.before_retry(1)
                     break
                 if retries == self._retries_max:
-                    yield from self._give_up(shard_id, part, "RetryAttemptsExhausted")
+                    yield from self._give_up(
+                        shard_id, part, "RetryAttemptsExhausted", retries + 1, failure
+                    )
                     break
                 retries += 1
-                yield self._before_retry(retries)
+                yield self.before_retry(retries)
 
-    def _before_retry(self, retry: int) -> float:
-        self._status.retries += 1
+    def before_retry(self, retry: int) -> float:
+        """Count a retry; return the seconds to wait before it."""
+        self.status.retries += 1
         return self._backoff(retry)
 
-    def _put(
-        self, shard_id: str, part: Sequence[PipedChange]
-    ) -> Generator[float, None, Refusal | None]:
-        """Put a part once, as soon as the target answers."""
-        failure = next((change.failure for change in part if change.failure), None)
-        if failure is not None:
-            refusal: Refusal | None = Refusal(range(len(part)), failure)
-        else:
-            refusal = yield from self._answer(shard_id, [change.payload for change in part])
-        refused = len(refusal.indexes) if refusal else 0
-        self._status.delivered += len(part) - refused
-        if refusal:
-            self._status.last_failure = refusal.reason
+    def _count(self, shard_id: str, part: Sequence[StreamChange], failure: Failure | None) -> None:
+        failed = len(failure.changes) if failure else 0
+        self.status.delivered += len(part) - failed
+        if failure:
+            self.status.last_failure = failure.reason
             log.warning(
-                "%s: %d of %d records failed: %s", shard_id, refused, len(part), refusal.reason
+                "%s: %d of %d records failed: %s", shard_id, failed, len(part), failure.reason
             )
-        return refusal
-
-    def _answer(
-        self, shard_id: str, payloads: Sequence[bytes]
-    ) -> Generator[float, None, Refusal | None]:
-        """Put payloads as soon as the target answers.
-
-        A record above 1,000 KiB is put like any other: Firehose refuses the batch, and the pipe
-        treats that as any refusal. What AWS does with such a record is not documented.
-        """
-        tries = 0
-        while True:
-            try:
-                return self._target.put_once(payloads)
-            except REQUEST_ERRORS as error:
-                if isinstance(error, ClientError) and error_code(error) != INTERNAL_FAILURE:
-                    details = error.response["Error"]
-                    reason = f"{details['Code']}: {details['Message']}"
-                    return Refusal(range(len(payloads)), reason)
-                tries += 1
-                self._status.last_failure = str(error)
-                if tries == 1:
-                    log.warning("%s: waiting for the delivery stream: %s", shard_id, error)
-                yield self._before_retry(tries)
 
     def _give_up_aged(
-        self, shard_id: str, part: Sequence[PipedChange]
-    ) -> Generator[float, None, Sequence[PipedChange]]:
+        self, shard_id: str, part: Sequence[StreamChange], tries: int, failure: Failure | None
+    ) -> Generator[float, None, Sequence[StreamChange]]:
         """Give up the changes past their age without trying them; return the others."""
         oldest = self._clock.now() - self._age_max
         aged = [change for change in part if change.created_at < oldest]
         if not aged:
             return part
-        yield from self._give_up(shard_id, aged, "RecordAgeExceeded")
+        yield from self._give_up(shard_id, aged, "RecordAgeExceeded", tries, failure)
         return [change for change in part if change.created_at >= oldest]
 
-    def _give_up(self, shard_id: str, batch: Sequence[PipedChange], condition: Condition) -> Steps:
+    def _give_up(
+        self,
+        shard_id: str,
+        changes: Sequence[StreamChange],
+        condition: Condition,
+        tries: int,
+        failure: Failure | None,
+    ) -> Steps:
         log.error(
             "%s: %s for %d records, %s to %s: %s",
             shard_id,
             condition,
-            len(batch),
-            batch[0].sequence_number,
-            batch[-1].sequence_number,
-            "dropped, as the pipe has no dead-letter queue"
-            if self._dead_letters is None
-            else "to the dead-letter queue",
+            len(changes),
+            changes[0].sequence_number,
+            changes[-1].sequence_number,
+            f"to the {self._destination.noun}"
+            if self._destination
+            else "dropped, as there is no place for what is given up",
         )
-        if self._dead_letters is None:
-            self._status.dropped += len(batch)
+        if self._destination is None:
+            self.status.dropped += len(changes)
             return
-        tries = 0
+        sends = 0
         while True:
+            given_up = GivenUp(shard_id, changes, condition, self._clock.now(), tries, failure)
             try:
-                self._dead_letters.send(shard_id, batch, condition, self._clock.now())
+                self._destination.send(given_up)
             except UnavailableError as error:
-                tries += 1
-                log.warning("%s: waiting for the dead-letter queue: %s", shard_id, error)
-                yield self._backoff(tries)
+                sends += 1
+                log.warning("%s: waiting for the %s: %s", shard_id, self._destination.noun, error)
+                yield self._backoff(sends)
             else:
-                self._status.dead_lettered += len(batch)
+                self.status.given_up += len(changes)
                 return

@@ -1,8 +1,9 @@
-"""Event patterns: which records of the stream the pipe takes.
+"""Event patterns: which records of the stream a pipe or a mapping takes.
 
-The operators are those that Pipes has
-(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-event-filtering.html); the ones
-only EventBridge rules have are refused by name.
+The operators are those that Pipes and Lambda have
+(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-event-filtering.html,
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html); the ones only
+EventBridge rules have are refused by name.
 """
 
 import operator
@@ -11,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from local.pipe.definition import DefinitionError
+from local.stream.consumer import DefinitionError
 
 Predicate = Callable[[Mapping[str, Any]], bool]
 """Whether an event, or an object within it, matches."""
@@ -39,7 +40,7 @@ _RULES_ONLY = frozenset({"wildcard", "cidr"})
 
 
 class FilterError(DefinitionError):
-    """A pattern that Pipes would refuse; the message names the place and the rule."""
+    """A pattern that AWS would refuse; the message names the place and the rule."""
 
 
 def compile_filters(patterns: Sequence[str]) -> Predicate:
@@ -136,7 +137,7 @@ def _operator(rule: dict[str, Any], where: str) -> _Leaf:
         raise FilterError(f"{where} must name one operator, and names {', '.join(rule) or 'none'}")
     name, operand = next(iter(rule.items()))
     if name in _RULES_ONLY:
-        raise FilterError(f"{where}: {name} is not available in pipes, only in EventBridge rules")
+        raise FilterError(f"{where}: {name} is not available here, only in EventBridge rules")
     if name not in _OPERATORS:
         raise FilterError(f"{where}: {name!r} is not an operator; use {', '.join(_OPERATORS)}")
     return _OPERATORS[name](operand, f"{where}: {name}")
@@ -159,7 +160,7 @@ def _anything_but(operand: Any, where: str) -> _Leaf:
     if isinstance(operand, dict):
         raise FilterError(
             f"{where} takes values only; {', '.join(operand) or 'an object'} within it is not "
-            "available in pipes, only in EventBridge rules"
+            "available here, only in EventBridge rules"
         )
     values = operand if isinstance(operand, list) else [operand]
     texts = all(isinstance(value, str) for value in values)

@@ -1,4 +1,4 @@
-"""Runs the pipe: follows the shards of the stream and keeps the order within each.
+"""Follows the shards of a stream for a pipe or a mapping, and keeps the order within each.
 
 All shards are followed by one thread, a step at a time: a batch that waits for its next try holds
 up its own shard only.
@@ -11,17 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec
 
-from chalicelib.firehose import DeliveryStream
-from chalicelib.limits import batch_length
 from local.clock import Clock
-from local.pipe.dead_letter import DeadLetterQueue
-from local.pipe.definition import PipeDefinition
-from local.pipe.template import Template
-from local.stream.change import PipedChange
+from local.stream.change import StreamChange
 from local.stream.checkpoint import ShardPosition, StreamCheckpoint
+from local.stream.consumer import StreamConsumer
 from local.stream.delivery import Backoff, BatchDelivery, Steps, exponential_backoff
 from local.stream.filter import compile_filters
-from local.stream.status import ShardStatus, Status, StatusFile
+from local.stream.status import ShardStatus, StatusFile
 from sluice.errors import OperationError, StreamGoneError, TransformationFailed, UnavailableError
 from sluice.event import as_event
 from sluice.stream import Shard, ShardReader, Stream
@@ -33,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often the pipe asks. AWS polls each shard four times a second."""
+    """How often a stream is read. AWS polls each shard four times a second."""
 
     poll_seconds: float = 0.25
     discovery_seconds: float = 2.0
@@ -41,36 +37,42 @@ class Pace:
     backoff: Backoff = field(default_factory=exponential_backoff)
 
 
-class PipeRunner:
-    """Runs one pipe."""
+Render = Callable[[Mapping[str, Any], float], bytes]
+"""From an event, and the epoch second it was received, to its payload. Raises
+TransformationFailed."""
+
+BatchLength = Callable[[Sequence[int], int], int]
+"""From the sizes of payloads, and how many at most, to how many of them are one batch."""
+
+
+class StreamRunner:
+    """Runs one pipe or mapping."""
 
     def __init__(
         self,
-        definition: PipeDefinition,
+        consumer: StreamConsumer,
         stream: Stream,
-        target: DeliveryStream,
-        dead_letters: DeadLetterQueue | None,
+        render: Render,
+        batch_length: BatchLength,
+        delivery: BatchDelivery,
         checkpoint: StreamCheckpoint,
         status_file: StatusFile,
         clock: Clock,
         pace: Pace,
         is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`is_stopped` returns whether the pipe is to read nothing. Raises FilterError,
-        TemplateError.
-        """
-        self.status = Status(pipe=definition.name, stream_arn=stream.arn, started_at=clock.now())
-        self._definition = definition
+        """`is_stopped` returns whether nothing is to be read. Raises FilterError."""
+        self.status = delivery.status
+        self._consumer = consumer
         self._stream = stream
+        self._render = render
+        self._batch_length = batch_length
+        self._delivery = delivery
         self._checkpoint = checkpoint
         self._status_file = status_file
         self._clock = clock
         self._pace = pace
-        self._matches = compile_filters(definition.filters)
-        self._template = Template(definition)
-        self._delivery = BatchDelivery(
-            definition, target, dead_letters, self.status, clock, pace.backoff
-        )
+        self._matches = compile_filters(consumer.filters)
         self._shards: list[Shard] = []
         self._work: list[tuple[float, int, Steps]] = []
         self._order = itertools.count()
@@ -81,7 +83,7 @@ class PipeRunner:
         """Run until `stopping` is true, which is asked after each step. Raises StreamGoneError.
 
         A step ends with its batch checkpointed, or with the batch waiting for a retry; such a
-        batch is resent when the pipe goes on, even after a restart.
+        batch is sent again after a restart.
         """
         self.status.running = True
         try:
@@ -108,9 +110,7 @@ class PipeRunner:
         """Stop and start as asked; when stopped, a batch that was begun is still delivered."""
         while True:
             if (stopped := is_stopped()) != self.status.stopped:
-                log.info(
-                    "Pipe %s is %s", self._definition.name, "stopped" if stopped else "started"
-                )
+                log.info("%s is %s", self._consumer.name, "stopped" if stopped else "started")
             self.status.stopped = stopped
             yield self._pace.state_seconds
 
@@ -134,14 +134,14 @@ class PipeRunner:
             if not on and all(self._finished(shard.id) for shard in shards):
                 raise StreamGoneError(
                     f"The stream {self._stream.arn} is turned off and read to its end. As on AWS, "
-                    "its pipe cannot go on: deploy the table's stream and the pipe anew"
+                    f"{self._consumer.name} cannot go on: deploy it and the table's stream anew"
                 )
             yield self._pace.discovery_seconds
 
     def _begin(self, shards: Sequence[Shard]) -> Steps:
-        """Note where LATEST begins: at the end of the existing shards when the pipe first runs."""
-        log.info("Pipe %s follows %s", self._definition.name, self._stream.arn)
-        if self._definition.starting_position == "LATEST" and not self._checkpoint.positions:
+        """Note where LATEST begins: at the end of the existing shards in the first run."""
+        log.info("%s follows %s", self._consumer.name, self._stream.arn)
+        if self._consumer.starting_position == "LATEST" and not self._checkpoint.positions:
             for shard in shards:
                 yield from self._save(self._checkpoint.save, shard.id, ShardPosition())
 
@@ -182,9 +182,9 @@ class PipeRunner:
         return self._stream.reader(shard_id, "AFTER_SEQUENCE_NUMBER", position.sequence_number)
 
     def _follow(self, shard_id: str, status: ShardStatus, reader: ShardReader) -> Steps:
-        """Deliver all changes of a shard to the target, in order, batch after batch."""
-        size = self._definition.batch_size
-        pending: list[PipedChange] = []
+        """Deliver all changes of a shard, in order, batch after batch."""
+        size = self._consumer.batch_size
+        pending: list[StreamChange] = []
         pending_since = 0.0
         tries = 0
         while True:
@@ -204,10 +204,10 @@ class PipeRunner:
             events = [as_event(record, self._stream.arn) for record in page.records]
             pending += self._changes(events)
             status.caught_up = False
-            window_over = now - pending_since >= self._definition.batching_window_seconds
+            window_over = now - pending_since >= self._consumer.batching_window_seconds
             while len(pending) >= size or (pending and (window_over or page.last)):
                 status.oldest_in_hand_at = pending[0].created_at
-                length = batch_length([len(change.payload) for change in pending[:size]], size)
+                length = self._batch_length([len(each.payload) for each in pending[:size]], size)
                 batch = pending[:length]
                 yield from self._delivery.deliver(shard_id, batch)
                 del pending[:length]
@@ -223,22 +223,22 @@ class PipeRunner:
             status.caught_up = not page.full and not pending
             yield 0.0 if page.full else self._pace.poll_seconds
 
-    def _changes(self, events: Sequence[Mapping[str, Any]]) -> list[PipedChange]:
-        """Return the changes of the events that the filter takes, rendered by the template."""
+    def _changes(self, events: Sequence[Mapping[str, Any]]) -> list[StreamChange]:
+        """Return the changes of the events that the filter takes."""
         ingested_at = self._clock.now()
         taken = [event for event in events if self._matches(event)]
         self.status.read += len(events)
         self.status.filtered_out += len(events) - len(taken)
         return [self._change(event, ingested_at) for event in taken]
 
-    def _change(self, event: Mapping[str, Any], ingested_at: float) -> PipedChange:
+    def _change(self, event: Mapping[str, Any], ingested_at: float) -> StreamChange:
         change = event["dynamodb"]
         payload, failure = b"", None
         try:
-            payload = self._template.render(event, ingested_at)
+            payload = self._render(event, ingested_at)
         except TransformationFailed as error:
             failure = f"transformation failed: {error}"
-        return PipedChange(
+        return StreamChange(
             change["SequenceNumber"], change["ApproximateCreationDateTime"], payload, failure
         )
 

@@ -1,4 +1,4 @@
-"""The status of the pipe: counters and positions, in a file that others read while it runs."""
+"""The status of a pipe or mapping: counters and positions, in a file for others to read."""
 
 import logging
 from pathlib import Path
@@ -32,12 +32,13 @@ class ShardStatus(msgspec.Struct, rename="camel"):
 
 
 class Status(msgspec.Struct, rename="camel"):
-    """The pipe since its start, in records. `dropped`: given up, without a dead-letter queue.
+    """A pipe or mapping since its start, in records.
 
-    `stopped`: by StopPipe; its process goes on, and waits for StartPipe.
+    `given_up`: sent to the dead-letter queue or failure destination; `dropped`: given up without
+    one. `stopped`: by StopPipe; its process goes on, and waits for StartPipe.
     """
 
-    pipe: str
+    name: str
     stream_arn: str
     started_at: float
     updated_at: float = 0
@@ -46,7 +47,7 @@ class Status(msgspec.Struct, rename="camel"):
     read: int = 0
     filtered_out: int = 0
     delivered: int = 0
-    dead_lettered: int = 0
+    given_up: int = 0
     dropped: int = 0
     retries: int = 0
     last_failure: str | None = None
@@ -54,13 +55,13 @@ class Status(msgspec.Struct, rename="camel"):
 
     @property
     def in_hand(self) -> int:
-        """Records read and neither filtered out, delivered, dead-lettered nor dropped."""
-        done = self.filtered_out + self.delivered + self.dead_lettered + self.dropped
+        """Records read and neither filtered out, delivered, given up nor dropped."""
+        done = self.filtered_out + self.delivered + self.given_up + self.dropped
         return self.read - done
 
 
 class StatusFile:
-    """Writes the status at most every `WRITE_SECONDS`, if it can: the pipe goes on without it."""
+    """Writes the status at most every `WRITE_SECONDS`, if it can: the work goes on without it."""
 
     def __init__(self, directory: Path) -> None:
         self._file = _state_file(directory)
@@ -84,4 +85,4 @@ def read_status(directory: Path) -> Status | None:
 
 
 def _state_file(directory: Path) -> StateFile[Status]:
-    return StateFile(directory / STATUS_FILE, Status, "a status of the pipe", "delete it")
+    return StateFile(directory / STATUS_FILE, Status, "a status of a pipe or mapping", "delete it")

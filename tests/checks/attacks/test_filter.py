@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.pipe.definition import FILTER_LENGTH_MAX
+from local.stream.consumer import FILTER_LENGTH_MAX
 from local.stream.filter import NUMERIC_MAX, FilterError, compile_filters
 from tests.checks.attacks.running import SUITE, search
 from tests.checks.attacks.strategies import (

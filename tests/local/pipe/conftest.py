@@ -16,8 +16,9 @@ from chalicelib.firehose import DeliveryStream
 from local.clock import Clock
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
+from local.pipe.runner import pipe_runner
 from local.stream.checkpoint import StreamCheckpoint
-from local.stream.runner import Pace, PipeRunner
+from local.stream.runner import Pace, StreamRunner
 from local.stream.status import StatusFile
 from sluice.stream import Stream
 from tests.fakes import STREAM, FakeFirehose
@@ -116,7 +117,7 @@ def target(firehose_server: FakeFirehose, session: boto3.Session) -> DeliveryStr
     return DeliveryStream(client, STREAM)
 
 
-MakeRunner = Callable[..., PipeRunner]
+MakeRunner = Callable[..., StreamRunner]
 
 
 @pytest.fixture
@@ -136,9 +137,9 @@ def make_runner(
         client: Any = streams,
         is_stopped: Callable[[], bool] = lambda: False,
         **differences: Any,
-    ) -> PipeRunner:
+    ) -> StreamRunner:
         definition = define(source_arn=stream_arn, **differences)
-        return PipeRunner(
+        return pipe_runner(
             definition,
             Stream(client, stream_arn),
             target,
@@ -154,10 +155,10 @@ def make_runner(
 
 
 @pytest.fixture
-def run_until() -> Callable[[PipeRunner, Callable[[], bool]], None]:
+def run_until() -> Callable[[StreamRunner, Callable[[], bool]], None]:
     """Runs a pipe until a condition holds; fails when it never does."""
 
-    def run(runner: PipeRunner, done: Callable[[], bool]) -> None:
+    def run(runner: StreamRunner, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + DEADLINE_SECONDS
 
         def stopping() -> bool:

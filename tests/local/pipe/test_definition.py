@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from local.pipe.definition import DefinitionError, PipeDefinition
+from local.pipe.definition import PipeDefinition
+from local.stream.consumer import DefinitionError
 
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/records/stream/2023-11-15T19:29:11.926"
 TARGET = "arn:aws:firehose:us-east-1:000000000000:deliverystream/lake"

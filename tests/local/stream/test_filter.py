@@ -143,10 +143,10 @@ def test_filters_are_ored_and_none_takes_everything() -> None:
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ({"a": [{"wildcard": "x*"}]}, "wildcard is not available in pipes"),
-        ({"a": [{"cidr": "10.0.0.0/8"}]}, "cidr is not available in pipes"),
-        ({"a": [{"anything-but": {"prefix": "x"}}]}, "prefix within it is not available in pipes"),
-        ({"a": [{"anything-but": {"equals-ignore-case": "x"}}]}, "not available in pipes"),
+        ({"a": [{"wildcard": "x*"}]}, "wildcard is not available here"),
+        ({"a": [{"cidr": "10.0.0.0/8"}]}, "cidr is not available here"),
+        ({"a": [{"anything-but": {"prefix": "x"}}]}, "prefix within it is not available here"),
+        ({"a": [{"anything-but": {"equals-ignore-case": "x"}}]}, "not available here"),
         ({"a": [{"anything-but": ["x", 1]}]}, "all of one kind"),
         ({"a": [{"anything-but": []}]}, "at least one"),
         ({"a": [{"starts": "x"}]}, "'starts' is not an operator"),

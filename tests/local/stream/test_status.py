@@ -7,7 +7,7 @@ from tests.local.pipe.conftest import VirtualClock
 
 
 def test_the_status_is_replaced_at_most_twice_a_second(tmp_path: Path) -> None:
-    status = Status(pipe="changes", stream_arn="arn", started_at=0)
+    status = Status(name="changes", stream_arn="arn", started_at=0)
     file = StatusFile(tmp_path)
     seen = []
     clock = VirtualClock()
@@ -26,7 +26,7 @@ def test_the_status_is_replaced_at_most_twice_a_second(tmp_path: Path) -> None:
 def test_a_status_that_cannot_be_written_is_left_out_and_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    status, clock = Status(pipe="changes", stream_arn="arn", started_at=0), VirtualClock()
+    status, clock = Status(name="changes", stream_arn="arn", started_at=0), VirtualClock()
     file, obstacle = StatusFile(tmp_path), tmp_path / "status.json.new"
     obstacle.mkdir()
     file.write(status, clock)
@@ -39,16 +39,16 @@ def test_a_status_that_cannot_be_written_is_left_out_and_logged(
 
 
 def test_the_status_is_plain_json_in_camel_case(tmp_path: Path) -> None:
-    status = Status(pipe="changes", stream_arn="arn", started_at=1)
+    status = Status(name="changes", stream_arn="arn", started_at=1)
     status.shards["one"] = ShardStatus("7", oldest_in_hand_at=3.5)
     StatusFile(tmp_path).write(status, VirtualClock())
     text = (tmp_path / "status.json").read_text()
-    assert '"deadLettered":0' in text
+    assert '"givenUp":0' in text
     assert '"shards":{"one":{"sequenceNumber":"7","oldestInHandAt":3.5,' in text
 
 
 def test_what_is_in_hand_is_what_was_read_and_not_dealt_with() -> None:
-    status = Status("changes", "arn", 0, read=9, filtered_out=1, delivered=2, dead_lettered=2)
+    status = Status("changes", "arn", 0, read=9, filtered_out=1, delivered=2, given_up=2)
     assert status.in_hand == 4
 
 

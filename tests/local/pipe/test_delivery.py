@@ -10,17 +10,18 @@ from hypothesis import strategies as st
 
 from chalicelib.firehose import DeliveryStream
 from local.pipe.dead_letter import DeadLetterQueue
-from local.stream.change import PipedChange
-from local.stream.delivery import Backoff, BatchDelivery, exponential_backoff
+from local.pipe.delivery import PipeDelivery
+from local.stream.change import StreamChange
+from local.stream.delivery import Backoff, exponential_backoff
 from local.stream.status import Status
 from tests.fakes import STREAM, FakeFirehose
 
 SHARD = "shardId-1"
 
 
-def changes(*payloads: str, age: float = 0) -> list[PipedChange]:
+def changes(*payloads: str, age: float = 0) -> list[StreamChange]:
     return [
-        PipedChange(f"{n:021}", time.time() - age, payload.encode())
+        StreamChange(f"{n:021}", time.time() - age, payload.encode())
         for n, payload in enumerate(payloads)
     ]
 
@@ -28,12 +29,12 @@ def changes(*payloads: str, age: float = 0) -> list[PipedChange]:
 class Bench:
     """A delivery with its collaborators at hand; waits pass on the virtual clock."""
 
-    def __init__(self, delivery: BatchDelivery, status: Status, clock: Any) -> None:
+    def __init__(self, delivery: PipeDelivery, status: Status, clock: Any) -> None:
         self.delivery = delivery
         self.status = status
         self.clock = clock
 
-    def deliver(self, batch: Sequence[PipedChange]) -> None:
+    def deliver(self, batch: Sequence[StreamChange]) -> None:
         for pause in self.delivery.deliver(SHARD, batch):
             self.clock.sleep(pause)
 
@@ -45,9 +46,9 @@ Make = Callable[..., Bench]
 def bench(define: Any, target: DeliveryStream, sqs: Any, clock: Any) -> Make:
     def make(target: DeliveryStream = target, **differences: Any) -> Bench:
         definition = define(**differences)
-        status = Status(pipe="changes", stream_arn="arn", started_at=0)
+        status = Status(name="changes", stream_arn="arn", started_at=0)
         dead_letters = DeadLetterQueue.of(definition, sqs)
-        delivery = BatchDelivery(definition, target, dead_letters, status, clock, float)
+        delivery = PipeDelivery(definition, target, dead_letters, status, clock, float)
         return Bench(delivery, status, clock)
 
     return make
@@ -90,7 +91,7 @@ def test_after_its_retries_the_remainder_is_dead_lettered_as_pointers(
     batch = changes("a", "bad", "b", "worse")
     made.deliver(batch)
     assert firehose_server.batches[1:] == [[b"bad", b"worse"]] * 2
-    assert (made.status.delivered, made.status.dead_lettered) == (2, 2)
+    assert (made.status.delivered, made.status.given_up) == (2, 2)
     (message,) = queue.messages()
     arrival = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(batch[1].created_at))
     assert message.pop("timestamp").endswith("Z")
@@ -174,10 +175,10 @@ def test_a_record_the_template_failed_on_is_never_put(
     bench: Make, firehose_server: Any, queue: Any
 ) -> None:
     made = bench(dead_letter_arn=queue.arn, bisect=True, maximum_retry_attempts=1)
-    failed = PipedChange("7", time.time(), b"", "transformation failed: <$.x> is null")
+    failed = StreamChange("7", time.time(), b"", "transformation failed: <$.x> is null")
     made.deliver([*changes("a", "b"), failed])
     assert firehose_server.taken == [b"a", b"b"]
-    assert made.status.dead_lettered == 1
+    assert made.status.given_up == 1
     assert made.status.last_failure == "transformation failed: <$.x> is null"
 
 
@@ -222,7 +223,7 @@ def test_without_a_dead_letter_queue_what_is_given_up_is_counted_and_logged(
     made = bench(maximum_retry_attempts=0)
     made.deliver(changes("secret"))
     assert made.status.dropped == 1
-    assert "dropped, as the pipe has no dead-letter queue" in caplog.text
+    assert "dropped, as there is no place for what is given up" in caplog.text
     assert "ServiceUnavailableException" in caplog.text
     assert "secret" not in caplog.text
 
@@ -246,7 +247,7 @@ def test_a_delivery_stream_that_cannot_keep_records_for_now_does_not_count_as_a_
     delivery = bench(maximum_retry_attempts=1)
     delivery.deliver(changes("one", "two"))
     assert firehose_server.taken == [b"one", b"two"]
-    assert (delivery.status.delivered, delivery.status.dead_lettered) == (2, 0)
+    assert (delivery.status.delivered, delivery.status.given_up) == (2, 0)
 
 
 def test_an_unreachable_dead_letter_queue_is_waited_for(
@@ -261,13 +262,13 @@ def test_an_unreachable_dead_letter_queue_is_waited_for(
     once = Config(retries={"total_max_attempts": 1})
     absent = session.client("sqs", endpoint_url=closed_endpoint, config=once)
     definition = define(dead_letter_arn="arn:aws:sqs:us-east-1:0:dead", maximum_retry_attempts=0)
-    status = Status(pipe="changes", stream_arn="arn", started_at=0)
-    delivery = BatchDelivery(
+    status = Status(name="changes", stream_arn="arn", started_at=0)
+    delivery = PipeDelivery(
         definition, target, DeadLetterQueue.of(definition, absent), status, clock, float
     )
     steps = delivery.deliver(SHARD, changes("bad"))
     assert [next(steps) for _ in range(3)] == [1, 2, 3]
-    assert (status.dead_lettered, status.dropped) == (0, 0)
+    assert (status.given_up, status.dropped) == (0, 0)
 
 
 @pytest.mark.parametrize(
