@@ -15,7 +15,7 @@ from docs.licences import licences_page
 from docs.markdown import markdown_table
 from docs.record import record_page
 from docs.rights import operators_tables, rights_tables
-from docs.scale import large_case, middle_case, small_case
+from docs.scale import compaction_case, large_case, middle_case, small_case
 from infrastructure.settings import DeploymentSettings
 from infrastructure.values import PROJECT
 
@@ -79,7 +79,12 @@ def with_blocks(file: Path, blocks: Mapping[str, str]) -> str:
 
 def pages() -> dict[Path, str]:
     """Every page that holds something generated, as it should be."""
-    cases = {"small": small_case(), "middle": middle_case(), "large": large_case()}
+    cases = {
+        "small": small_case(),
+        "middle": middle_case(),
+        "large": large_case(),
+        "compaction": compaction_case(),
+    }
     rights = {"rights": rights_tables(), "operators": operators_tables()}
     return {
         RECORD_PAGE: record_page(declared()),

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from chalicelib.schema import TABLE
 from docs.markdown import markdown_table
-from sluice.cli.plan_report import amount, size_of
-from sluice.planning.bill import bill, total
+from sluice.cli.plan_report import amount, reads, size_of
+from sluice.planning.bill import bill, compaction_dollars, total
 from sluice.planning.findings import check_plan
-from sluice.planning.plan import Plan, make_plan
+from sluice.planning.plan import Plan, adapt, make_plan
 from sluice.planning.proposals import command, propose
 from sluice.planning.settings import PlanSettings, layout_named
 from sluice.planning.workload import Workload
@@ -81,6 +81,39 @@ def large_case() -> str:
     return f"{_columns([refused])}\n\n" + "\n".join(
         f"- {each.severity}: {each.message} ([source]({each.source}))." for each in findings
     )
+
+
+def compaction_case() -> str:
+    """Return ten changes a second, most of them updates: without compaction, daily and hourly."""
+    workload = replace(SMALL, updates=0.99, items=10_000)
+    plan = make_plan(workload, PlanSettings(table=TABLE))
+    plans = [adapt(plan, compaction=each) for each in ("daily", "hourly")]
+    heads = [f"`{command(workload, each.settings)}`" for each in (plan, *plans)]
+    off = plan.compaction
+    rows = [
+        [
+            "files of a day",
+            f"{plan.objects_per_day:,.0f}",
+            *(f"{each.compaction.history.objects:,.0f} of `history`" for each in plans),
+        ],
+        ["files of `current`", "", *(f"{each.compaction.current.objects:,.0f}" for each in plans)],
+        [
+            "a month of a site reads",
+            reads(off.month_before),
+            *(reads(each.compaction.month_after) for each in plans),
+        ],
+        [
+            "`latest` after a month reads",
+            reads(off.latest_before),
+            *(reads(each.compaction.latest_after) for each in plans),
+        ],
+    ]
+    dollars = [compaction_dollars(each) for each in plans]
+    rows += [
+        [name, "", *(f"${each[place]:,.2f}" for each in dollars)]
+        for place, name in enumerate(("it costs, a month", "it saves of 100 queries a day"))
+    ]
+    return markdown_table(["", *heads], rows)
 
 
 def _columns(plans: Sequence[Plan]) -> str:

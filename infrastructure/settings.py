@@ -354,7 +354,7 @@ def _workload_is_carried(settings: DeploymentSettings) -> Iterator[str]:
             yield f"the declared workload cannot be planned: {error}"
 
 
-_PLANNED = ("buffer_seconds", "buffer_megabytes", "format", "scan_gigabytes")
+_PLANNED = ("buffer_seconds", "buffer_megabytes", "format", "scan_gigabytes", "compaction")
 """The settings that a plan takes from the settings of a deployment."""
 
 _RULES: Sequence[tuple[Callable[[DeploymentSettings], Iterator[str]], tuple[str, ...]]] = (

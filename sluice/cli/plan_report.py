@@ -13,12 +13,14 @@ from rich.text import Text
 from sluice.cli.chart import columns
 from sluice.cli.command import out, print_json
 from sluice.planning import limits, prices
-from sluice.planning.bill import BillLine, bill, total
+from sluice.planning.bill import BillLine, bill, compaction_dollars, query_dollars, total
 from sluice.planning.findings import PlanFinding, check_plan
 from sluice.planning.plan import Plan
 from sluice.planning.proposals import Proposal, propose
+from sluice.planning.reading import QueryCost
 
 _TABLE_STYLE: Any = {"box": None, "header_style": "dim", "padding": (0, 2, 0, 0)}
+_TITLED: Any = _TABLE_STYLE | {"title_justify": "left", "title_style": "bold"}
 
 
 def print_plan(plan: Plan, as_json: bool) -> None:
@@ -52,6 +54,7 @@ def _document(
             for line in lines
         ],
         "dollarsPerMonth": total(lines),
+        "compactionDollars": dict(zip(("costs", "saves"), compaction_dollars(plan), strict=True)),
         "pricesOf": prices.DATE,
         "proposals": [
             {name: getattr(each, name) for name in ("what", "command", "deployment", "stacks")}
@@ -91,6 +94,8 @@ def _page(
             style="bold",
         ),
         *columns(delivery.active, limit),
+        Text(""),
+        *_compaction(plan),
         Text(""),
         _bill(bill(plan)),
         *_findings(findings),
@@ -163,8 +168,8 @@ def _figures(plan: Plan) -> Table:
         ),
         (
             "a query of a day",
-            f"{query.partitions} partition projected, {query.objects:,.0f} objects in "
-            f"{query.listings:,} listings, {size_of(query.scanned_bytes)} read",
+            f"{query.objects:,.0f} objects in {query.listings:,} listings, "
+            f"{size_of(query.scanned_bytes)} read",
             "",
         ),
     )
@@ -173,13 +178,44 @@ def _figures(plan: Plan) -> Table:
     return table
 
 
+def _compaction(plan: Plan) -> list[Text | Table]:
+    """Return the lake before and after compaction."""
+    settings, lake = plan.settings, plan.compaction
+    schedule = settings.compaction if settings.compacts else "if it were daily"
+    table = Table("", "before", "after", title=f"Compaction, {schedule}", **_TITLED)
+    table.add_row(
+        "a day leaves",
+        f"{plan.objects_per_day:,.0f} objects, {size_of(plan.objects_per_day * plan.object_bytes)}",
+        f"{lake.history.objects:,.0f} files of history, {size_of(lake.history.scanned_bytes)}; "
+        f"current has {lake.current.objects:,.0f}",
+    )
+    for name, before, after in (
+        ("a month of a site reads", lake.month_before, lake.month_after),
+        ("latest reads", lake.latest_before, lake.latest_after),
+    ):
+        table.add_row(name, reads(before), reads(after))
+    costs, saves = compaction_dollars(plan)
+    return [
+        table,
+        Text(
+            f"It costs ${costs:,.2f} a month, and saves ${saves:,.2f} of "
+            f"{plan.settings.queries_per_day:,g} queries a day."
+        ),
+    ]
+
+
+def reads(query: QueryCost) -> str:
+    """Return what a query reads, and what that costs, for a person."""
+    return (
+        f"{query.objects:,.0f} objects, {size_of(query.scanned_bytes)}, ${query_dollars(query):.2g}"
+    )
+
+
 def _bill(lines: Sequence[BillLine]) -> Table:
     table = Table(
-        **_TABLE_STYLE,
         title=f"A month, by prices of {prices.REGION} in {prices.DATE} (check them yourself)",
-        title_justify="left",
-        title_style="bold",
         show_footer=True,
+        **_TITLED,
     )
     table.add_column("", footer="together")
     table.add_column("quantity", justify="right")

@@ -1,14 +1,17 @@
 """The monthly bill of a plan, line by line: a quantity, and the price of its unit."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sluice.planning import prices
+from sluice.planning.compaction import FUNCTION_MEGABYTES
 from sluice.planning.limits import POLLS_OF_A_SHARD
-from sluice.planning.plan import DAY, TRANSFORM_MEGABYTES, Plan
+from sluice.planning.plan import TRANSFORM_MEGABYTES, Plan, adapt
 from sluice.planning.prices import Price
+from sluice.planning.reading import DAY, MONTH_DAYS, QueryCost
 
-MONTH = 30 * DAY
+MONTH = MONTH_DAYS * DAY
 GB = 1e9
 
 BILLED_RECORD_BYTES = 5 * 1024
@@ -17,6 +20,9 @@ PIPE_REQUEST_BYTES = 64 * 1024
 ALARMS = 21
 METRICS = 4
 """The alarms and the metrics of a stack."""
+
+COMPACTION_ALARMS = 1
+"""More alarms of one that compacts."""
 
 INVOCATION_LOG_BYTES = 1_000
 """About the bytes that an invocation logs: Lambda's own lines, and the line of the metrics."""
@@ -51,7 +57,7 @@ def bill(plan: Plan) -> tuple[BillLine, ...]:
     taken = changes * billed_record / GB
     written = changes * weights.line / GB
     stored = objects * plan.object_bytes / GB
-    queries = plan.settings.queries_per_day * 30
+    queries = plan.settings.queries_per_day * MONTH_DAYS
     lines = [
         BillLine(
             "DynamoDB writes",
@@ -98,7 +104,50 @@ def bill(plan: Plan) -> tuple[BillLine, ...]:
     ]
     if plan.settings.format == "parquet":
         lines.insert(6, BillLine("Firehose conversion", taken, prices.CONVERSION))
-    return tuple(lines)
+    return (*lines, *_compaction(plan)) if plan.settings.compacts else tuple(lines)
+
+
+def _compaction(plan: Plan) -> Iterator[BillLine]:
+    kept, work = plan.compaction, plan.compaction.work
+    stored = kept.history.scanned_bytes * MONTH_DAYS + kept.current.scanned_bytes
+    yield BillLine("Compaction, Athena", work.scanned_bytes * MONTH_DAYS / 1e12, prices.ATHENA)
+    yield BillLine("Compaction, S3 reads", work.opened * MONTH_DAYS / 1e3, prices.S3_GETS)
+    yield BillLine(
+        "Compaction, S3 writes",
+        work.requests * MONTH_DAYS / 1e3,
+        prices.S3_PUTS,
+        "and listings",
+    )
+    yield BillLine(
+        "Compaction, KMS",
+        work.requests * BUCKET_KEY_SHARE * MONTH_DAYS / 1e4,
+        prices.KMS_REQUESTS,
+    )
+    yield BillLine(
+        "Compaction, function",
+        work.function_seconds * MONTH_DAYS * FUNCTION_MEGABYTES / 1024,
+        prices.LAMBDA_DURATION,
+    )
+    yield BillLine("Compaction, alarm", COMPACTION_ALARMS, prices.ALARMS)
+    yield BillLine(
+        "Compaction, storage",
+        stored / GB,
+        prices.S3_STORAGE,
+        "of a month; raw objects stay as old versions",
+    )
+
+
+def compaction_dollars(plan: Plan) -> tuple[float, float]:
+    """Return what compaction costs a month, and what it saves; where it is off, what it would."""
+    on = plan if plan.settings.compacts else adapt(plan, compaction="daily")
+    off = adapt(plan, compaction="off")
+    costs = total(tuple(_compaction(on)))
+    return costs, costs + total(bill(off)) - total(bill(on))
+
+
+def query_dollars(query: QueryCost) -> float:
+    """Return what Athena and S3 charge for one query."""
+    return prices.ATHENA.of(query.scanned_bytes / 1e12) + prices.S3_GETS.of(query.objects / 1e3)
 
 
 def total(lines: tuple[BillLine, ...]) -> float:

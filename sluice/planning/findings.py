@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from sluice.planning import limits, prices
 from sluice.planning.bill import bill, total
+from sluice.planning.compaction import FUNCTION_SECONDS
 from sluice.planning.limits import Limit
 from sluice.planning.plan import Plan
 
@@ -25,6 +26,12 @@ OBJECT_DOLLARS = 50
 SCAN_SHARE = 0.5
 """The part of the bill that queries may have."""
 
+_REMEDIES = {
+    "daily": "the rest waits for the next day. Compact hourly",
+    "hourly": "the rest piles up. Let `sluice compact --engine athena` do it",
+}
+"""What follows where the runs of a schedule are too long, and what to do."""
+
 Topic = Literal[
     "active partitions",
     "record size",
@@ -38,6 +45,7 @@ Topic = Literal[
     "object writes",
     "small objects",
     "scans",
+    "compaction",
 ]
 
 
@@ -213,8 +221,16 @@ def _warnings(plan: Plan) -> Iterator[PlanFinding]:
             f"{plan.objects_per_day:,.0f} a day, of {plan.object_bytes / 1e3:,.1f} KB"
         )
         yield PlanFinding("warn", "small objects", message, prices.PARTITIONED_OBJECTS.source)
+    seconds, schedule = plan.compaction.work.run_seconds, plan.settings.compaction
+    if schedule in _REMEDIES and seconds > FUNCTION_SECONDS:
+        message = (
+            f"the statements of a compaction take about {seconds:,.0f} s, and its function begins "
+            f"them for {FUNCTION_SECONDS:,.0f} s; {_REMEDIES[schedule]}"
+        )
+        yield PlanFinding("warn", "compaction", message, limits.RESPONSE_BYTES.source)
     gigabytes, most = plan.query.scanned_bytes / 1e9, plan.settings.scan_gigabytes
-    if plan.settings.format == "json" and scans > max(OBJECT_DOLLARS, SCAN_SHARE * month):
+    whole = plan.settings.format == "json" and not plan.settings.compacts
+    if whole and scans > max(OBJECT_DOLLARS, SCAN_SHARE * month):
         message = (
             f"${scans:,.0f} of ${month:,.0f} a month go for queries, which read "
             f"{gigabytes:,.1f} GB each"

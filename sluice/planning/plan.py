@@ -1,10 +1,11 @@
 """A plan: the figures of a workload with certain settings."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
-from chalicelib.catalog import partition_levels
+from sluice.planning.compaction import CompactionForecast, forecast_compaction
 from sluice.planning.expectation import expect
 from sluice.planning.forecast import PHASES, BufferLimits, Forecast
 from sluice.planning.limits import (
@@ -13,12 +14,11 @@ from sluice.planning.limits import (
     POLLS_OF_A_SHARD,
     SHARDS_OF_A_NEW_TABLE,
 )
-from sluice.planning.settings import BUCKET_SECONDS, PlanSettings
+from sluice.planning.reading import DAY, QueryCost, raw_lake
+from sluice.planning.settings import PlanSettings
 from sluice.planning.simulation import settling_seconds, simulate
 from sluice.planning.weights import Weights, weigh
 from sluice.planning.workload import Workload
-
-DAY = 86_400
 
 SIMULATED_MAX = 60_000
 """About this many changes are simulated one by one; a workload of more gets expected values."""
@@ -41,25 +41,8 @@ TRANSFORM_RECORD_SECONDS = 0.00006
 """Seconds of an invocation, and of each record in it: a laptop's figures for the transform
 and the runtime's own encoding, times four, as 512 MB buy 0.3 of a processor. An assumption."""
 
-COLUMNS_READ_SHARE = 0.25
-"""The part of an object in Parquet that a query reads: that of the columns it names. An assumption,
-to which each question is an exception."""
-
 PUT_SECONDS = 0.05
 """Seconds that the pipe waits for the answer to a batch. An assumption."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueryCost:
-    """The cost of a query of one day: of one kind, and of one site if the layout has any."""
-
-    partitions: int
-    """Partitions that Athena computes from the projection."""
-    objects: float
-    """Objects it lists and opens."""
-    listings: int
-    """Requests that list them, a thousand objects each."""
-    scanned_bytes: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +69,9 @@ class Plan:
     object_bytes: float
     """Of an average object, as stored."""
     query: QueryCost
+    """What a query of one day reads: of one kind, and of one site if the layout has any."""
+    compaction: CompactionForecast
+    """What it comes to; where it is off, what it would daily."""
 
     @property
     def objects_per_day(self) -> float:
@@ -112,9 +98,17 @@ class Plan:
 @lru_cache(maxsize=64)
 def make_plan(workload: Workload, settings: PlanSettings, simulated: bool = True) -> Plan:
     """Return the plan of a workload with these settings: by expected values, if not simulated."""
-    rate = workload.changes_per_second
     weights = weigh(workload, settings.table, settings.layout, settings.format)
-    delivery = _delivery(workload, settings, weights, simulated)
+    return _plan(workload, settings, weights, _delivery(workload, settings, weights, simulated))
+
+
+def adapt(plan: Plan, **changed: Any) -> Plan:
+    """Return the plan with other settings, of those on which the delivery does not depend."""
+    return _plan(plan.workload, replace(plan.settings, **changed), plan.weights, plan.delivery)
+
+
+def _plan(workload: Workload, settings: PlanSettings, weights: Weights, delivery: Forecast) -> Plan:
+    rate = workload.changes_per_second
     # A write of an item is billed, and bounded, by the KB.
     writes = rate * math.ceil(workload.item_bytes / 1024)
     shards = settings.shards or max(
@@ -127,6 +121,8 @@ def make_plan(workload: Workload, settings: PlanSettings, simulated: bool = True
     )
     object_bytes = weights.stored(delivery.lines_per_object)
     full_batch = max(1.0, settings.transform_bytes // weights.record)
+    raw = raw_lake(workload, settings, delivery.objects_per_second, object_bytes)
+    compaction = forecast_compaction(workload, settings, weights, raw)
     return Plan(
         workload=workload,
         settings=settings,
@@ -145,7 +141,8 @@ def make_plan(workload: Workload, settings: PlanSettings, simulated: bool = True
         concurrency=delivery.invocations_per_second * invocation_seconds,
         invocation_seconds=invocation_seconds,
         object_bytes=object_bytes,
-        query=_query(workload, settings, delivery.objects_per_second, object_bytes),
+        query=compaction.day_after if settings.compacts else raw.of_site(1),
+        compaction=compaction,
     )
 
 
@@ -169,16 +166,3 @@ def _delivery(
         return expect(workload, weights, settings.groups(workload), period, buffering)
     groups = settings.groups(workload)
     return simulate(workload, weights, groups, settings.layout, period, buffering, times * whole)
-
-
-def _query(
-    workload: Workload, settings: PlanSettings, objects_per_second: float, object_bytes: float
-) -> QueryCost:
-    """Return what Athena reads for a day, which may be a part of what its partitions hold."""
-    levels = partition_levels(settings.table.with_layout(settings.layout))
-    span = min((BUCKET_SECONDS[level.name] for level in levels if level.is_time), default=0)
-    days = max(1.0, (span or BUCKET_SECONDS["year"]) / DAY)
-    sites = workload.sites if any(level.attribute for level in levels) else 1
-    objects = objects_per_second * DAY * days / sites / settings.kinds
-    read = COLUMNS_READ_SHARE if settings.format == "parquet" else 1
-    return QueryCost(1, objects, math.ceil(objects / 1_000), objects * object_bytes * read)

@@ -22,13 +22,14 @@ FULLEST_DEVIATIONS = 3
 """A hash spreads sites unevenly: the fullest stack has about this many standard deviations more
 than the average one."""
 
-CONTEXT = ("schema", "layout", "buffer_seconds", "buffer_megabytes", "format")
+CONTEXT = ("schema", "layout", "buffer_seconds", "buffer_megabytes", "format", "compaction")
 """The settings of a plan that a deployment takes by the same name."""
 
 _ALL: frozenset[Topic] = frozenset(get_args(Topic))
 _OVERFLOWING: frozenset[Topic] = frozenset({"active partitions"})
 _WASTEFUL: frozenset[Topic] = frozenset({"small objects", "object writes"})
 _READ: frozenset[Topic] = frozenset({"scans"})
+_COMPACTED: frozenset[Topic] = frozenset({"scans", "compaction"})
 _CARRIED: frozenset[Topic] = frozenset(
     {"throughput", "put requests", "pipe", "pipe concurrency", "table writes", "concurrency"}
 )
@@ -75,6 +76,8 @@ def propose(plan: Plan, findings: tuple[PlanFinding, ...]) -> tuple[Proposal, ..
         proposals += _first(plan, _coarser(plan, longer), topics & _WASTEFUL | unwanted)
     if topics & _READ:
         proposals += _first(plan, _parquet(plan), unwanted)
+    if topics & _COMPACTED:
+        proposals += _first(plan, _compacted(plan), topics & _COMPACTED | unwanted)
     if refused & (_OVERFLOWING | _CARRIED):
         proposals += _split(plan)
     unique = {(each.plan.workload, each.plan.settings): each for each in proposals}
@@ -130,6 +133,13 @@ def _parquet(plan: Plan) -> _Candidates:
     """The same in columns."""
     what = "Parquet, of which a query reads only its columns"
     yield what, replace(plan.settings, format="parquet")
+
+
+def _compacted(plan: Plan) -> _Candidates:
+    """The same, compacted."""
+    for schedule in ("daily", "hourly"):
+        what = f"{schedule} compaction, of whose few files a query reads only its columns"
+        yield what, replace(plan.settings, compaction=schedule)
 
 
 def _split(plan: Plan) -> Iterator[Proposal]:

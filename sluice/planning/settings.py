@@ -71,6 +71,11 @@ class PlanSettings:
 
     format: Annotated[Literal["json", "parquet"], Option("Format of the lake's objects")] = "json"
 
+    compaction: Annotated[
+        Literal["off", "manual", "hourly", "daily"],
+        Option("How often raw objects move into the Iceberg tables; by hand counts as daily"),
+    ] = "off"
+
     transform_seconds: float = 10
     """How long Firehose gathers records for one invocation of the transform."""
 
@@ -120,6 +125,11 @@ class PlanSettings:
         ]
         if errors:
             raise PlanError(errors)
+
+    @property
+    def compacts(self) -> bool:
+        """Whether there are compacted tables."""
+        return self.compaction != "off"
 
     @property
     def by_site(self) -> bool:

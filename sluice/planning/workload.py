@@ -37,7 +37,7 @@ class Workload:
     changes_per_second: Annotated[
         float,
         number(0, 100_000_000, above=True),
-        Option("Changes of the table that reach the pipe each second", "rate"),
+        Option("Changes of the table that reach the lake each second", "rate"),
     ]
 
     item_bytes: Annotated[
@@ -76,6 +76,14 @@ class Workload:
     late_hours: Annotated[
         float, number(0, 87_600, above=True), Option("Hours that late event times reach back")
     ] = 24.0
+
+    items: Annotated[
+        int,
+        whole(0, 1_000_000_000_000),
+        Option(
+            "Items of the table when the month begins, which compaction keeps the last state of"
+        ),
+    ] = 0
 
     def __post_init__(self) -> None:
         errors = field_errors(self)

@@ -188,6 +188,14 @@ def test_small_objects_are_made_fewer() -> None:
     assert "small objects" not in {each.topic for each in check_plan(proposal.plan)}
 
 
+def test_queries_that_read_much_are_answered_by_columns_or_by_compacted_tables() -> None:
+    plan = make_plan(Workload(changes_per_second=100, sites=1), planned(queries_per_day=9_000))
+    columns, compacted = propose(plan, check_plan(plan))
+    assert columns.plan.settings.format == "parquet"
+    assert compacted.plan.settings.compaction == "daily"
+    assert compacted.plan.query.scanned_bytes < columns.plan.query.scanned_bytes
+
+
 def test_what_no_settings_carry_has_no_proposal() -> None:
     plan = make_plan(Workload(changes_per_second=1e6, sites=1_000_000), planned())
     assert propose(plan, check_plan(plan)) == ()

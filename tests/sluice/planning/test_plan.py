@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.compaction import SPARE_MS
 from chalicelib.declared import load
 from chalicelib.metrics import ODD_TIMES, RECORDS
 from infrastructure import delivery, pipe
 from infrastructure.alarms import watches
 from infrastructure.metrics import Metrics
 from infrastructure.settings import DeploymentSettings
-from sluice.planning import limits
-from sluice.planning.bill import ALARMS, METRICS
+from sluice.planning import compaction, limits
+from sluice.planning.bill import ALARMS, COMPACTION_ALARMS, METRICS
 from sluice.planning.plan import TRANSFORM_MEGABYTES, make_plan
 from sluice.planning.settings import PlanSettings
 from sluice.planning.workload import Workload
@@ -35,7 +36,11 @@ def test_the_settings_are_those_that_are_deployed() -> None:
     assert settings.transform_megabytes == delivery.TRANSFORM_BUFFER_MEGABYTES
     assert settings.batch_size == pipe.BATCH_SIZE
     assert settings.batching_seconds == pipe.BATCHING_WINDOW_SECONDS
+    assert settings.compaction == deployed.compaction
     functions = json.loads(CHALICE.read_text())["lambda_functions"]
+    assert functions["compact"]["lambda_memory_size"] == compaction.FUNCTION_MEGABYTES
+    spare = functions["compact"]["lambda_timeout"] - compaction.FUNCTION_SECONDS
+    assert spare == SPARE_MS / 1_000
     assert functions["transform"]["lambda_memory_size"] == TRANSFORM_MEGABYTES
 
 
@@ -48,6 +53,9 @@ def test_the_bill_counts_what_is_deployed() -> None:
         compact_name=None,
     )
     assert len(watches(metrics, buffer_seconds=60, timeout_seconds=120)) == ALARMS
+    compacting = replace(metrics, compact_name="a-name")
+    alarms = watches(compacting, buffer_seconds=60, timeout_seconds=120)
+    assert len(alarms) == ALARMS + COMPACTION_ALARMS
 
 
 def test_a_minutes_layout_has_an_object_a_site_and_minute() -> None:
