@@ -27,22 +27,22 @@ UNNAMED = "unnamed"
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
 
 
-class ErrorLine(Struct, frozen=True):
-    """A line of an error object: a record that Firehose could not deliver."""
+class FailedRecord(Struct, frozen=True):
+    """A record that could not be delivered: a line of an error object, or a change of a batch."""
 
     line: int
-    """Its number in the error object, from 1 on; 0 for an object that cannot be read."""
+    """Its number in its object, from 1 on; 0 for an object that cannot be read."""
     code: str
     message: str
     failed_at: int | None = None
-    """When Firehose gave it up, epoch milliseconds; None where the line does not say."""
+    """When it was given up, epoch milliseconds; None where its object does not say."""
     payload: bytes | None = None
-    """The bytes that were put, or the finished line; None where the line does not hold it."""
+    """The bytes to put: what was put, or the finished line; None where its object lacks them."""
     obstacle: str | None = None
     """Why it cannot be replayed; None when it can."""
 
 
-def read_object(body: bytes) -> list[ErrorLine]:
+def read_object(body: bytes) -> list[FailedRecord]:
     """Return the records of an error object, gzip or plain. Never raises for its content."""
     try:
         body = unzip(body)
@@ -52,7 +52,7 @@ def read_object(body: bytes) -> list[ErrorLine]:
     return [read_line(number, line) for number, line in lines if line.strip()]
 
 
-def read_line(number: int, line: bytes) -> ErrorLine:
+def read_line(number: int, line: bytes) -> FailedRecord:
     """Return the record of an error line. Never raises for its content."""
     try:
         document = msgspec.json.decode(line, type=dict[str, Any])
@@ -60,7 +60,7 @@ def read_line(number: int, line: bytes) -> ErrorLine:
         return unreadable(number, "the line is not a JSON object")
     fields = {name.casefold(): value for name, value in document.items()}
     payload = _payload(fields.get("rawdata"))
-    return ErrorLine(
+    return FailedRecord(
         line=number,
         code=_text(fields.get("errorcode", fields.get("lasterrorcode"))) or UNNAMED,
         message=_text(fields.get("errormessage", fields.get("lasterrormessage"))),
@@ -71,9 +71,9 @@ def read_line(number: int, line: bytes) -> ErrorLine:
     )
 
 
-def unreadable(number: int, reason: str) -> ErrorLine:
+def unreadable(number: int, reason: str) -> FailedRecord:
     """Return the record of a line, or with 0 of a whole object, that cannot be read."""
-    return ErrorLine(line=number, code=UNREADABLE, message=reason, obstacle=reason)
+    return FailedRecord(line=number, code=UNREADABLE, message=reason, obstacle=reason)
 
 
 def _payload(raw: Any) -> bytes | None:

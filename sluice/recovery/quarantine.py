@@ -10,7 +10,7 @@ from chalicelib.objects import Stored
 from chalicelib.partitions import ERROR_PREFIX
 from sluice.errors import OperationError
 from sluice.lake import objects, read_body
-from sluice.recovery.error_lines import ErrorLine, read_object, unreadable
+from sluice.recovery.error_lines import FailedRecord, read_object, unreadable
 from sluice.recovery.progress import Progress
 from sluice.stack import Stack
 
@@ -22,14 +22,14 @@ class Selection:
     code: str | None = None
     since: datetime | None = None
 
-    def takes(self, record: ErrorLine, stored: Stored) -> bool:
+    def takes(self, record: FailedRecord, stored: Stored) -> bool:
         """Whether a record of an error object is selected."""
         if self.code is not None and record.code != self.code:
             return False
         return self.since is None or failed_at(record, stored) >= self.since.timestamp() * 1000
 
 
-def failed_at(record: ErrorLine, stored: Stored) -> int:
+def failed_at(record: FailedRecord, stored: Stored) -> int:
     """Return when Firehose gave the record up, or else when its object was written; epoch ms."""
     if record.failed_at is not None:
         return record.failed_at
@@ -41,12 +41,12 @@ class ErrorObject:
     """An error object with its records."""
 
     stored: Stored
-    records: list[ErrorLine]
+    records: list[FailedRecord]
     replayed: set[int]
     """The lines that were replayed already."""
 
     @property
-    def waiting(self) -> list[ErrorLine]:
+    def waiting(self) -> list[FailedRecord]:
         """The records that were not replayed yet."""
         return [record for record in self.records if record.line not in self.replayed]
 
@@ -70,7 +70,7 @@ def error_objects(
 class QuarantinedRecord:
     """A quarantined record, and the error object that holds it."""
 
-    record: ErrorLine
+    record: FailedRecord
     key: str
     failed_at: int
     reason: str | None = None

@@ -15,7 +15,7 @@ from msgspec import Struct
 from chalicelib.firehose import DeliveryStream
 from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
 from sluice.lake import objects
-from sluice.recovery.error_lines import ErrorLine
+from sluice.recovery.error_lines import FailedRecord
 from sluice.recovery.progress import Progress
 from sluice.recovery.quarantine import ErrorObject, Selection, error_objects
 from sluice.recovery.step import Step
@@ -76,7 +76,7 @@ def replay(
         yield Step(replayed, index + 1, len(stored))
 
 
-def _chosen(each: ErrorObject, selection: Selection, replayed: Replayed) -> list[ErrorLine]:
+def _chosen(each: ErrorObject, selection: Selection, replayed: Replayed) -> list[FailedRecord]:
     chosen = []
     for record in each.waiting:
         if not selection.takes(record, each.stored):

@@ -20,11 +20,11 @@ from chalicelib.limits import PUT_RECORD_BYTES_MAX
 from local.firehose import errors
 from local.firehose.errors import CatalogTable, ConversionFailure, conversion_error_line, error_line
 from local.firehose.ledger import BufferedRecord
-from sluice.recovery.error_lines import UNREADABLE, ErrorLine, read_line, read_object
+from sluice.recovery.error_lines import UNREADABLE, FailedRecord, read_line, read_object
 from tests.checks.attacks.running import SUITE, search
 from tests.checks.attacks.strategies import TEXTS, pairs, spelt, values
 
-Read = Callable[[bytes], list[ErrorLine]]
+Read = Callable[[bytes], list[FailedRecord]]
 
 LAMBDA_ARN = "arn:aws:lambda:us-east-1:000000000000:function:transform:$LATEST"
 ENDED_MS = 1700076600000
@@ -135,7 +135,7 @@ def _unzipped(body: bytes) -> bytes | None:
         return None
 
 
-def _check(record: ErrorLine) -> None:
+def _check(record: FailedRecord) -> None:
     assert record.code, "each record has a code"
     if record.obstacle is None:
         assert record.payload is not None, "what has no obstacle has a payload"
@@ -147,21 +147,21 @@ def _check(record: ErrorLine) -> None:
 test_any_object_is_read_line_by_line, test_what_firehose_wrote_comes_back = map(SUITE, properties())
 
 
-def each(change: Callable[[ErrorLine], Any]) -> Callable[[bytes], list[Any]]:
+def each(change: Callable[[FailedRecord], Any]) -> Callable[[bytes], list[Any]]:
     return lambda body: [change(record) for record in read_object(body)]
 
 
-def in_one_piece(body: bytes) -> list[ErrorLine]:
+def in_one_piece(body: bytes) -> list[FailedRecord]:
     return [read_line(1, body)]
 
 
-def until_the_first_bad_line(body: bytes) -> list[ErrorLine]:
+def until_the_first_bad_line(body: bytes) -> list[FailedRecord]:
     records = read_object(body)
     bad = [n for n, record in enumerate(records) if record.code == "unreadable" and record.line]
     return records[: bad[0]] if bad else records
 
 
-def trusting(body: bytes) -> list[ErrorLine]:
+def trusting(body: bytes) -> list[FailedRecord]:
     return read_object(gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body)
 
 

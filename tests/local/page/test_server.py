@@ -27,7 +27,7 @@ from local.page.snapshot import (
     TableChange,
     TableState,
 )
-from sluice.recovery.error_lines import ErrorLine
+from sluice.recovery.error_lines import FailedRecord
 from sluice.recovery.quarantine import QuarantinedRecord
 
 HOSTILE = "\"'><img src=x onerror=alert(1)>"
@@ -37,7 +37,7 @@ STATIC = Path(__file__).parents[3] / "local" / "page"
 
 def hostile_snapshot() -> Snapshot:
     folder = f"data/siteId={HOSTILE}/year=2026/month=01/day=02/hour=03/minute=04/"
-    record = ErrorLine(1, HOSTILE, HOSTILE, 0, HOSTILE.encode(), HOSTILE)
+    record = FailedRecord(1, HOSTILE, HOSTILE, 0, HOSTILE.encode(), HOSTILE)
     return Snapshot(
         table=TableState(1, 0, 0, (TableChange("INSERT", (HOSTILE,), HOSTILE, 0.0),)),
         firehose=FirehoseStatus(buffers=(Buffer(folder, 1, 2, 3),)),

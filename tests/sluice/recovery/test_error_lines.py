@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sluice.recovery.error_lines import UNNAMED, UNREADABLE, ErrorLine, read_line, read_object
+from sluice.recovery.error_lines import UNNAMED, UNREADABLE, FailedRecord, read_line, read_object
 
 TIME = 1700076551926
 
@@ -28,7 +28,7 @@ def line(**fields: Any) -> bytes:
 
 
 def test_a_line_as_observed_on_aws_is_read() -> None:
-    assert read_line(3, line()) == ErrorLine(
+    assert read_line(3, line()) == FailedRecord(
         3, "Lambda.FunctionError", "It failed.", TIME, b"the record"
     )
 
