@@ -29,8 +29,12 @@ from chalicelib.times import PLAUSIBLE_MS, Notice, epoch_ms, ignore, likely_unit
 
 DATA_PREFIX = "data/"
 ERROR_PREFIX = "errors/"
+FEED_FAILURES = "aws/lambda/"
+"""Prefix of the batches that the feed function gave up. Lambda chooses it, and takes no other
+(https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html)."""
+
 REPLAYED_PREFIX = "errors-replayed/"
-"""Prefix of the error objects whose records were all put back."""
+"""Prefix of the error objects, and of the failed batches, whose records were all put back."""
 
 UNKNOWN_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """The value of a field's level for records of no declared kind, which have no such field."""

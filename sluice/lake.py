@@ -58,7 +58,7 @@ def read_body(stack: Stack, key: str) -> bytes:
     try:
         return unzip(answer["Body"].read(OBJECT_BYTES_MAX + 1))
     except ValueError as reason:
-        raise _damaged(stack, key, str(reason)) from None
+        raise damaged(stack, key, str(reason)) from None
 
 
 def unzip(body: bytes) -> bytes:
@@ -86,7 +86,7 @@ def lines(stack: Stack, key: str) -> list[bytes]:
         try:
             return lines_of_parquet(body, stack.table)
         except (arrow.ArrowException, OSError, TypeError, ValueError):
-            raise _damaged(stack, key, "it is not a complete Parquet file") from None
+            raise damaged(stack, key, "it is not a complete Parquet file") from None
     return [line for line in body.split(b"\n") if line.strip()]
 
 
@@ -104,15 +104,15 @@ def read_objects(
     def read(each: Stored) -> tuple[list[bytes], str | None]:
         try:
             content = lines(stack, each.key)
-        except DamagedError as damaged:
-            return [], str(damaged)
+        except DamagedError as broken:
+            return [], str(broken)
         read_line = read_change if each.key.startswith(DATA_PREFIX) else _read_object
         faults = [_fault(read_line, line) for line in content]
         good = [line for line, fault in zip(content, faults, strict=True) if fault is None]
         if len(good) == len(content):
             return good, None
         first, fault = next((n, fault) for n, fault in enumerate(faults, 1) if fault)
-        return good, str(_damaged(stack, each.key, f"line {first} {fault}"))
+        return good, str(damaged(stack, each.key, f"line {first} {fault}"))
 
     remaining = iter(stored)
     stack.s3  # noqa: B018 - the client is made before threads share it.
@@ -166,7 +166,8 @@ def error_keys(stack: Stack) -> list[str]:
     return [key for key, _ in keys(stack, ERROR_PREFIX)]
 
 
-def _damaged(stack: Stack, key: str, reason: str) -> DamagedError:
+def damaged(stack: Stack, key: str, reason: str) -> DamagedError:
+    """Return the error for an object that is not what belongs in its place."""
     return DamagedError(f"s3://{stack.bucket}/{key} is damaged: {reason}")
 
 

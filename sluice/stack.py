@@ -96,6 +96,12 @@ class Stack:
         return boto3.client("firehose")
 
     @property
+    def feed(self) -> str:
+        """What follows the table's stream: `pipe` or `function`. Before there was a choice, the
+        pipe."""
+        return self.outputs.get("Feed", "pipe")
+
+    @property
     def emulated(self) -> bool:
         """Whether this is a stack on an emulator of AWS."""
         return "AWS_ENDPOINT_URL" in os.environ

@@ -11,13 +11,13 @@ from msgspec import Meta, Struct
 from chalicelib.declaration import EPOCH_MS_MAX
 from chalicelib.metrics import DIMENSION, NAMESPACE, ODD_TIMES
 from chalicelib.objects import Stored
-from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
+from chalicelib.partitions import DATA_PREFIX
 from sluice.compaction.size import compacted_sizes
 from sluice.errors import OperationError, explain
 from sluice.lake import objects, read_objects
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.recovery.progress import Progress
-from sluice.recovery.quarantine import error_objects, failed_at
+from sluice.recovery.quarantine import error_objects, failed_at, stored_below
 from sluice.stack import Stack
 from sluice.wording import age, counted
 
@@ -162,7 +162,7 @@ def _compacted(stack: Stack) -> PartStatus:
 
 
 def _errors(stack: Stack, now: datetime) -> PartStatus:
-    stored = list(objects(stack, ERROR_PREFIX))
+    stored = stored_below(stack)
     waiting = [
         failed_at(record, each.stored)
         for each in error_objects(stack, stored, Progress(stack))

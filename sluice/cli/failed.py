@@ -10,9 +10,15 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from chalicelib.partitions import FEED_FAILURES
 from sluice.cli.command import exit_incomplete, json_option, out, print_json, progress_bar, sluice
 from sluice.cli.selection import selection_options
-from sluice.recovery.quarantine import QuarantinedRecord, Selection, read_quarantine
+from sluice.recovery.quarantine import (
+    QUARANTINE,
+    QuarantinedRecord,
+    Selection,
+    read_quarantine,
+)
 from sluice.stack import Stack
 from sluice.transform import deployed_settings, reason_reader
 from sluice.wording import counted, printable
@@ -23,7 +29,7 @@ from sluice.wording import counted, printable
 @click.option(
     "--limit", type=click.IntRange(0), default=20, show_default=True, help="Records to list."
 )
-@click.option("--payload", is_flag=True, help="Print each record as it was put into Firehose.")
+@click.option("--payload", is_flag=True, help="Print each record as Firehose is given it.")
 @json_option
 @click.pass_obj
 def failed_command(
@@ -36,9 +42,11 @@ def failed_command(
 ) -> None:
     """List the records in quarantine: by error code and reason, then the latest ones.
 
-    The reason names the field and the rule that the transform finds broken when it reads the record
-    now, with this version of the declaration. A record without one waits for `sluice replay`.
-    Records that `sluice replay` has put are not among them. Exits 1 when an object cannot be read.
+    They are the records that Firehose gave up, below errors/, and the changes that the feed
+    function gave up, below aws/lambda/. The reason names the field and the rule that the transform
+    finds broken when it reads the record now, with this version of the declaration. A record
+    without one waits for `sluice replay`, or for `sluice redrive` below aws/lambda/. Records that
+    these have put are not among them. Exits 1 when an object cannot be read.
     """
     stack = Stack.named(stack_name)
     with progress_bar("reading error objects") as bar:
@@ -49,6 +57,7 @@ def failed_command(
             reason_reader(deployed_settings(stack)),
             keep_payloads=payload,
             progress=lambda read, total: bar.update(task, completed=read, total=total),
+            prefixes=QUARANTINE,
         )
     by_code = Counter(each.record.code for each in failed)
     if as_json:
@@ -85,9 +94,10 @@ def _causes(failed: Sequence[QuarantinedRecord]) -> Table:
 
 def _print(failure: QuarantinedRecord, payload: bool) -> None:
     record = failure.record
+    unit = "change" if failure.key.startswith(FEED_FAILURES) else "line"
     out.print(
         Text(f"\n{_time(failure.failed_at)}  {printable(record.code)}", style="bold"),
-        Text(f"\n  {printable(record.message)}\n  {failure.key}, line {record.line}"),
+        Text(f"\n  {printable(record.message)}\n  {failure.key}, {unit} {record.line}"),
         sep="",
     )
     if failure.reason:

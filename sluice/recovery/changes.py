@@ -1,5 +1,6 @@
 """The changes that a dead letter points at, read from the table's stream while it has them."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from chalicelib.limits import PUT_RECORD_BYTES_MAX
 from sluice.errors import AgedOutError, UnreachedError
 from sluice.event import as_event, render
 from sluice.recovery.dead_letters import Pointer
+from sluice.stack import Stack
 from sluice.stream import Stream
 
 EMPTY_PAGES_MAX = 100
@@ -88,6 +90,18 @@ def fitting(event: Mapping[str, Any]) -> bytes:
         lighter = {name: each for name, each in images.items() if name != "OldImage"}
         payload = render({**event, "dynamodb": lighter})
     return payload
+
+
+def stream_arns(stack: Stack) -> re.Pattern[str]:
+    """Return the pattern of the ARNs of the table's stream, and of its earlier ones.
+
+    The label that the emulator gives a stream ends in Z.
+    """
+    _, _, _, region, account, _ = stack.output("AlarmTopicArn").split(":")
+    table = re.escape(stack.output("TableName"))
+    return re.compile(
+        rf"arn:aws[a-z-]*:dynamodb:{region}:{account}:table/{table}/stream/[0-9TZ:.-]+", re.ASCII
+    )
 
 
 def _records(

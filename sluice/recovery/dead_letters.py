@@ -89,13 +89,14 @@ def _pointer(body: str) -> Pointer | None:
 class DeadLetters:
     """The queue of one stack. On exit, messages that were not removed become visible again.
 
-    With a wait, SQS asks all of its servers for messages, not only some of them.
+    With a wait, SQS asks all of its servers for messages, not only some of them. A stack without a
+    pipe has no queue, so no messages either.
     """
 
     def __init__(self, stack: Stack, wait_seconds: int = 1) -> None:
         self._wait_seconds = wait_seconds
         self._client = stack.sqs
-        self._url = stack.output("DeadLetterQueueUrl")
+        self._url = stack.output("DeadLetterQueueUrl") if stack.feed == "pipe" else ""
         self._held: dict[str, DeadLetter] = {}
 
     def __enter__(self) -> "DeadLetters":
@@ -111,6 +112,8 @@ class DeadLetters:
 
     def count(self) -> int:
         """Return about how many messages the queue holds, those being worked on included."""
+        if not self._url:
+            return 0
         answer = self._client.get_queue_attributes(
             QueueUrl=self._url,
             AttributeNames=[
@@ -123,7 +126,7 @@ class DeadLetters:
     def messages(self) -> Iterator[DeadLetter]:
         """Yield every visible message once."""
         seen: set[str] = set()
-        while True:
+        while self._url:
             answer = self._client.receive_message(
                 QueueUrl=self._url,
                 MaxNumberOfMessages=_RECEIVED_AT_ONCE,

@@ -24,6 +24,7 @@ UNREADABLE = "unreadable"
 UNNAMED = "unnamed"
 """The error code of a line that names none."""
 
+_NO_PAYLOAD = "its rawData is missing or is not base64"
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
 
 
@@ -64,10 +65,10 @@ def read_line(number: int, line: bytes) -> FailedRecord:
         line=number,
         code=_text(fields.get("errorcode", fields.get("lasterrorcode"))) or UNNAMED,
         message=_text(fields.get("errormessage", fields.get("lasterrormessage"))),
-        failed_at=_epoch_ms(fields.get("attemptendingtimestamp"))
-        or _epoch_ms(fields.get("arrivaltimestamp")),
+        failed_at=epoch_ms(fields.get("attemptendingtimestamp"))
+        or epoch_ms(fields.get("arrivaltimestamp")),
         payload=payload,
-        obstacle=_obstacle(payload),
+        obstacle=_NO_PAYLOAD if payload is None else oversize(payload),
     )
 
 
@@ -83,9 +84,8 @@ def _payload(raw: Any) -> bytes | None:
         return None
 
 
-def _obstacle(payload: bytes | None) -> str | None:
-    if payload is None:
-        return "its rawData is missing or is not base64"
+def oversize(payload: bytes) -> str | None:
+    """Return why a payload is too large for Firehose; None for one that is not."""
     if len(payload) > PUT_RECORD_BYTES_MAX:
         return f"it has {len(payload)} bytes; Firehose takes {PUT_RECORD_BYTES_MAX}"
     return None
@@ -97,7 +97,8 @@ def _text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _epoch_ms(value: Any) -> int | None:
+def epoch_ms(value: Any) -> int | None:
+    """Return a moment in epoch milliseconds, whatever its spelling; None for what is not one."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -105,9 +106,9 @@ def _epoch_ms(value: Any) -> int | None:
     if not isinstance(value, str):
         return None
     if _NUMBER.fullmatch(value):
-        return _epoch_ms(float(value))
+        return epoch_ms(float(value))
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return _epoch_ms((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    return epoch_ms((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

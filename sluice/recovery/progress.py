@@ -1,7 +1,8 @@
 """The lines of an error object that were replayed, kept in a small object during a replay.
 
 An error object is never changed. It moves once its last line is noted here; until then its noted
-lines no longer count as quarantined, and no replay resends them.
+lines no longer count as quarantined, and no replay resends them. So it is with the changes of a
+batch that the feed function gave up, and `sluice redrive`.
 """
 
 from collections.abc import Collection, Iterable
@@ -9,7 +10,7 @@ from collections.abc import Collection, Iterable
 import msgspec
 from msgspec import Struct
 
-from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
+from chalicelib.partitions import ERROR_PREFIX, FEED_FAILURES, REPLAYED_PREFIX
 from sluice.errors import OperationError
 from sluice.lake import keys
 from sluice.stack import Stack
@@ -44,10 +45,7 @@ class Progress:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._noted = {
-            ERROR_PREFIX + key.removeprefix(PROGRESS_PREFIX).removesuffix(_SUFFIX)
-            for key, _ in keys(stack, PROGRESS_PREFIX)
-        }
+        self._noted = {_noted(name) for name, _ in keys(stack, PROGRESS_PREFIX)}
 
     def replayed(self, key: str) -> set[int]:
         """Return the lines of an error object that were replayed already."""
@@ -77,10 +75,12 @@ class Progress:
         self._noted.discard(key)
         self._stack.s3.delete_object(Bucket=self._stack.bucket, Key=_name(key))
 
-    def forget_all_but(self, existing: Iterable[str]) -> None:
-        """Remove notes whose error object is gone: a replay ended between its last two steps."""
+    def forget_all_but(self, existing: Iterable[str], prefix: str) -> None:
+        """Remove notes whose object below a prefix is gone: a replay ended between its last two
+        steps."""
         for key in self._noted - set(existing):
-            self.forget(key)
+            if key.startswith(prefix):
+                self.forget(key)
 
 
 def _lines(note: Note) -> set[int]:
@@ -88,6 +88,12 @@ def _lines(note: Note) -> set[int]:
     if not all(1 <= first <= last <= LINE_MAX for first, last in note.replayed):
         raise ValueError("a range is impossible")
     return {line for first, last in note.replayed for line in range(first, last + 1)}
+
+
+def _noted(name: str) -> str:
+    """Return the key of the object that a note is of."""
+    key = name.removeprefix(PROGRESS_PREFIX).removesuffix(_SUFFIX)
+    return key if key.startswith(FEED_FAILURES) else ERROR_PREFIX + key
 
 
 def _name(key: str) -> str:

@@ -1,14 +1,19 @@
-"""Resends the changes that the pipe gave up: from the table's stream into Firehose.
+"""Resends the changes that the feed gave up, into Firehose.
 
-A message is removed once every change it points at was accepted or has provably aged out of the
-stream: the stream lacks it, and it is older than the stream keeps any. What the stream merely lacks
-stays in the queue, for the message may be wrong. A redrive that ends before that leaves the message
-too, and the next one resends its changes: duplicates, which share eventId and changeSequence.
+Of the pipe they are read from the table's stream. A message is removed once every change it points
+at was accepted or has provably aged out of the stream: the stream lacks it, and it is older than
+the stream keeps any. What the stream merely lacks stays in the queue, for the message may be wrong.
+A redrive that ends before that leaves the message too, and the next one resends its changes:
+duplicates, which share eventId and changeSequence.
+
+Of the function they are read from the bucket, which holds them whole, and resent
+as sluice/recovery/resending.py says. A feed that was changed may have left some of both.
 """
 
-import re
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -17,12 +22,18 @@ from msgspec import Struct
 from chalicelib.firehose import DeliveryStream
 from chalicelib.keys import texts_of
 from chalicelib.limits import PUT_RECORD_BYTES_MAX, STREAM_RETENTION
+from chalicelib.partitions import FEED_FAILURES
 from sluice.errors import StreamGoneError, TransformationFailed, UnreachedError, explain
-from sluice.recovery.changes import RecoveredRange, recover
+from sluice.recovery.changes import RecoveredRange, recover, stream_arns
 from sluice.recovery.dead_letters import DeadLetter, DeadLetters, Pointer
+from sluice.recovery.error_lines import oversize
+from sluice.recovery.feed_failures import key_texts
+from sluice.recovery.quarantine import ErrorObject
+from sluice.recovery.resending import Resending
 from sluice.recovery.step import Step
 from sluice.stack import Stack
 from sluice.stream import Stream
+from sluice.wording import counted
 
 
 class Redriven(Struct, rename="camel"):
@@ -31,6 +42,10 @@ class Redriven(Struct, rename="camel"):
     messages: int = 0
     """Messages read."""
     removed: int = 0
+    objects: int = 0
+    """Objects read, with the batches that the feed function gave up."""
+    moved: int = 0
+    """Objects whose every change was accepted."""
     accepted: int = 0
     """Changes that Firehose accepted; in a dry run, those that would be put."""
     aged_out: int = 0
@@ -41,8 +56,10 @@ class Redriven(Struct, rename="camel"):
     """Changes that the stream lacks though it should still have them."""
     unreadable: int = 0
     """Messages that point at no changes."""
+    unusable: int = 0
+    """Changes of objects that are not of the table, and objects that are not a batch."""
     dropped: int = 0
-    """Messages removed because they were named, whatever they hold."""
+    """Messages and objects removed because they were named, whatever they hold."""
 
 
 def redrive(
@@ -52,26 +69,40 @@ def redrive(
     drop: Collection[str] = (),
     pause: Callable[[float], None] = time.sleep,
 ) -> Generator[Step[Redriven]]:
-    """Put the changes of every dead letter; yield a step after each message.
+    """Put the changes of every dead letter and of every failed batch; yield a step after each.
 
-    The messages whose ids are in `drop` are removed instead, whatever they hold. Raises
-    RefusedError when Firehose keeps refusing.
+    The messages whose ids are in `drop`, and the objects whose keys are, are removed instead,
+    whatever they hold. Raises RefusedError when Firehose keeps refusing.
     """
     redriven = Redriven()
     yield Step(redriven)
-    total = letters.count()
+    batches = Resending(stack, FEED_FAILURES, dry_run, pause)
+    total = letters.count() + batches.total
+    for step in _redrive_letters(stack, letters, redriven, dry_run, drop, pause):
+        yield replace(step, total=total)
+    for step in _redrive_batches(stack, batches, redriven, drop):
+        yield replace(step, total=total)
+
+
+def _redrive_letters(
+    stack: Stack,
+    letters: DeadLetters,
+    redriven: Redriven,
+    dry_run: bool,
+    drop: Collection[str],
+    pause: Callable[[float], None],
+) -> Generator[Step[Redriven]]:
     target = DeliveryStream(stack.firehose, stack.output("StreamName"), pause)
-    arn = _stream_arn(stack)
     for letter in letters.messages():
         redriven.messages += 1
         if letter.id in drop:
             redriven.dropped += 1
             if not dry_run:
                 letters.remove(letter)
-            yield Step(redriven, redriven.messages, total)
+            yield Step(redriven, redriven.messages)
             continue
         try:
-            recovered = _recover(stack, letter, arn)
+            recovered = _recover(stack, letter)
             lost = recovered.absent > 0 and is_aged_out(letter, recovered, datetime.now(UTC))
             if lost:
                 redriven.aged_out += recovered.absent
@@ -79,7 +110,7 @@ def redrive(
                 redriven.not_found += recovered.absent
             redriven.too_large += len(recovered.too_large)
             for loss in _losses(stack, letter, recovered, lost):
-                yield Step(redriven, redriven.messages - 1, total, loss)
+                yield Step(redriven, redriven.messages - 1, loss=loss)
             if dry_run:
                 redriven.accepted += len(recovered.payloads)
             else:
@@ -99,12 +130,57 @@ def redrive(
                 f"queue; if it is of no use, `sluice redrive --drop {letter.id}` removes it: "
                 f"{letter.excerpt}"
             )
-            yield Step(redriven, redriven.messages - 1, total, loss)
+            yield Step(redriven, redriven.messages - 1, loss=loss)
             is_done = False
         if is_done and not dry_run:
             letters.remove(letter)
             redriven.removed += 1
-        yield Step(redriven, redriven.messages, total)
+        yield Step(redriven, redriven.messages)
+
+
+def _redrive_batches(
+    stack: Stack, batches: Resending, redriven: Redriven, drop: Collection[str]
+) -> Generator[Step[Redriven]]:
+    for each in batches.objects():
+        before = redriven.messages + redriven.objects
+        redriven.objects += 1
+        if each.stored.key in drop:
+            redriven.dropped += 1
+            batches.drop(each)
+        else:
+            chosen = [record for record in each.waiting if record.obstacle is None]
+            put = 0
+            for accepted in batches.put(each, chosen):
+                put += accepted
+                redriven.accepted += accepted
+                yield Step(redriven, before + put / len(chosen))
+            for loss in _obstacles(stack, each, redriven):
+                yield Step(redriven, before, loss=loss)
+            redriven.moved += batches.move_finished(each)
+        yield Step(redriven, before + 1)
+
+
+def _obstacles(stack: Stack, each: ErrorObject, redriven: Redriven) -> Iterator[str]:
+    """Yield sentences on what cannot be put of an object, and count it.
+
+    A change that is too large has one of its own.
+    """
+    place = f"s3://{stack.bucket}/{each.stored.key}"
+    stays = f"it stays there; `sluice redrive --drop {each.stored.key}` deletes the object"
+    others: Counter[str] = Counter()
+    for record in each.waiting:
+        if record.obstacle is None:
+            continue
+        if record.payload is not None and record.obstacle == oversize(record.payload):
+            redriven.too_large += 1
+            key = " ".join(key_texts(stack.table, record.payload) or ["unknown"])
+            yield f"change {record.line} of {place}, of the key {key}: {record.obstacle}; {stays}"
+        else:
+            others[record.obstacle] += 1
+    for obstacle, count in others.items():
+        redriven.unusable += count
+        changes = f"{counted(count, 'change')} of {place}: " if each.is_readable else ""
+        yield f"{changes}{obstacle}; {stays}"
 
 
 def is_aged_out(letter: DeadLetter, recovered: RecoveredRange, now: datetime) -> bool:
@@ -129,22 +205,10 @@ def _moment(text: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _stream_arn(stack: Stack) -> re.Pattern[str]:
-    """Return the pattern of the ARNs of the table's stream, and of its earlier ones.
-
-    The label that the emulator gives a stream ends in Z.
-    """
-    account = stack.output("DeadLetterQueueUrl").split("/")[-2]
-    region, table = stack.streams.meta.region_name, re.escape(stack.output("TableName"))
-    return re.compile(
-        rf"arn:aws[a-z-]*:dynamodb:{region}:{account}:table/{table}/stream/[0-9TZ:.-]+", re.ASCII
-    )
-
-
-def _recover(stack: Stack, letter: DeadLetter, arn: re.Pattern[str]) -> RecoveredRange:
+def _recover(stack: Stack, letter: DeadLetter) -> RecoveredRange:
     """Return a letter's changes. Raises StreamGoneError when it points at none of the table."""
     pointer = letter.pointer
-    if pointer is None or not arn.fullmatch(pointer.stream_arn):
+    if pointer is None or not stream_arns(stack).fullmatch(pointer.stream_arn):
         raise StreamGoneError("it points at no changes of the table")
     return recover(Stream(stack.streams, pointer.stream_arn), pointer)
 

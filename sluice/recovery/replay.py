@@ -1,23 +1,14 @@
-"""Resends quarantined records through Firehose.
-
-For each error object, in this order: the chosen records are put; after every answer the accepted
-lines are noted (sluice/recovery/progress.py); once all lines are noted the object is copied to
-`errors-replayed/`, then deleted from `errors/`, then its note is removed. A replay that ends
-anywhere goes on there when it is run again. It cannot know an answer that it had no time to note:
-those records, one batch at most, are put twice.
-"""
+"""Resends the quarantined records of Firehose, those below `errors/`."""
 
 import time
 from collections.abc import Callable, Generator
 
 from msgspec import Struct
 
-from chalicelib.firehose import DeliveryStream
-from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
-from sluice.lake import objects
+from chalicelib.partitions import ERROR_PREFIX
 from sluice.recovery.error_lines import FailedRecord
-from sluice.recovery.progress import Progress
-from sluice.recovery.quarantine import ErrorObject, Selection, error_objects
+from sluice.recovery.quarantine import ErrorObject, Selection
+from sluice.recovery.resending import Resending
 from sluice.recovery.step import Step
 from sluice.stack import Stack
 
@@ -50,30 +41,17 @@ def replay(
     """
     replayed = Replayed()
     yield Step(replayed)
-    stream = DeliveryStream(stack.firehose, stack.output("StreamName"), pause)
-    progress = Progress(stack)
-    stored = list(objects(stack, ERROR_PREFIX))
-    if not dry_run:
-        progress.forget_all_but(each.key for each in stored)
-    for index, each in enumerate(error_objects(stack, stored, progress)):
+    resending = Resending(stack, ERROR_PREFIX, dry_run, pause)
+    for index, each in enumerate(resending.objects()):
         replayed.objects += 1
         chosen = _chosen(each, selection, replayed)
-        if dry_run:
-            replayed.accepted += len(chosen)
-        else:
-            done = set(each.replayed)
-            put = 0
-            for accepted in stream.put([record.payload or b"" for record in chosen]):
-                done.update(chosen[position].line for position in accepted)
-                progress.note(each.stored.key, done)
-                put += len(accepted)
-                replayed.accepted += len(accepted)
-                yield Step(replayed, index + put / len(chosen), len(stored))
-            if done.issuperset(record.line for record in each.records):
-                _move(stack, each.stored.key)
-                progress.forget(each.stored.key)
-                replayed.moved += 1
-        yield Step(replayed, index + 1, len(stored))
+        put = 0
+        for accepted in resending.put(each, chosen):
+            put += accepted
+            replayed.accepted += accepted
+            yield Step(replayed, index + put / len(chosen), resending.total)
+        replayed.moved += resending.move_finished(each)
+        yield Step(replayed, index + 1, resending.total)
 
 
 def _chosen(each: ErrorObject, selection: Selection, replayed: Replayed) -> list[FailedRecord]:
@@ -86,12 +64,3 @@ def _chosen(each: ErrorObject, selection: Selection, replayed: Replayed) -> list
         else:
             chosen.append(record)
     return chosen
-
-
-def _move(stack: Stack, key: str) -> None:
-    stack.s3.copy_object(
-        Bucket=stack.bucket,
-        Key=REPLAYED_PREFIX + key.removeprefix(ERROR_PREFIX),
-        CopySource={"Bucket": stack.bucket, "Key": key},
-    )
-    stack.s3.delete_object(Bucket=stack.bucket, Key=key)

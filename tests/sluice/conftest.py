@@ -34,6 +34,7 @@ def stack(
     yield Stack(
         "Sluice-test",
         {
+            "AlarmTopicArn": "arn:aws:sns:us-east-1:000000000000:alarms",
             "BucketName": name,
             "DatabaseName": database,
             "DeadLetterQueueUrl": queue,
