@@ -4,20 +4,17 @@ A delivery stream that does not answer, or answers InternalFailure, is this mach
 error inside AWS, which does not count as a try.
 """
 
-import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 
 from botocore.exceptions import ClientError
 
-from chalicelib.firehose import DeliveryStream, Refusal
+from chalicelib.firehose import DeliveryStream
 from chalicelib.retry import REQUEST_ERRORS, error_code
 from local.clock import Clock
 from local.pipe.definition import PipeDefinition
 from local.stream.change import StreamChange
 from local.stream.delivery import Backoff, BatchDelivery, Destination, Failure, halves
 from local.stream.status import Status
-
-log = logging.getLogger(__name__)
 
 INTERNAL_FAILURE = "InternalFailure"
 """The local Firehose's answer while it cannot keep a record, as on a full disk."""
@@ -38,39 +35,23 @@ class PipeDelivery(BatchDelivery):
         super().__init__(definition, dead_letters, status, clock, backoff)
         self._target = target
 
-    def attempt(
-        self, shard_id: str, part: Sequence[StreamChange]
-    ) -> Generator[float, None, Failure | None]:
-        """Put a part once, as soon as the target answers; of what was refused return all."""
-        unspelled = next((change.failure for change in part if change.failure), None)
-        if unspelled is not None:
-            refusal: Refusal | None = Refusal(range(len(part)), unspelled)
-        else:
-            refusal = yield from self._answer(shard_id, [change.payload for change in part])
-        if refusal is None:
-            return None
-        refused = [part[index] for index in refusal.indexes]
-        return Failure(refused, refusal.reason, halves(refused))
-
-    def _answer(
-        self, shard_id: str, payloads: Sequence[bytes]
-    ) -> Generator[float, None, Refusal | None]:
-        """Put payloads as soon as the target answers.
+    def attempt(self, part: Sequence[StreamChange]) -> Failure | None:
+        """Put a part once; of what was refused return all.
 
         A record above 1,000 KiB is put like any other: Firehose refuses the batch, and the pipe
         treats that as any refusal. What AWS does with such a record is not documented.
         """
-        tries = 0
-        while True:
-            try:
-                return self._target.put_once(payloads)
-            except REQUEST_ERRORS as error:
-                if isinstance(error, ClientError) and error_code(error) != INTERNAL_FAILURE:
-                    details = error.response["Error"]
-                    reason = f"{details['Code']}: {details['Message']}"
-                    return Refusal(range(len(payloads)), reason)
-                tries += 1
-                self.status.last_failure = str(error)
-                if tries == 1:
-                    log.warning("%s: waiting for the delivery stream: %s", shard_id, error)
-                yield self.before_retry(tries)
+        unspelled = next((change.failure for change in part if change.failure), None)
+        if unspelled is not None:
+            return Failure(part, unspelled, halves(part))
+        try:
+            refusal = self._target.put_once([change.payload for change in part])
+        except REQUEST_ERRORS as error:
+            if not isinstance(error, ClientError) or error_code(error) == INTERNAL_FAILURE:
+                return Failure(part, f"the delivery stream: {error}", counts=False)
+            details = error.response["Error"]
+            return Failure(part, f"{details['Code']}: {details['Message']}", halves(part))
+        if refusal is None:
+            return None
+        refused = [part[index] for index in refusal.indexes]
+        return Failure(refused, refusal.reason, halves(refused))

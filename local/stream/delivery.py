@@ -58,6 +58,8 @@ class Failure:
     changes: Sequence[StreamChange]
     reason: str
     splits: Sequence[Sequence[StreamChange]] = ()
+    counts: bool = True
+    """Whether the target took a try; else the changes wait for it, until they are too old."""
     context: Mapping[str, Any] = field(default_factory=dict)
     """What a destination is to know of the try."""
 
@@ -121,10 +123,8 @@ class BatchDelivery(ABC):
             self._age_max = min(self._age_max, consumer.maximum_record_age_seconds)
 
     @abstractmethod
-    def attempt(
-        self, shard_id: str, part: Sequence[StreamChange]
-    ) -> Generator[float, None, Failure | None]:
-        """Deliver a part once, as soon as the target answers; return what failed of it."""
+    def attempt(self, part: Sequence[StreamChange]) -> Failure | None:
+        """Deliver a part once; return what failed of it."""
 
     def deliver(self, shard_id: str, batch: Sequence[StreamChange]) -> Steps:
         """Work until every change is delivered, given up or dropped, in order."""
@@ -132,16 +132,24 @@ class BatchDelivery(ABC):
         while parts:
             part = parts.popleft()
             failure = None
-            retries = 0
+            retries = waits = 0
             while part := (yield from self._give_up_aged(shard_id, part, retries, failure)):
-                failure = yield from self.attempt(shard_id, part)
+                failure = self.attempt(part)
+                if failure and not failure.counts:
+                    self.status.last_failure = failure.reason
+                    if not waits:
+                        log.warning("%s: waiting: %s", shard_id, failure.reason)
+                    waits += 1
+                    yield self._before_retry(waits)
+                    continue
+                waits = 0
                 self._count(shard_id, part, failure)
                 if failure is None:
                     break
                 part = failure.changes
                 if self._bisect and failure.splits:
                     parts.extendleft(reversed(failure.splits))
-                    yield self.before_retry(1)
+                    yield self._before_retry(1)
                     break
                 if retries == self._retries_max:
                     yield from self._give_up(
@@ -149,10 +157,9 @@ class BatchDelivery(ABC):
                     )
                     break
                 retries += 1
-                yield self.before_retry(retries)
+                yield self._before_retry(retries)
 
-    def before_retry(self, retry: int) -> float:
-        """Count a retry; return the seconds to wait before it."""
+    def _before_retry(self, retry: int) -> float:
         self.status.retries += 1
         return self._backoff(retry)
 

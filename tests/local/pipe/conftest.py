@@ -13,7 +13,6 @@ import pytest
 from botocore.config import Config
 
 from chalicelib.firehose import DeliveryStream
-from local.clock import Clock
 from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
 from local.pipe.runner import pipe_runner
@@ -22,30 +21,13 @@ from local.stream.runner import Pace, StreamRunner
 from local.stream.status import StatusFile
 from sluice.stream import Stream
 from tests.fakes import STREAM, FakeFirehose
+from tests.local.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_sqs import SQSClient
 
 DEADLINE_SECONDS = 30
-
-
-class VirtualClock(Clock):
-    """Starts now; sleeping takes no time, it passes."""
-
-    def __init__(self) -> None:
-        self._now = time.time()
-        self.slept: list[float] = []
-
-    def now(self) -> float:
-        return self._now
-
-    def monotonic(self) -> float:
-        return self._now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self._now += seconds
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from local.stream.status import ShardStatus, Status, StatusFile, read_status
-from tests.local.pipe.conftest import VirtualClock
+from tests.local.virtual_clock import VirtualClock
 
 
 def test_the_status_is_replaced_at_most_twice_a_second(tmp_path: Path) -> None:
