@@ -1,4 +1,4 @@
-"""Sluice's Lambda entry points: API, Firehose transform and compaction. No logic lives here."""
+"""Sluice's Lambda entry points: API, feed, transform and compaction. No logic lives here."""
 
 from collections.abc import Callable
 from functools import cache, wraps
@@ -144,6 +144,14 @@ def get_openapi() -> Response:
 def transform(event: dict[str, Any], _context: object) -> Any:
     """Answer one Firehose batch."""
     return deployed_transformer()(event)
+
+
+@app.lambda_function(name="feed")
+def feed(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Put a batch of the table's stream into the delivery stream."""
+    from chalicelib.feed import deployed_feed
+
+    return deployed_feed()(event, context)
 
 
 @app.lambda_function(name="compact")

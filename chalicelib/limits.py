@@ -16,6 +16,10 @@ PUT_RECORDS_MAX = 500
 PUT_BYTES_MAX = 4 * 1024 * 1024
 """Bytes of all records of one PutRecordBatch (the same page)."""
 
+AGGREGATED_RECORDS_MAX = 500
+"""JSON objects of one record that Firehose takes apart
+(https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html)."""
+
 ACTIVE_PARTITIONS_MAX = 500
 """Partitions with data in a delivery stream's buffer (the same page)."""
 
@@ -62,6 +66,13 @@ BATCH_WRITES_MAX = 25
 GET_RECORDS_MAX = 1_000
 """Records that one read of a shard returns; it also stops at 1 MB
 (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html)."""
+
+MAPPED_RECORDS_MAX = 10_000
+"""Records that one invocation by a stream's mapping has
+(https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html)."""
+
+MAPPED_SECONDS_MAX = 300
+"""How long a mapping may gather them (the same page)."""
 
 STREAM_RETENTION = timedelta(hours=24)
 """How long a stream keeps a change

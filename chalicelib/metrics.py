@@ -1,4 +1,4 @@
-"""The transform's metrics: one log line a batch, which CloudWatch turns into metrics.
+"""The metrics of the transform and of the feed: one log line a batch, which CloudWatch reads.
 
 The line follows the embedded metric format, so no service is called for a metric
 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html).
@@ -15,7 +15,7 @@ from chalicelib.logs import log
 NAMESPACE = "Sluice"
 
 DIMENSION = "FunctionName"
-"""The only dimension: a stack has one transform, and Lambda's own metrics for it use the same one.
+"""The only dimension: a stack has one of each function, and Lambda's own metrics use the same one.
 Every value of another dimension would be a metric of its own, with its own price."""
 
 RECORDS = {
@@ -28,6 +28,10 @@ RECORDS = {
 
 ODD_TIMES = "ImplausibleTimes"
 """The metric that counts the records whose event time looks like one in another unit."""
+
+FED = {"put": "ChangesPut", "refused": "ChangesRefused", "kept": "ChangesKept"}
+"""The metrics of the feed: the changes that Firehose accepted, those that Lambda is to bring again,
+and those that Firehose cannot take, which are kept beside the lake."""
 
 OddTime = Callable[[str, str], None]
 """Called with the recordId of such a record, and the field of its time."""
@@ -63,6 +67,12 @@ def counting_odd_times(function_name: str) -> OddTime:
         log_odd_time(record_id, field, **metric)
 
     return count_and_log
+
+
+def log_fed(function_name: str, **counts: int) -> None:
+    """Log what became of the changes of one batch of the feed, with a metric for each count."""
+    names = {FED[name]: count for name, count in counts.items()}
+    log("INFO", "batch fed", _aws=_directive(names), **{DIMENSION: function_name}, **names)
 
 
 def _directive(metrics: Iterable[str]) -> dict[str, Any]:

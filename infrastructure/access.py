@@ -1,7 +1,7 @@
 """A declared right: who may do what, on which resource and conditions, and why."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from infrastructure.settings import DeploymentSettings
@@ -61,6 +61,21 @@ class Right:
         for action in self.actions:
             for resource in self.on:
                 yield Grant(self.effect, self.who, action, named(resource, settings), conditions)
+
+
+def only(
+    holds: Callable[[DeploymentSettings], bool], holds_when: str, *rights: Right
+) -> tuple[Right, ...]:
+    """Return rows that hold only in these deployments, besides what each asks for itself."""
+
+    def both(right: Right) -> Right:
+        return replace(
+            right,
+            holds=lambda settings: holds(settings) and right.holds(settings),
+            holds_when="; ".join(filter(None, (holds_when, right.holds_when))),
+        )
+
+    return tuple(map(both, rights))
 
 
 def granted(rights: Iterable[Right], settings: DeploymentSettings) -> set[Grant]:

@@ -19,7 +19,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infrastructure.grants import service_rights, statement
-from infrastructure.metrics import Metrics
+from infrastructure.metrics import Metrics, PipeNames
 from infrastructure.settings import DeploymentSettings
 from infrastructure.terms import TOPIC
 
@@ -28,6 +28,9 @@ AT_ONCE = 1
 SUSTAINED = 3
 HOUR = 12
 """Periods in an hour."""
+
+LATE_MS = 900_000
+"""How long a change may wait in the table's stream before the feed counts as behind."""
 
 TIMEOUT_SHARE = 0.8
 """The part of its timeout that an invocation may take before it counts as slow."""
@@ -69,7 +72,7 @@ class Watch:
 def watches(metrics: Metrics, *, buffer_seconds: int, timeout_seconds: float) -> list[Watch]:
     """Everything that is watched."""
     return [
-        *_pipe_watches(metrics),
+        *(_pipe_watches(metrics, metrics.pipe) if metrics.pipe else _feed_watches(metrics)),
         *_delivery_watches(metrics, buffer_seconds),
         *_transform_watches(metrics, timeout_seconds),
         *(
@@ -93,45 +96,35 @@ def watches(metrics: Metrics, *, buffer_seconds: int, timeout_seconds: float) ->
     ]
 
 
-def _pipe_watches(metrics: Metrics) -> list[Watch]:
+def _pipe_watches(metrics: Metrics, names: PipeNames) -> list[Watch]:
     return [
         Watch(
             name="PipeFailing",
-            metric=metrics.pipe("ExecutionFailed"),
+            metric=metrics.feed("ExecutionFailed"),
             periods=SUSTAINED,
             meaning="The pipe has failed for 15 minutes on end, and changes are waiting behind.",
         ),
         Watch(
             name="PipeTargetFailing",
-            metric=metrics.pipe("TargetStageFailed"),
+            metric=metrics.feed("TargetStageFailed"),
             periods=SUSTAINED,
             meaning="Firehose has refused the pipe's batches for 15 minutes on end.",
         ),
         Watch(
             name="PipeThrottled",
-            metric=metrics.pipe("ExecutionThrottled"),
+            metric=metrics.feed("ExecutionThrottled"),
             periods=SUSTAINED,
             meaning="The pipe has been throttled for 15 minutes on end and falls behind.",
         ),
         Watch(
             name="PipeTimingOut",
-            metric=metrics.pipe("ExecutionTimeout"),
+            metric=metrics.feed("ExecutionTimeout"),
             meaning="A batch of the pipe ran out of time before Firehose had taken it.",
         ),
-        Watch(
-            name="PipeSilent",
-            metric=metrics.unread_writes(),
-            periods=SUSTAINED,
-            # A table that is seldom written to has no three periods in a row.
-            within=HOUR,
-            # A stopped pipe publishes nothing, and whether it runs again only a write shows.
-            missing=cloudwatch.TreatMissingData.IGNORE,
-            meaning="The table was written to in three periods of the last hour, and the pipe was "
-            "not invoked. Stopped, it reports no failure; the stream loses changes after 24 hours.",
-        ),
+        _silence("Pipe", "pipe", metrics),
         Watch(
             name="DeadLetters",
-            metric=metrics.dead_letters(),
+            metric=metrics.dead_letters(names.dead_letters),
             # SQS falls silent about a queue that nothing has touched for six hours, even when
             # messages lie in it.
             missing=cloudwatch.TreatMissingData.IGNORE,
@@ -140,6 +133,61 @@ def _pipe_watches(metrics: Metrics) -> list[Watch]:
             remedy="Bring them back with `sluice redrive`",
         ),
     ]
+
+
+def _feed_watches(metrics: Metrics) -> list[Watch]:
+    return [
+        Watch(
+            name="FeedFailing",
+            metric=metrics.feed("Errors"),
+            periods=SUSTAINED,
+            meaning="The feed function has raised, or run out of time or memory, for 15 minutes "
+            "on end, and changes are waiting behind.",
+            remedy="Read why with `sluice logs`",
+        ),
+        Watch(
+            name="FeedRefused",
+            metric=metrics.fed("refused"),
+            periods=SUSTAINED,
+            meaning="Firehose has refused the feed's changes for 15 minutes on end.",
+            remedy="Read why with `sluice logs`",
+        ),
+        Watch(
+            name="FeedThrottled",
+            metric=metrics.feed("Throttles"),
+            periods=SUSTAINED,
+            meaning="The feed function has been throttled for 15 minutes on end and falls behind.",
+        ),
+        Watch(
+            name="FeedBehind",
+            metric=metrics.feed("IteratorAge", "Maximum"),
+            limit=LATE_MS,
+            meaning="Changes have waited in the table's stream for more than 15 minutes; it loses "
+            "them after 24 hours.",
+        ),
+        _silence("Feed", "feed function", metrics),
+        Watch(
+            name="FeedFailures",
+            metric=metrics.feed_failures(),
+            meaning="The feed gave up on changes. They lie whole in the lake's bucket, and do not "
+            "age.",
+            remedy="Bring them back with `sluice redrive`",
+        ),
+    ]
+
+
+def _silence(prefix: str, feed: str, metrics: Metrics) -> Watch:
+    return Watch(
+        name=f"{prefix}Silent",
+        metric=metrics.unread_writes(),
+        periods=SUSTAINED,
+        # A table that is seldom written to has no three periods in a row.
+        within=HOUR,
+        # A stopped feed publishes nothing, and whether it runs again only a write shows.
+        missing=cloudwatch.TreatMissingData.IGNORE,
+        meaning=f"The table was written to in three periods of the last hour, and the {feed} was "
+        "not invoked. Stopped, it reports no failure; the stream loses changes after 24 hours.",
+    )
 
 
 def _delivery_watches(metrics: Metrics, buffer_seconds: int) -> list[Watch]:
@@ -164,7 +212,7 @@ def _delivery_watches(metrics: Metrics, buffer_seconds: int) -> list[Watch]:
             name="DeliveryThrottled",
             metric=metrics.delivery("ThrottledRecords"),
             periods=SUSTAINED,
-            meaning="Firehose has throttled records for 15 minutes on end; the pipe puts them "
+            meaning="Firehose has throttled records for 15 minutes on end; the feed puts them "
             "again and falls behind.",
         ),
         Watch(

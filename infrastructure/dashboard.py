@@ -6,7 +6,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from infrastructure.alarms import KEY_ERRORS, Watch
-from infrastructure.metrics import Metrics
+from infrastructure.metrics import Metrics, PipeNames
 from infrastructure.settings import DeploymentSettings
 
 COLUMNS = 24
@@ -15,7 +15,7 @@ COLUMNS = 24
 
 def graphs(metrics: Metrics) -> dict[str, list[cloudwatch.Metric]]:
     """Return the metrics of each graph by its title, in the order of travel."""
-    pipe, delivery, transform = metrics.pipe, metrics.delivery, metrics.transform
+    delivery, transform = metrics.delivery, metrics.transform
     series = {
         "API: requests": metrics.api(("Count", "Sum"), ("4XXError", "Sum"), ("5XXError", "Sum")),
         "API: latency": metrics.api(("Latency", "p50"), ("Latency", "p99")),
@@ -23,16 +23,7 @@ def graphs(metrics: Metrics) -> dict[str, list[cloudwatch.Metric]]:
             metrics.table("ConsumedWriteCapacityUnits"),
             metrics.table("WriteThrottleEvents"),
         ],
-        "Pipe: changes": [pipe("Invocations"), pipe("EventCount")],
-        "Pipe: trouble": [
-            pipe("ExecutionFailed"),
-            pipe("ExecutionPartiallyFailed"),
-            pipe("ExecutionThrottled"),
-            pipe("ExecutionTimeout"),
-            pipe("TargetStageFailed"),
-            pipe("TargetStagePartiallyFailed"),
-        ],
-        "Pipe: dead letters": [metrics.dead_letters()],
+        **(_of_the_pipe(metrics, metrics.pipe) if metrics.pipe else _of_the_function(metrics)),
         "Transform: records": [
             metrics.records("Ok"),
             metrics.records("Dropped"),
@@ -53,6 +44,32 @@ def graphs(metrics: Metrics) -> dict[str, list[cloudwatch.Metric]]:
         "Lake: success of writes": [delivery("DeliveryToS3.Success", "Average")],
     }
     return {title: metrics for title, metrics in series.items() if metrics}
+
+
+def _of_the_pipe(metrics: Metrics, names: PipeNames) -> dict[str, list[cloudwatch.Metric]]:
+    pipe = metrics.feed
+    return {
+        "Pipe: changes": [pipe("Invocations"), pipe("EventCount")],
+        "Pipe: trouble": [
+            pipe("ExecutionFailed"),
+            pipe("ExecutionPartiallyFailed"),
+            pipe("ExecutionThrottled"),
+            pipe("ExecutionTimeout"),
+            pipe("TargetStageFailed"),
+            pipe("TargetStagePartiallyFailed"),
+        ],
+        "Pipe: dead letters": [metrics.dead_letters(names.dead_letters)],
+    }
+
+
+def _of_the_function(metrics: Metrics) -> dict[str, list[cloudwatch.Metric]]:
+    feed = metrics.feed
+    return {
+        "Feed: changes": [feed("Invocations"), metrics.fed("put")],
+        "Feed: trouble": [feed("Errors"), feed("Throttles"), metrics.fed("refused")],
+        "Feed: age of what waits": [feed("IteratorAge", "Maximum")],
+        "Feed: given up": [metrics.fed("kept"), metrics.feed_failures()],
+    }
 
 
 class Dashboard(Construct):

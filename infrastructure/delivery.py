@@ -71,12 +71,14 @@ class Delivery(Construct):
                 error_output_prefix=firehose_error_prefix(),
                 logging_config=firehose.EnableLogging(self.log),
                 processors=[
+                    # A change that comes by itself is a record of one.
+                    firehose.RecordDeAggregationProcessor.json(),
                     firehose.LambdaFunctionProcessor(
                         transform,
                         buffer_size=Size.mebibytes(TRANSFORM_BUFFER_MEGABYTES),
                         buffer_interval=Duration.seconds(TRANSFORM_BUFFER_SECONDS),
                         retries=TRANSFORM_RETRIES,
-                    )
+                    ),
                 ],
             ),
         )

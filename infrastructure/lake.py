@@ -8,7 +8,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
+from chalicelib.partitions import ERROR_PREFIX, FEED_FAILURES, REPLAYED_PREFIX
 from infrastructure.acknowledgments import acknowledge
 from infrastructure.grants import statements, trusted
 from infrastructure.logs import Log
@@ -20,6 +20,9 @@ from infrastructure.terms import EMPTYING, EMPTYING_LOG
 
 ERRORS_FILTER = "errors"
 """The id of the metrics of requests below `errors/`."""
+
+FEED_FAILURES_FILTER = "feed-failures"
+"""The id of the metrics of requests for the changes that a feed function gave up."""
 
 
 class Lake(Construct):
@@ -49,15 +52,22 @@ class Lake(Construct):
                 ),
                 *(
                     s3.LifecycleRule(
-                        id=prefix.rstrip("/"),
+                        id=prefix.rstrip("/").replace("/", "-"),
                         prefix=prefix,
                         expiration=Duration.days(settings.error_days),
                     )
-                    for prefix in (ERROR_PREFIX, REPLAYED_PREFIX)
+                    for prefix in (ERROR_PREFIX, REPLAYED_PREFIX, FEED_FAILURES)
                 ),
             ],
             # Only they see every kind of failure that Firehose writes, and cost only when it does.
-            metrics=[s3.BucketMetrics(id=ERRORS_FILTER, prefix=ERROR_PREFIX)],
+            metrics=[
+                s3.BucketMetrics(id=ERRORS_FILTER, prefix=ERROR_PREFIX),
+                *(
+                    [s3.BucketMetrics(id=FEED_FAILURES_FILTER, prefix=FEED_FAILURES)]
+                    if settings.feed == "function"
+                    else []
+                ),
+            ],
             removal_policy=removal_policy(settings),
             # The emulator cannot run the function that empties the bucket.
             auto_delete_objects=not settings.retains_data and settings.target == "aws",

@@ -1,11 +1,12 @@
 """The metrics that one deployment publishes in CloudWatch, under the names that AWS documents."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from chalicelib.metrics import DIMENSION, NAMESPACE, ODD_TIMES, RECORDS
+from chalicelib.metrics import DIMENSION, FED, NAMESPACE, ODD_TIMES, RECORDS
 
 PERIOD = Duration.minutes(5)
 
@@ -20,13 +21,22 @@ def _metric(namespace: str, name: str, statistic: str, **dimensions: str) -> clo
     )
 
 
+class PipeNames(NamedTuple):
+    """By which CloudWatch distinguishes a pipe, and the queue of its dead letters."""
+
+    pipe: str
+    dead_letters: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
     """The metrics of the parts that have these names."""
 
     table_name: str
-    pipe_name: str
-    dead_letter_queue_name: str
+    pipe: PipeNames | None
+    """The names of the pipe and of its queue, if a pipe feeds the delivery stream."""
+    feed_name: str | None
+    """The name of the function that does, in place of a pipe."""
     stream_name: str
     transform_name: str
     compact_name: str | None
@@ -34,6 +44,8 @@ class Metrics:
     bucket_name: str
     errors_filter: str
     """The id of the bucket's metrics of requests below `errors/`."""
+    feed_failures_filter: str
+    """The id of those for the changes that the function gave up."""
     api_stage: tuple[str, str] | None
     """The names of the API and of its stage, if there is one."""
 
@@ -41,12 +53,20 @@ class Metrics:
         """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html."""
         return _metric("AWS/DynamoDB", name, statistic, TableName=self.table_name)
 
-    def pipe(self, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
-        """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-monitoring.html."""
-        return _metric("AWS/EventBridge/Pipes", name, statistic, PipeName=self.pipe_name)
+    def feed(self, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
+        """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-monitoring.html of a
+        pipe, https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html of a
+        function."""
+        if self.pipe:
+            return _metric("AWS/EventBridge/Pipes", name, statistic, PipeName=self.pipe.pipe)
+        return _metric("AWS/Lambda", name, statistic, FunctionName=str(self.feed_name))
+
+    def fed(self, outcome: str) -> cloudwatch.Metric:
+        """The changes of this outcome, by the function's own count."""
+        return _metric(NAMESPACE, FED[outcome], "Sum", **{DIMENSION: str(self.feed_name)})
 
     def unread_writes(self) -> cloudwatch.MathExpression:
-        """1 where the table was written to and the pipe was not invoked, 0 where it was invoked.
+        """1 where the table was written to and the feed was not invoked, 0 where it was invoked.
 
         There is no value where nothing was written, so that silence of the table proves nothing.
         """
@@ -54,16 +74,16 @@ class Metrics:
             expression="IF(writes > 0, IF(FILL(invocations, 0) > 0, 0, 1))",
             using_metrics={
                 "writes": self.table("ConsumedWriteCapacityUnits"),
-                "invocations": self.pipe("Invocations"),
+                "invocations": self.feed("Invocations"),
             },
             label="written to, but not read",
             period=PERIOD,
         )
 
-    def dead_letters(self) -> cloudwatch.Metric:
+    def dead_letters(self, queue: str) -> cloudwatch.Metric:
         """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html."""
         name = "ApproximateNumberOfMessagesVisible"
-        return _metric("AWS/SQS", name, "Maximum", QueueName=self.dead_letter_queue_name)
+        return _metric("AWS/SQS", name, "Maximum", QueueName=queue)
 
     def delivery(self, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
         """https://docs.aws.amazon.com/firehose/latest/dev/monitoring-with-cloudwatch-metrics.html."""
@@ -88,13 +108,17 @@ class Metrics:
         return _metric(NAMESPACE, ODD_TIMES, "Sum", **{DIMENSION: self.transform_name})
 
     def error_writes(self) -> cloudwatch.Metric:
+        """The objects that Firehose wrote below `errors/`."""
+        return self._writes(self.errors_filter)
+
+    def feed_failures(self) -> cloudwatch.Metric:
+        """The objects of changes that the feed function, or Lambda for it, gave up."""
+        return self._writes(self.feed_failures_filter)
+
+    def _writes(self, filter_id: str) -> cloudwatch.Metric:
         """https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html."""
         return _metric(
-            "AWS/S3",
-            "PutRequests",
-            "Sum",
-            BucketName=self.bucket_name,
-            FilterId=self.errors_filter,
+            "AWS/S3", "PutRequests", "Sum", BucketName=self.bucket_name, FilterId=filter_id
         )
 
     def api(self, *series: tuple[str, str]) -> list[cloudwatch.Metric]:

@@ -10,12 +10,15 @@ from dataclasses import replace
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infrastructure.access import Condition, Right, always
+from chalicelib.partitions import FEED_FAILURES
+from infrastructure.access import Condition, Right, always, only
 from infrastructure.acknowledgments import acknowledge_wildcards
 from infrastructure.grants import statements
 from infrastructure.settings import DeploymentSettings
 from infrastructure.terms import (
     BUCKET,
+    BY_FUNCTION,
+    BY_PIPE,
     DOCS,
     FIREHOSE_ENCRYPTION,
     HAS_API,
@@ -24,6 +27,8 @@ from infrastructure.terms import (
     QUEUE,
     STREAM,
     arn,
+    by_function,
+    by_pipe,
     has_api,
     has_table_key,
     via,
@@ -45,6 +50,7 @@ _LAKE, _QUARANTINE, _REPLAYED, _RESULTS, _COMPACTED = (
     f"{BUCKET}/{prefix}/*"
     for prefix in ("data", "errors", "errors-replayed", "query-results", "iceberg")
 )
+_GIVEN_UP = f"{BUCKET}/{FEED_FAILURES}*"
 _AUTHORIZATION = f"{DOCS}service-authorization/latest/reference/"
 _S3 = f"{_AUTHORIZATION}list_amazons3.html"
 _DYNAMODB = f"{_AUTHORIZATION}list_amazondynamodb.html"
@@ -97,27 +103,15 @@ def _seeds_directly(settings: DeploymentSettings) -> bool:
 
 _DIRECTLY = "there is no API, or the table may hold items of no declared kind"
 
-OPERATORS: tuple[Right, ...] = (
-    *_rows(
-        *_OF_A_STACK,
-        may=["cloudformation:DescribeStacks"],
-        on=[arn("cloudformation", "stack/<stack>/*")],
-        why="A command finds the parts of the stack by its outputs.",
-        source=f"{_AUTHORIZATION}list_awscloudformation.html",
-    ),
+_PIPE = only(
+    by_pipe,
+    BY_PIPE,
     *_rows(
         *("status", "verify", "backfill"),
         may=["pipes:DescribePipe"],
         on=["${Pipe/Pipe.Arn}"],
         why="The pipe's state, its start, and which changes it passes.",
         source=f"{_AUTHORIZATION}list_amazoneventbridgepipes.html",
-    ),
-    *_rows(
-        *("status", "verify", "backfill"),
-        may=["firehose:DescribeDeliveryStream"],
-        on=[STREAM],
-        why="The delivery stream's state and buffers.",
-        source=f"{_AUTHORIZATION}list_amazonkinesisfirehose.html",
     ),
     *_rows(
         *("status", "verify", "redrive", "backfill"),
@@ -127,6 +121,73 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{_AUTHORIZATION}list_amazonsqs.html",
     ),
     *_rows(
+        "redrive",
+        may=["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"],
+        on=[QUEUE],
+        why="It reads the dead letters, gives back what it leaves, and removes what arrived.",
+        source=f"{_AUTHORIZATION}list_amazonsqs.html",
+    ),
+    *_rows(
+        "probe",
+        may=["sqs:ReceiveMessage"],
+        on=[QUEUE],
+        why="It looks at dead letters, and leaves them.",
+        source=f"{_AUTHORIZATION}list_amazonsqs.html",
+    ),
+    *_rows(
+        "probe",
+        may=["kms:Decrypt"],
+        on=[KEY],
+        when=[via("sqs")],
+        why="SQS asks it of whoever reads an encrypted queue.",
+        source=f"{DOCS}AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html",
+    ),
+    *_rows(
+        "logs",
+        may=["logs:FilterLogEvents"],
+        on=["${Pipe/Log.Arn}"],
+        why="What the pipe logged.",
+        source=f"{_AUTHORIZATION}list_amazoncloudwatchlogs.html",
+    ),
+)
+
+_FEED = only(
+    by_function,
+    BY_FUNCTION,
+    *_rows(
+        *("status", "verify", "backfill"),
+        may=["lambda:GetEventSourceMapping"],
+        on=[arn("lambda", "event-source-mapping:${FunctionFeed/Mapping}")],
+        why="The state of what feeds the delivery stream, its start, and which changes it passes.",
+        source=f"{_AUTHORIZATION}list_awslambda.html",
+    ),
+    *_rows(
+        "logs",
+        may=["logs:FilterLogEvents"],
+        on=["${FunctionFeed/Log.Arn}"],
+        why="What the feed function logged.",
+        source=f"{_AUTHORIZATION}list_amazoncloudwatchlogs.html",
+    ),
+)
+
+OPERATORS: tuple[Right, ...] = (
+    *_PIPE,
+    *_FEED,
+    *_rows(
+        *_OF_A_STACK,
+        may=["cloudformation:DescribeStacks"],
+        on=[arn("cloudformation", "stack/<stack>/*")],
+        why="A command finds the parts of the stack by its outputs.",
+        source=f"{_AUTHORIZATION}list_awscloudformation.html",
+    ),
+    *_rows(
+        *("status", "verify", "backfill"),
+        may=["firehose:DescribeDeliveryStream"],
+        on=[STREAM],
+        why="The delivery stream's state and buffers.",
+        source=f"{_AUTHORIZATION}list_amazonkinesisfirehose.html",
+    ),
+    *_rows(
         "status",
         may=["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricStatistics"],
         on=["*"],
@@ -134,7 +195,7 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{_AUTHORIZATION}list_amazoncloudwatch.html",
     ),
     *_rows(
-        *("status", "tree", "sample", "failed", "plan", "replay", "probe", "compact"),
+        *("status", "tree", "sample", "failed", "plan", "replay", "redrive", "probe", "compact"),
         may=["s3:ListBucket"],
         on=[BUCKET],
         why="Which objects there are.",
@@ -155,6 +216,27 @@ OPERATORS: tuple[Right, ...] = (
         source=_S3,
     ),
     *_rows(
+        *("status", "failed", "redrive"),
+        may=["s3:GetObject"],
+        on=[_GIVEN_UP],
+        why="The batches that the feed function gave up.",
+        source=_S3,
+    ),
+    *_rows(
+        "redrive",
+        may=["s3:DeleteObject"],
+        on=[_GIVEN_UP],
+        why="A batch that was put back leaves its prefix.",
+        source=_S3,
+    ),
+    *_rows(
+        "redrive",
+        may=["s3:GetObject"],
+        on=[_REPLAYED],
+        why="The notes of what was put back.",
+        source=_S3,
+    ),
+    *_rows(
         "probe",
         may=["s3:GetObject"],
         on=[_QUARANTINE],
@@ -162,10 +244,10 @@ OPERATORS: tuple[Right, ...] = (
         source=_S3,
     ),
     *_rows(
-        "replay",
+        *("replay", "redrive"),
         may=["s3:PutObject", "s3:DeleteObject"],
         on=[_REPLAYED],
-        why="It keeps what was replayed, and a note of how far it is.",
+        why="It keeps what was put back, and a note of how far it is.",
         source=_S3,
     ),
     *_rows(
@@ -311,7 +393,6 @@ OPERATORS: tuple[Right, ...] = (
         may=["logs:FilterLogEvents"],
         on=[
             "${Runtime/TransformLog.Arn}",
-            "${Pipe/Log.Arn}",
             "${Delivery/Log.Arn}",
         ],
         why="What the parts logged.",
@@ -383,13 +464,6 @@ OPERATORS: tuple[Right, ...] = (
         source=_DYNAMODB,
     ),
     *_rows(
-        "redrive",
-        may=["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"],
-        on=[QUEUE],
-        why="It reads the dead letters, gives back what it leaves, and removes what arrived.",
-        source=f"{_AUTHORIZATION}list_amazonsqs.html",
-    ),
-    *_rows(
         *("replay", "redrive", "backfill"),
         may=["firehose:PutRecordBatch"],
         on=[STREAM],
@@ -400,24 +474,9 @@ OPERATORS: tuple[Right, ...] = (
         *("replay", "redrive", "backfill"),
         may=["kms:Decrypt", "kms:GenerateDataKey"],
         on=[KEY],
-        why="Firehose asks both of whoever puts into a stream with a customer key; SQS asks the "
-        "first of whoever reads an encrypted queue.",
+        why="Firehose asks both of whoever puts into a stream with a customer key; SQS and S3 ask "
+        "the first of whoever reads, and S3 the second of whoever writes.",
         source=FIREHOSE_ENCRYPTION,
-    ),
-    *_rows(
-        "probe",
-        may=["sqs:ReceiveMessage"],
-        on=[QUEUE],
-        why="It looks at dead letters, and leaves them.",
-        source=f"{_AUTHORIZATION}list_amazonsqs.html",
-    ),
-    *_rows(
-        "probe",
-        may=["kms:Decrypt"],
-        on=[KEY],
-        when=[via("sqs")],
-        why="SQS asks it of whoever reads an encrypted queue.",
-        source=f"{DOCS}AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html",
     ),
     *_rows(
         "probe",

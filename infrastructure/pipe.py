@@ -13,6 +13,7 @@ from chalicelib.change import INPUT_TEMPLATE
 from infrastructure.acknowledgments import acknowledge
 from infrastructure.grants import declared_role
 from infrastructure.logs import Log, vended_log_group_name
+from infrastructure.metrics import PipeNames
 from infrastructure.settings import DeploymentSettings
 from infrastructure.terms import STREAM
 
@@ -110,8 +111,16 @@ class Pipe(Construct):
             ),
         )
         self.pipe.node.add_dependency(self.role)
+        self.names = PipeNames(self.pipe.ref, self.dead_letters.queue_name)
+        self.outputs = {
+            "PipeName": self.pipe.ref,
+            "DeadLetterQueueUrl": self.dead_letters.queue_url,
+            "PipeLogName": self.log.log_group_name,
+        }
+        if settings.target == "local":
+            self.outputs["PipeDefinition"] = self._definition()
 
-    def definition(self) -> str:
+    def _definition(self) -> str:
         """Return the deployed pipe as JSON: its ARN and its properties as CloudFormation has them.
 
         The local pipe runs by it, for the emulator keeps neither filter nor template of a pipe.

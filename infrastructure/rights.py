@@ -7,11 +7,14 @@ or refuses beyond this table fails, and so does a row that nothing needs.
 
 from collections.abc import Callable
 
-from infrastructure.access import ANYONE, IAM_CALLERS, Condition, Right, always
+from chalicelib.partitions import FEED_FAILURES
+from infrastructure.access import ANYONE, IAM_CALLERS, Condition, Right, always, only
 from infrastructure.settings import DeploymentSettings
 from infrastructure.terms import (
     ACCOUNT,
     BUCKET,
+    BY_FUNCTION,
+    BY_PIPE,
     DOCS,
     EMPTYING,
     EMPTYING_LOG,
@@ -24,6 +27,8 @@ from infrastructure.terms import (
     STREAM,
     TOPIC,
     arn,
+    by_function,
+    by_pipe,
     has_api,
     has_table_key,
     via,
@@ -39,6 +44,14 @@ _KEY_USE = (
     "kms:ReEncryptTo",
 )
 """The actions of a service on a key on its caller's behalf."""
+
+_READ_STREAM = (
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+)
+"""The actions of a service that follows a table's stream."""
 
 _IAM = f"{DOCS}IAM/latest/UserGuide/"
 _FIREHOSE_ACCESS = f"{DOCS}firehose/latest/dev/controlling-access.html"
@@ -90,10 +103,12 @@ _BUCKET_AND_OBJECTS = (BUCKET, f"{BUCKET}/*")
 
 
 def _function(
-    name: str, holds: Callable[[DeploymentSettings], bool] = always, holds_when: str = ""
+    role: str,
+    log: str,
+    holds: Callable[[DeploymentSettings], bool] = always,
+    holds_when: str = "",
 ) -> tuple[Right, Right]:
-    """What each function of this name needs to work at all."""
-    role = f"${{Runtime/{name}Role.Arn}}"
+    """What each function of this role and log needs to work at all."""
     return (
         Right(
             who="lambda.amazonaws.com",
@@ -108,7 +123,7 @@ def _function(
         Right(
             who=role,
             actions=("logs:CreateLogStream", "logs:PutLogEvents"),
-            on=(f"${{Runtime/{name}Log.Arn}}",),
+            on=(log,),
             why="A function writes its own log, and cannot make another.",
             source=_LAMBDA_LOGS,
             holds=holds,
@@ -131,7 +146,7 @@ def _refuses_plain_http(action: str, *on: str) -> Right:
 
 _HASHES = "a field is protected by `hash`"
 _FUNCTIONS = (
-    *_function("Transform"),
+    *_function("${Runtime/TransformRole.Arn}", "${Runtime/TransformLog.Arn}"),
     Right(
         who="${Runtime/TransformRole.Arn}",
         actions=("secretsmanager:GetSecretValue",),
@@ -154,7 +169,7 @@ _FUNCTIONS = (
         holds=_hashes,
         holds_when=_HASHES,
     ),
-    *_function("Api", has_api, HAS_API),
+    *_function("${Runtime/ApiRole.Arn}", "${Runtime/ApiLog.Arn}", has_api, HAS_API),
     Right(
         who="${Runtime/ApiRole.Arn}",
         actions=(
@@ -221,7 +236,7 @@ def _compact_right(*actions: str, on: tuple[str, ...], why: str) -> Right:
 
 
 _COMPACTION = (
-    *_function("Compact", _compacts, _COMPACTS),
+    *_function(_COMPACT_ROLE, "${Runtime/CompactLog.Arn}", _compacts, _COMPACTS),
     Right(
         who="events.amazonaws.com",
         actions=("lambda:InvokeFunction",),
@@ -301,7 +316,9 @@ _COMPACTION = (
     ),
 )
 
-_PIPE = (
+_PIPE = only(
+    by_pipe,
+    BY_PIPE,
     Right(
         who="pipes.amazonaws.com",
         actions=("sts:AssumeRole",),
@@ -316,12 +333,7 @@ _PIPE = (
     ),
     Right(
         who="${Pipe/Role.Arn}",
-        actions=(
-            "dynamodb:DescribeStream",
-            "dynamodb:GetRecords",
-            "dynamodb:GetShardIterator",
-            "dynamodb:ListStreams",
-        ),
+        actions=_READ_STREAM,
         on=("<stream>",),
         why="It reads the table's stream.",
         source=_PIPE_ACCESS,
@@ -354,6 +366,59 @@ _PIPE = (
         on=("<table key>",),
         why="A table's stream is encrypted with the key of its table.",
         source=f"{DOCS}eventbridge/latest/userguide/eb-pipes-error-troubleshooting.html",
+        holds=has_table_key,
+        holds_when="the table has a customer key",
+    ),
+)
+
+_FEED_ROLE = "${FunctionFeed/Role.Arn}"
+_FEED_FAILURES = f"{DOCS}lambda/latest/dg/services-dynamodb-errors.html"
+_FEED = only(
+    by_function,
+    BY_FUNCTION,
+    *_function(_FEED_ROLE, "${FunctionFeed/Log.Arn}"),
+    Right(
+        who=_FEED_ROLE,
+        actions=_READ_STREAM,
+        on=("<stream>",),
+        why="Lambda reads the table's stream for it.",
+        source=f"{DOCS}lambda/latest/dg/with-ddb.html",
+    ),
+    Right(
+        who=_FEED_ROLE,
+        actions=("firehose:PutRecordBatch",),
+        on=(STREAM,),
+        why="It puts changes into the delivery stream.",
+        source=f"{DOCS}service-authorization/latest/reference/list_amazonkinesisfirehose.html",
+    ),
+    Right(
+        who=_FEED_ROLE,
+        actions=("s3:PutObject",),
+        on=(f"{BUCKET}/{FEED_FAILURES}*",),
+        why="What is given up is kept there: by Lambda, or by the function itself.",
+        source=_FEED_FAILURES,
+    ),
+    Right(
+        who=_FEED_ROLE,
+        actions=("s3:ListBucket",),
+        on=(BUCKET,),
+        why="Lambda asks it of who has a bucket for what is given up.",
+        source=_FEED_FAILURES,
+    ),
+    Right(
+        who=_FEED_ROLE,
+        actions=("kms:Decrypt", "kms:GenerateDataKey"),
+        on=(KEY,),
+        why="Firehose asks both of whoever puts into a stream with a customer key, and S3 the "
+        "second of whoever writes an object.",
+        source=FIREHOSE_ENCRYPTION,
+    ),
+    Right(
+        who=_FEED_ROLE,
+        actions=("kms:Decrypt",),
+        on=("<table key>",),
+        why="A table's stream is encrypted with the key of its table.",
+        source=f"{DOCS}amazondynamodb/latest/developerguide/encryption.usagenotes.html",
         holds=has_table_key,
         holds_when="the table has a customer key",
     ),
@@ -490,7 +555,7 @@ _RESOURCES = (
     ),
     _refuses_plain_http("s3:*", *_BUCKET_AND_OBJECTS),
     _refuses_plain_http("kms:*", KEY),
-    _refuses_plain_http("sqs:*", QUEUE),
+    *only(by_pipe, BY_PIPE, _refuses_plain_http("sqs:*", QUEUE)),
     _refuses_plain_http("sns:Publish", TOPIC),
 )
 
@@ -526,5 +591,13 @@ _EMPTYING_OF_THE_BUCKET = (
     ),
 )
 
-RIGHTS = (*_FUNCTIONS, *_COMPACTION, *_PIPE, *_DELIVERY, *_RESOURCES, *_EMPTYING_OF_THE_BUCKET)
+RIGHTS = (
+    *_FUNCTIONS,
+    *_COMPACTION,
+    *_PIPE,
+    *_FEED,
+    *_DELIVERY,
+    *_RESOURCES,
+    *_EMPTYING_OF_THE_BUCKET,
+)
 """The table."""

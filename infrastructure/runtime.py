@@ -1,4 +1,4 @@
-"""The Chalice application: the transform, and the functions of the API and of the compaction.
+"""The Chalice application: the functions of transform, feed, API and compaction.
 
 Each has a role and a log of its own.
 """
@@ -27,6 +27,7 @@ from infrastructure.settings import DeploymentSettings
 API_HANDLER = "APIHandler"
 TRANSFORM = "Transform"
 COMPACT = "Compact"
+FEED = "Feed"
 REST_API = "RestAPI"
 API_RESOURCES = (API_HANDLER, "APIHandlerInvokePermission", REST_API)
 API_OUTPUTS = ("APIHandlerArn", "APIHandlerName", "EndpointURL", "RestAPIId")
@@ -64,7 +65,7 @@ class Runtime(Construct):
         self._app = packaged(
             self, target=settings.target, role=self.transform_role, schema=settings.schema
         )
-        self._configure(
+        self.configure(
             TRANSFORM,
             self.transform_role,
             self.transform_log,
@@ -83,6 +84,8 @@ class Runtime(Construct):
             self.api = self._api(settings, key, table)
         else:
             self._remove(API_RESOURCES, API_OUTPUTS)
+        if settings.feed != "function":
+            self._remove((FEED,))
         self.compact: lambda_.IFunction | None = None
         self.compact_name: str | None = None
         if settings.compacts:
@@ -96,7 +99,7 @@ class Runtime(Construct):
         """The API, with its function's role and log."""
         log = Log(self, "ApiLog", settings=settings, key=key)
         role = declared_role(self, "ApiRole", settings=settings)
-        self._configure(API_HANDLER, role, log, {"TABLE_NAME": table.table_name})
+        self.configure(API_HANDLER, role, log, {"TABLE_NAME": table.table_name})
         # Without it, SAM adds a second stage named "Stage"
         # (https://github.com/aws/serverless-application-model/issues/191).
         api = self._app.get_resource(REST_API)
@@ -123,7 +126,7 @@ class Runtime(Construct):
             "DATABASE_NAME": settings.database_name,
             "WORKGROUP_NAME": settings.stack_name,
         }
-        self._configure(COMPACT, role, self.compact_log, environment)
+        self.configure(COMPACT, role, self.compact_log, environment)
 
     def _remove(self, resources: Sequence[str], outputs: Sequence[str] = ()) -> None:
         """Take out of Chalice's template what a deployment does not have."""
@@ -157,9 +160,10 @@ class Runtime(Construct):
         )
         return secret
 
-    def _configure(
+    def configure(
         self, function: str, role: iam.IRole, log: Log, environment: dict[str, str]
-    ) -> None:
+    ) -> str:
+        """Give a function its role, log and environment; return its name."""
         resource = self._app.get_resource(function)
         resource.add_property_override("Role", role.role_arn)
         # In JSON, Lambda's own lines are JSON too, and ours are left as they were printed
@@ -169,3 +173,4 @@ class Runtime(Construct):
         )
         for name, value in environment.items():
             self._app.add_environment_variable(name, value, function)
+        return str(resource.ref)

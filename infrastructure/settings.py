@@ -14,12 +14,18 @@ from chalicelib.change import CHANGE_TYPES
 from chalicelib.declaration import Table
 from chalicelib.declared import DEFAULT, load
 from chalicelib.errors import SchemaError, SluiceError
-from chalicelib.limits import BUFFER_MEGABYTES, BUFFER_SECONDS
+from chalicelib.limits import (
+    BUFFER_MEGABYTES,
+    BUFFER_SECONDS,
+    MAPPED_RECORDS_MAX,
+    MAPPED_SECONDS_MAX,
+)
 from chalicelib.mistakes import layout_errors
 from infrastructure.values import (
     Compaction,
     DaysUntilDeletion,
     EmailAddress,
+    Feed,
     Format,
     ItemBytes,
     KeepOrDrop,
@@ -41,6 +47,7 @@ from sluice.planning.rules import PlanError, annotations, noted, read_value, who
 from sluice.planning.settings import PlanSettings
 from sluice.planning.workload import Workload
 
+_MAPPING = "Lambda's bounds with a table's stream"
 _FIREHOSE = "Firehose's bounds with dynamic partitioning"
 
 
@@ -96,6 +103,16 @@ class DeploymentSettings:
 
     deletes: KeepOrDrop = "keep"
     """Whether the deletion of a record becomes a line of the lake."""
+
+    feed: Feed = "pipe"
+    """What brings the changes of the table's stream to Firehose: an EventBridge pipe, each as a
+    record, or a function, many packed into one, for a fraction of the price."""
+
+    feed_batch_size: Annotated[int, whole(1, MAPPED_RECORDS_MAX, _MAPPING)] = 1000
+    """How many changes the function has at a time, at most. Firehose takes records of up to 500."""
+
+    feed_window_seconds: Annotated[int, whole(0, MAPPED_SECONDS_MAX, _MAPPING)] = 5
+    """How long changes wait for so many; a longer wait packs more of few changes together."""
 
     format: Format = "json"
     """What the lake's objects are: gzipped lines of JSON, or Parquet. It stays as first deployed:

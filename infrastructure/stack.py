@@ -9,7 +9,8 @@ from infrastructure.compaction import Compaction
 from infrastructure.dashboard import Dashboard
 from infrastructure.delivery import Delivery
 from infrastructure.encryption import Encryption
-from infrastructure.lake import ERRORS_FILTER, Lake
+from infrastructure.feed import FunctionFeed
+from infrastructure.lake import ERRORS_FILTER, FEED_FAILURES_FILTER, Lake
 from infrastructure.metrics import Metrics
 from infrastructure.operators import Operators
 from infrastructure.pipe import Pipe
@@ -19,7 +20,7 @@ from infrastructure.settings import DeploymentSettings
 
 
 class Sluice(Stack):
-    """Table, pipe, delivery stream, transform, lake, and the API that feeds them."""
+    """Table, feed, delivery stream, transform, lake, and the API that feeds them."""
 
     def __init__(self, scope: Construct, *, settings: DeploymentSettings) -> None:
         super().__init__(
@@ -59,23 +60,37 @@ class Sluice(Stack):
             transform=runtime.transform,
             changes=catalog.changes,
         )
-        pipe = Pipe(
-            self,
-            "Pipe",
-            settings=settings,
-            key=key,
-            source_stream_arn=records.stream_arn,
-            target=delivery.stream,
-        )
+        feed: Pipe | FunctionFeed
+        if settings.feed == "pipe":
+            feed = Pipe(
+                self,
+                "Pipe",
+                settings=settings,
+                key=key,
+                source_stream_arn=records.stream_arn,
+                target=delivery.stream,
+            )
+        else:
+            feed = FunctionFeed(
+                self,
+                "FunctionFeed",
+                settings=settings,
+                key=key,
+                runtime=runtime,
+                source_stream_arn=records.stream_arn,
+                target=delivery.stream,
+                bucket=lake.bucket,
+            )
         metrics = Metrics(
             table_name=records.table.table_name,
-            pipe_name=pipe.pipe.ref,
-            dead_letter_queue_name=pipe.dead_letters.queue_name,
+            pipe=feed.names if isinstance(feed, Pipe) else None,
+            feed_name=feed.function_name if isinstance(feed, FunctionFeed) else None,
             stream_name=delivery.stream.delivery_stream_name,
             transform_name=runtime.transform_name,
             compact_name=runtime.compact_name,
             bucket_name=lake.bucket.bucket_name,
             errors_filter=ERRORS_FILTER,
+            feed_failures_filter=FEED_FAILURES_FILTER,
             api_stage=(runtime.api.name, runtime.api.stage) if runtime.api else None,
         )
         watched = watches(
@@ -100,15 +115,14 @@ class Sluice(Stack):
             "TableName": records.table.table_name,
             "BucketName": lake.bucket.bucket_name,
             "StreamName": delivery.stream.delivery_stream_name,
-            "PipeName": pipe.pipe.ref,
-            "DeadLetterQueueUrl": pipe.dead_letters.queue_url,
+            "Feed": settings.feed,
+            **feed.outputs,
             "TransformName": runtime.transform_name,
             "AlarmTopicArn": alarms.topic.topic_arn,
             "DashboardName": dashboard.dashboard.dashboard_name,
             "DatabaseName": catalog.database.ref,
             "WorkgroupName": catalog.workgroup.ref,
             "TransformLogName": runtime.transform_log.log_group_name,
-            "PipeLogName": pipe.log.log_group_name,
             "FirehoseLogName": delivery.log.log_group_name,
             "SchemaFingerprint": settings.table.fingerprint,
             "Layout": "/".join(settings.table.layout),
@@ -120,7 +134,5 @@ class Sluice(Stack):
                 "CompactName": runtime.compact_name,
                 "CompactLogName": runtime.compact_log.log_group_name,
             }
-        if settings.target == "local":
-            outputs["PipeDefinition"] = pipe.definition()
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)

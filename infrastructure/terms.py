@@ -20,6 +20,8 @@ EMPTYING_LOG = "${Lake/EmptyingLog.Arn}"
 DOCS = "https://docs.aws.amazon.com/"
 FIREHOSE_ENCRYPTION = f"{DOCS}firehose/latest/dev/encryption.html"
 HAS_API = "there is an API"
+BY_PIPE = "`feed` is `pipe`"
+BY_FUNCTION = "`feed` is `function`"
 
 
 def arn(service: str, rest: str) -> str:
@@ -30,6 +32,16 @@ def arn(service: str, rest: str) -> str:
 def has_table_key(settings: DeploymentSettings) -> bool:
     """Whether the table is encrypted with a customer key."""
     return settings.existing_table is None or settings.existing_table.key_arn is not None
+
+
+def by_pipe(settings: DeploymentSettings) -> bool:
+    """Whether a pipe feeds the delivery stream."""
+    return settings.feed == "pipe"
+
+
+def by_function(settings: DeploymentSettings) -> bool:
+    """Whether a function feeds the delivery stream."""
+    return settings.feed == "function"
 
 
 def has_api(settings: DeploymentSettings) -> bool:

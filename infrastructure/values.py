@@ -16,6 +16,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 Target = Literal["aws", "local"]
 KeepOrDrop = Literal["keep", "drop"]
 Format = Literal["json", "parquet"]
+Feed = Literal["pipe", "function"]
 OnOrOff = Literal["on", "off"]
 Compaction = Literal["off", "manual", "hourly", "daily"]
 OperatorPolicies = Literal["none", "policies"]

@@ -49,6 +49,7 @@ DEPLOYMENTS = {
     },
     "local": {"stage": "local", "target": "local"},
     "compacted": {"stage": "compacted", "compaction": "hourly", "schema": "tables/shop.py"},
+    "function": {"stage": "function", "feed": "function", "operators": "policies"},
     "patients": {"stage": "patients", "schema": "tests/infrastructure/patients.py"},
 }
 

@@ -17,9 +17,13 @@ def destination(deployment: Any) -> Any:
 def processor(deployment: Any) -> dict[str, str]:
     configuration = destination(deployment)["ProcessingConfiguration"]
     assert configuration["Enabled"] is True
-    (only,) = configuration["Processors"]
-    assert only["Type"] == "Lambda"
-    return {entry["ParameterName"]: entry["ParameterValue"] for entry in only["Parameters"]}
+    deaggregation, transform = configuration["Processors"]
+    assert deaggregation == {
+        "Type": "RecordDeAggregation",
+        "Parameters": [{"ParameterName": "SubRecordType", "ParameterValue": "JSON"}],
+    }
+    assert transform["Type"] == "Lambda"
+    return {entry["ParameterName"]: entry["ParameterValue"] for entry in transform["Parameters"]}
 
 
 def test_records_are_put_directly_and_rest_encrypted_with_the_key(dev: Any) -> None:
@@ -63,7 +67,7 @@ def test_buffers_are_as_the_settings_say(dev: Any, prod: Any) -> None:
     assert destination(prod)["BufferingHints"] == {"IntervalInSeconds": 900, "SizeInMBs": 64}
 
 
-def test_the_transform_processes_what_is_delivered(dev: Any) -> None:
+def test_records_are_taken_apart_before_the_transform_processes_them(dev: Any) -> None:
     assert processor(dev) == {
         "LambdaArn": "${Transform.Arn}",
         "RoleArn": "${Delivery/Role.Arn}",

@@ -10,10 +10,10 @@ from infrastructure.rights import RIGHTS
 from infrastructure.settings import DeploymentSettings
 from tests.policies import stated
 
-KINDS = ["dev", "prod", "attached", "unencrypted", "local", "compacted", "patients"]
+KINDS = ["dev", "prod", "attached", "unencrypted", "local", "compacted", "patients", "function"]
 """Of them, prod delivers Parquet and keeps its bucket; two follow a table, one without a key and
 without an API; compacted has a
-schedule and views; patients hashes a field."""
+schedule and views; patients hashes a field; function has no pipe."""
 
 
 def declared(settings: DeploymentSettings) -> set[Grant]:

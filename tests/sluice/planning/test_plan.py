@@ -11,7 +11,7 @@ from chalicelib.declared import load
 from chalicelib.metrics import ODD_TIMES, RECORDS
 from infrastructure import delivery, pipe
 from infrastructure.alarms import watches
-from infrastructure.metrics import Metrics
+from infrastructure.metrics import Metrics, PipeNames
 from infrastructure.settings import DeploymentSettings
 from sluice.planning import compaction, limits
 from sluice.planning.bill import ALARMS, COMPACTION_ALARMS, METRICS
@@ -46,9 +46,12 @@ def test_the_settings_are_those_that_are_deployed() -> None:
 
 def test_the_bill_counts_what_is_deployed() -> None:
     assert len({*RECORDS.values(), ODD_TIMES}) == METRICS
-    names = {field.name for field in fields(Metrics)} - {"api_stage", "compact_name"}
+    names = {field.name for field in fields(Metrics)}
+    names -= {"api_stage", "compact_name", "feed_name", "pipe"}
     metrics = Metrics(
         **dict.fromkeys(names, "a-name"),
+        pipe=PipeNames("a-pipe", "a-queue"),
+        feed_name=None,
         api_stage=("an-api", "a-stage"),
         compact_name=None,
     )
