@@ -15,7 +15,7 @@ from docs.licences import licences_page
 from docs.markdown import markdown_table
 from docs.record import record_page
 from docs.rights import operators_tables, rights_tables
-from docs.scale import compaction_case, large_case, middle_case, small_case
+from docs.scale import compaction_case, feeds_case, large_case, middle_case, small_case
 from infrastructure.settings import DeploymentSettings
 from infrastructure.values import PROJECT
 
@@ -84,6 +84,7 @@ def pages() -> dict[Path, str]:
         "middle": middle_case(),
         "large": large_case(),
         "compaction": compaction_case(),
+        "feeds": feeds_case(),
     }
     rights = {"rights": rights_tables(), "operators": operators_tables()}
     return {

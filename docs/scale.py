@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from chalicelib.schema import TABLE
 from docs.markdown import markdown_table
-from sluice.cli.plan_report import amount, reads, size_of
-from sluice.planning.bill import bill, compaction_dollars, total
+from sluice.cli.plan_report import amount, batches, reads, size_of, visible
+from sluice.planning.bill import bill, total
+from sluice.planning.comparison import compaction_dollars, compare_feeds
 from sluice.planning.findings import check_plan
 from sluice.planning.plan import Plan, adapt, make_plan
 from sluice.planning.proposals import command, propose
@@ -15,6 +16,7 @@ from sluice.planning.workload import Workload
 
 SMALL = Workload(changes_per_second=10, sites=20)
 MIDDLE = Workload(changes_per_second=10_000, sites=2_000)
+THOUSAND = Workload(changes_per_second=1_000, sites=200)
 LARGE = Workload(changes_per_second=1_000_000, sites=100_000)
 
 
@@ -114,6 +116,36 @@ def compaction_case() -> str:
         for place, name in enumerate(("it costs, a month", "it saves of 100 queries a day"))
     ]
     return markdown_table(["", *heads], rows)
+
+
+def feeds_case() -> str:
+    """Return ten, a thousand and ten thousand changes a second, with each feed."""
+    comparisons = [
+        compare_feeds(make_plan(each, PlanSettings(table=TABLE)))
+        for each in (SMALL, THOUSAND, MIDDLE)
+    ]
+    rows = []
+    for plans in (comparison.plans for comparison in comparisons):
+        for feed, plan in plans.items():
+            lines = bill(plan)
+            fed = [line.dollars for line in lines if line.what.startswith(_FED)]
+            rows.append(
+                [
+                    f"{plan.workload.changes_per_second:,.0f}",
+                    feed,
+                    batches(plan),
+                    f"{size_of(plan.feed.billed_bytes)} a second",
+                    visible(plan),
+                    f"${sum(fed):,.0f}",
+                    f"${total(lines) - lines[0].dollars:,.0f}",
+                ]
+            )
+    heads = ("changes a second", "feed", "batches", "Firehose bills", "visible")
+    return markdown_table([*heads, "feed and ingestion", "all but the table's writes"], rows)
+
+
+_FED = ("DynamoDB stream", "EventBridge Pipes", "Feed", "Firehose ingestion")
+"""The lines of the bill that depend on the feed."""
 
 
 def _columns(plans: Sequence[Plan]) -> str:

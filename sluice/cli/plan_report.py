@@ -1,7 +1,7 @@
 """A plan as `sluice plan` prints it: figures, a chart, the bill, findings and proposals."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -13,7 +13,8 @@ from rich.text import Text
 from sluice.cli.chart import columns
 from sluice.cli.command import out, print_json
 from sluice.planning import limits, prices
-from sluice.planning.bill import BillLine, bill, compaction_dollars, query_dollars, total
+from sluice.planning.bill import BillLine, bill, query_dollars, total
+from sluice.planning.comparison import FeedComparison, compaction_dollars, compare_feeds
 from sluice.planning.findings import PlanFinding, check_plan
 from sluice.planning.plan import Plan
 from sluice.planning.proposals import Proposal, propose
@@ -54,6 +55,7 @@ def _document(
             for line in lines
         ],
         "dollarsPerMonth": total(lines),
+        "feeds": _feeds_document(compare_feeds(plan)),
         "compactionDollars": dict(zip(("costs", "saves"), compaction_dollars(plan), strict=True)),
         "pricesOf": prices.DATE,
         "proposals": [
@@ -95,6 +97,8 @@ def _page(
         ),
         *columns(delivery.active, limit),
         Text(""),
+        *_feeds(compare_feeds(plan)),
+        Text(""),
         *_compaction(plan),
         Text(""),
         _bill(bill(plan)),
@@ -128,8 +132,7 @@ def _figures(plan: Plan) -> Table:
         ),
         (
             "time to visibility",
-            f"{plan.visible_median:,.0f} s for half, {plan.visible_p99:,.0f} s for 99 %, "
-            f"{plan.visible_longest:,.0f} s at most",
+            visible(plan),
             "",
         ),
         (
@@ -147,14 +150,14 @@ def _figures(plan: Plan) -> Table:
         ("Direct PUT", f"{size_of(plan.put_bytes)} a second", size_of(quotas.size.value)),
         (
             "",
-            f"{amount(plan.workload.changes_per_second)} records a second",
+            f"{amount(plan.feed.records)} records a second",
             f"{quotas.records.value:,.0f}",
         ),
-        ("", f"{plan.put_requests:,.0f} requests a second", f"{quotas.requests.value:,.0f}"),
+        ("", f"{amount(plan.feed.puts)} requests a second", f"{quotas.requests.value:,.0f}"),
         (
-            "stream and pipe",
-            f"{plan.shards:,} shards, {plan.pipe_concurrency:,} batches at once",
-            f"about {plan.pipe_capacity:,.0f} changes a second",
+            f"stream and {settings.feed}",
+            f"{plan.shards:,} shards, {plan.feed.at_once:,} batches at once",
+            f"about {plan.feed.capacity:,.0f} changes a second",
         ),
         (
             "table",
@@ -176,6 +179,54 @@ def _figures(plan: Plan) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _feeds_document(feeds: FeedComparison) -> dict[str, object]:
+    """Return both feeds as JSON has them."""
+    both: dict[str, object] = {
+        feed: {
+            "dollarsPerMonth": feeds.dollars[feed],
+            "visibleMedian": each.visible_median,
+            "visibleP99": each.visible_p99,
+            "visibleLongest": each.visible_longest,
+            "feed": each.feed,
+        }
+        for feed, each in feeds.plans.items()
+    }
+    return both | {"cheaper": feeds.cheaper, "saves": feeds.saves, "givesUp": feeds.gives_up}
+
+
+def _feeds(feeds: FeedComparison) -> list[Text | Table]:
+    """Return the plan with each feed, side by side."""
+    table = Table("", *feeds.plans, title="Feeds", **_TITLED)
+    rows: tuple[tuple[str, Callable[[Plan], str]], ...] = (
+        ("batches", batches),
+        ("Firehose bills", lambda each: f"{size_of(each.feed.billed_bytes)} a second"),
+        ("visible", visible),
+    )
+    for name, value in rows:
+        table.add_row(name, *map(value, feeds.plans.values()))
+    table.add_row("a month", *(f"${each:,.2f}" for each in feeds.dollars.values()))
+    return [
+        table,
+        Text(
+            f"The {feeds.cheaper} is cheaper by ${feeds.saves:,.2f} a month, but "
+            f"{'; '.join(feeds.gives_up)}."
+        ),
+    ]
+
+
+def batches(plan: Plan) -> str:
+    """Return the batches of a plan's feed, for a person."""
+    return f"{amount(plan.feed.batches)} a second of {amount(plan.feed.batch_changes)} changes"
+
+
+def visible(plan: Plan) -> str:
+    """Return when changes can be queried, for a person."""
+    return (
+        f"{plan.visible_median:,.0f} s for half, {plan.visible_p99:,.0f} s for 99 %, "
+        f"{plan.visible_longest:,.0f} s at most"
+    )
 
 
 def _compaction(plan: Plan) -> list[Text | Table]:

@@ -6,20 +6,23 @@ from dataclasses import dataclass
 
 from sluice.planning import prices
 from sluice.planning.compaction import FUNCTION_MEGABYTES
+from sluice.planning.feeds import FEED_MEGABYTES
 from sluice.planning.limits import POLLS_OF_A_SHARD
-from sluice.planning.plan import TRANSFORM_MEGABYTES, Plan, adapt
+from sluice.planning.plan import TRANSFORM_MEGABYTES, Plan
 from sluice.planning.prices import Price
 from sluice.planning.reading import DAY, MONTH_DAYS, QueryCost
 
 MONTH = MONTH_DAYS * DAY
 GB = 1e9
 
-BILLED_RECORD_BYTES = 5 * 1024
 PIPE_REQUEST_BYTES = 64 * 1024
 
 ALARMS = 21
 METRICS = 4
 """The alarms and the metrics of a stack."""
+
+FEED_METRICS = 3
+"""More metrics of one whose feed is the function."""
 
 COMPACTION_ALARMS = 1
 """More alarms of one that compacts."""
@@ -53,8 +56,7 @@ def bill(plan: Plan) -> tuple[BillLine, ...]:
     changes = workload.changes_per_second * MONTH
     objects = delivery.objects_per_second * MONTH
     invocations = delivery.invocations_per_second * MONTH
-    billed_record = math.ceil(weights.record / BILLED_RECORD_BYTES) * BILLED_RECORD_BYTES
-    taken = changes * billed_record / GB
+    taken = plan.feed.billed_bytes * MONTH / GB
     written = changes * weights.line / GB
     stored = objects * plan.object_bytes / GB
     queries = plan.settings.queries_per_day * MONTH_DAYS
@@ -65,18 +67,7 @@ def bill(plan: Plan) -> tuple[BillLine, ...]:
             prices.WRITES,
             "there without a lake, too",
         ),
-        BillLine(
-            "DynamoDB stream",
-            plan.shards * POLLS_OF_A_SHARD.value * MONTH / 1e6,
-            prices.STREAM_READS,
-            "AWS documents it as free for Lambda, and says nothing of pipes",
-        ),
-        BillLine(
-            "EventBridge Pipes",
-            changes * math.ceil(weights.record / PIPE_REQUEST_BYTES) / 1e6,
-            prices.PIPE,
-            "each change counted as a request; several in 64 KB may be one",
-        ),
+        *_feed_lines(plan),
         BillLine("Firehose ingestion", taken, prices.FIREHOSE),
         BillLine("Firehose partitioning", written, prices.PARTITIONING),
         BillLine("Firehose objects", objects / 1e3, prices.PARTITIONED_OBJECTS),
@@ -103,11 +94,43 @@ def bill(plan: Plan) -> tuple[BillLine, ...]:
         BillLine("CloudWatch logs", invocations * INVOCATION_LOG_BYTES / GB, prices.LOGS),
     ]
     if plan.settings.format == "parquet":
-        lines.insert(6, BillLine("Firehose conversion", taken, prices.CONVERSION))
-    return (*lines, *_compaction(plan)) if plan.settings.compacts else tuple(lines)
+        place = next(i for i, each in enumerate(lines) if each.what == "Lambda requests")
+        lines.insert(place, BillLine("Firehose conversion", taken, prices.CONVERSION))
+    return (*lines, *compaction_lines(plan)) if plan.settings.compacts else tuple(lines)
 
 
-def _compaction(plan: Plan) -> Iterator[BillLine]:
+def _feed_lines(plan: Plan) -> Iterator[BillLine]:
+    """The lines of the feed, but for what Firehose takes of it."""
+    feed, changes = plan.feed, plan.workload.changes_per_second * MONTH
+    if plan.settings.feed == "function":
+        batches = feed.batches * MONTH
+        yield BillLine(
+            "Feed requests", batches / 1e6, prices.LAMBDA_REQUESTS, "Lambda reads streams free"
+        )
+        yield BillLine(
+            "Feed duration",
+            batches * feed.batch_seconds * FEED_MEGABYTES / 1024,
+            prices.LAMBDA_DURATION,
+        )
+        yield BillLine("Feed logs", batches * INVOCATION_LOG_BYTES / GB, prices.LOGS)
+        yield BillLine("Feed metrics", FEED_METRICS, prices.METRICS)
+        return
+    yield BillLine(
+        "DynamoDB stream",
+        plan.shards * POLLS_OF_A_SHARD.value * MONTH / 1e6,
+        prices.STREAM_READS,
+        "AWS documents it as free for Lambda, and says nothing of pipes",
+    )
+    yield BillLine(
+        "EventBridge Pipes",
+        changes * math.ceil(plan.weights.record / PIPE_REQUEST_BYTES) / 1e6,
+        prices.PIPE,
+        "each change counted as a request; several in 64 KB may be one",
+    )
+
+
+def compaction_lines(plan: Plan) -> Iterator[BillLine]:
+    """The lines of the compaction, as if it were on."""
     kept, work = plan.compaction, plan.compaction.work
     stored = kept.history.scanned_bytes * MONTH_DAYS + kept.current.scanned_bytes
     yield BillLine("Compaction, Athena", work.scanned_bytes * MONTH_DAYS / 1e12, prices.ATHENA)
@@ -135,14 +158,6 @@ def _compaction(plan: Plan) -> Iterator[BillLine]:
         prices.S3_STORAGE,
         "of a month; raw objects stay as old versions",
     )
-
-
-def compaction_dollars(plan: Plan) -> tuple[float, float]:
-    """Return what compaction costs a month, and what it saves; where it is off, what it would."""
-    on = plan if plan.settings.compacts else adapt(plan, compaction="daily")
-    off = adapt(plan, compaction="off")
-    costs = total(tuple(_compaction(on)))
-    return costs, costs + total(bill(off)) - total(bill(on))
 
 
 def query_dollars(query: QueryCost) -> float:

@@ -13,6 +13,7 @@ from sluice.planning.bill import bill, total
 from sluice.planning.compaction import FUNCTION_SECONDS
 from sluice.planning.limits import Limit
 from sluice.planning.plan import Plan
+from sluice.planning.settings import Feed
 
 NEAR = 0.7
 """The part of a limit above which a value is near it."""
@@ -38,7 +39,7 @@ Topic = Literal[
     "response size",
     "throughput",
     "put requests",
-    "pipe",
+    "feed",
     "pipe concurrency",
     "table writes",
     "concurrency",
@@ -58,6 +59,12 @@ class PlanFinding:
     message: str
     source: str
     """The page that states the limit; for costs, the page of the prices."""
+
+
+_FILES: dict[Feed, str] = {
+    "pipe": "infrastructure/pipe.py",
+    "function": "infrastructure/feed.py",
+}
 
 
 class _Quota(NamedTuple):
@@ -113,7 +120,7 @@ def _quotas(plan: Plan) -> Iterator[_Quota]:
         limits.RECORD_BYTES,
         f"the largest change is a record of {plan.weights.record_max:,.0f} bytes; Firehose takes "
         f"{limits.RECORD_BYTES.value:,.0f}",
-        "The pipe gives it up as a dead letter; keep items below 400 KB, or their updates small",
+        f"The {settings.feed} gives it up; keep items below 400 KB, or their updates small",
     )
     yield _Quota(
         "response size",
@@ -125,25 +132,26 @@ def _quotas(plan: Plan) -> Iterator[_Quota]:
         "What does not fit goes under errors/; give the transform a smaller buffer",
     )
     yield from _throughput(plan)
-    pipe = f"with {plan.shards} shards and {settings.parallelization} batch of each at once"
+    shards = f"with {plan.shards} shards and {settings.parallelization} batch of each at once"
     yield _Quota(
-        "pipe",
+        "feed",
         rate,
-        Limit(plan.pipe_capacity, limits.POLLS_OF_A_SHARD.source),
-        f"{rate:,.0f} changes a second pass the pipe; {pipe} it brings about "
-        f"{plan.pipe_capacity:,.0f}",
-        "It falls behind and gives changes up after 12 hours. More shards come by themselves as "
-        "the table splits; else set the ParallelizationFactor in infrastructure/pipe.py",
+        Limit(plan.feed.capacity, limits.POLLS_OF_A_SHARD.source),
+        f"{rate:,.0f} changes a second pass the {settings.feed}; {shards} it brings about "
+        f"{plan.feed.capacity:,.0f}",
+        "It falls behind and gives changes up after half a day. More shards come by themselves as "
+        f"the table splits; else set the ParallelizationFactor in {_FILES[settings.feed]}",
     )
-    limit = limits.pipe_executions(region)
-    yield _Quota(
-        "pipe concurrency",
-        plan.pipe_concurrency,
-        limit,
-        f"the pipe runs {plan.pipe_concurrency:,} times at once, for {plan.shards:,} shards; all "
-        f"pipes of an account in {region} may run {limit.value:,.0f} times",
-        "Ask AWS for more",
-    )
+    if settings.feed == "pipe":
+        limit = limits.pipe_executions(region)
+        yield _Quota(
+            "pipe concurrency",
+            plan.feed.at_once,
+            limit,
+            f"the pipe runs {plan.feed.at_once:,} times at once, for {plan.shards:,} shards; all "
+            f"pipes of an account in {region} may run {limit.value:,.0f} times",
+            "Ask AWS for more",
+        )
     yield _Quota(
         "table writes",
         plan.table_writes,
@@ -152,18 +160,21 @@ def _quotas(plan: Plan) -> Iterator[_Quota]:
         f"with {limits.TABLE_WRITES.value:,.0f}",
         "Writes beyond are throttled; ask AWS for more",
     )
+    functions, invocations = "the transform runs", plan.concurrency
+    if settings.feed == "function":
+        functions, invocations = "transform and feed run", plan.concurrency + plan.feed.concurrency
     yield _Quota(
         "concurrency",
-        plan.concurrency,
+        invocations,
         limits.LAMBDA_CONCURRENCY,
-        f"the transform runs {plan.concurrency:,.0f} times at once; all functions of an account "
+        f"{functions} {invocations:,.0f} times at once; all functions of an account "
         f"may run {limits.LAMBDA_CONCURRENCY.value:,.0f} times",
         "Ask AWS for more",
     )
 
 
 def _throughput(plan: Plan) -> Iterator[_Quota]:
-    size, rate = plan.put_bytes, plan.workload.changes_per_second
+    size = plan.put_bytes
     largest = limits.DIRECT_PUT_BYTES_MAX
     if size > largest.value:
         yield _Quota(
@@ -183,20 +194,21 @@ def _throughput(plan: Plan) -> Iterator[_Quota]:
         size,
         quotas.size,
         f"{size / 1e6:,.1f} MB a second go into Firehose; {starts} {quotas.size.value / 1e6:.1f}",
-        "It grows under load, and the pipe waits meanwhile; ask AWS for more beforehand",
+        "It grows under load, and the feed waits meanwhile; ask AWS for more beforehand",
     )
     yield _Quota(
         "throughput",
-        rate,
+        plan.feed.records,
         quotas.records,
-        f"{rate:,.0f} records a second go into Firehose; {starts} {quotas.records.value:,.0f}",
+        f"{plan.feed.records:,.0f} records a second go into Firehose; {starts} "
+        f"{quotas.records.value:,.0f}",
         beyond,
     )
     yield _Quota(
         "put requests",
-        plan.put_requests,
+        plan.feed.puts,
         quotas.requests,
-        f"{plan.put_requests:,.0f} requests a second go to Firehose; {starts} "
+        f"{plan.feed.puts:,.0f} requests a second go to Firehose; {starts} "
         f"{quotas.requests.value:,.0f}",
         beyond,
     )

@@ -7,13 +7,9 @@ from typing import Any
 
 from sluice.planning.compaction import CompactionForecast, forecast_compaction
 from sluice.planning.expectation import expect
+from sluice.planning.feeds import FeedForecast, forecast_feed
 from sluice.planning.forecast import PHASES, BufferLimits, Forecast
-from sluice.planning.limits import (
-    PARTITION_WRITES,
-    POLL_RECORDS,
-    POLLS_OF_A_SHARD,
-    SHARDS_OF_A_NEW_TABLE,
-)
+from sluice.planning.limits import PARTITION_WRITES, SHARDS_OF_A_NEW_TABLE
 from sluice.planning.reading import DAY, QueryCost, raw_lake
 from sluice.planning.settings import PlanSettings
 from sluice.planning.simulation import settling_seconds, simulate
@@ -25,9 +21,9 @@ SIMULATED_MAX = 60_000
 
 SIMULATED_SECONDS_MAX = 30 * DAY
 
-ELSEWHERE_SECONDS = 2.0
-"""Seconds of a change outside Firehose's buffers: the pipe's reading and batching, the transform,
-the writing of the object. An assumption."""
+ELSEWHERE_SECONDS = 1.5
+"""Seconds of a change outside of all buffers: the reading of the stream, the transform, the writing
+of the object. An assumption."""
 
 INTERVAL_SLACK = 1.5
 """AWS may keep a buffer open for up to this many intervals
@@ -41,9 +37,6 @@ TRANSFORM_RECORD_SECONDS = 0.00006
 """Seconds of an invocation, and of each record in it: a laptop's figures for the transform
 and the runtime's own encoding, times four, as 512 MB buy 0.3 of a processor. An assumption."""
 
-PUT_SECONDS = 0.05
-"""Seconds that the pipe waits for the answer to a batch. An assumption."""
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -55,10 +48,7 @@ class Plan:
     delivery: Forecast
     table_writes: float
     shards: int
-    pipe_concurrency: int
-    pipe_capacity: float
-    """Changes a second that the pipe can bring."""
-    put_requests: float
+    feed: FeedForecast
     put_bytes: float
     response_bytes: float
     """Of the answer to a full batch."""
@@ -81,18 +71,19 @@ class Plan:
     @property
     def visible_median(self) -> float:
         """Seconds from a change until half of them can be queried."""
-        return self.delivery.waits.median + ELSEWHERE_SECONDS
+        return self.delivery.waits.median + self.feed.gather_seconds / 2 + ELSEWHERE_SECONDS
 
     @property
     def visible_p99(self) -> float:
         """Seconds until 99 of 100 can be queried."""
-        return self.delivery.waits.p99 + ELSEWHERE_SECONDS
+        return self.delivery.waits.p99 + self.feed.gather_seconds + ELSEWHERE_SECONDS
 
     @property
     def visible_longest(self) -> float:
         """Seconds until all can be queried, with the slack that AWS takes."""
         slack = (INTERVAL_SLACK - 1) * self.settings.buffer_seconds
-        return self.delivery.waits.longest + slack + ELSEWHERE_SECONDS
+        around = self.feed.gather_seconds + ELSEWHERE_SECONDS
+        return self.delivery.waits.longest + slack + around
 
 
 @lru_cache(maxsize=64)
@@ -114,8 +105,6 @@ def _plan(workload: Workload, settings: PlanSettings, weights: Weights, delivery
     shards = settings.shards or max(
         int(SHARDS_OF_A_NEW_TABLE.value), math.ceil(writes / PARTITION_WRITES.value)
     )
-    at_once = shards * settings.parallelization
-    in_a_batch = min(settings.batch_size, max(1.0, rate / at_once * settings.batching_seconds))
     invocation_seconds = (
         TRANSFORM_START_SECONDS + delivery.records_per_invocation * TRANSFORM_RECORD_SECONDS
     )
@@ -130,12 +119,7 @@ def _plan(workload: Workload, settings: PlanSettings, weights: Weights, delivery
         delivery=delivery,
         table_writes=writes,
         shards=shards,
-        pipe_concurrency=at_once,
-        pipe_capacity=min(
-            shards * POLLS_OF_A_SHARD.value * POLL_RECORDS.value,
-            at_once * settings.batch_size / PUT_SECONDS,
-        ),
-        put_requests=rate / in_a_batch,
+        feed=forecast_feed(rate, settings, weights, shards),
         put_bytes=rate * weights.record,
         response_bytes=full_batch * weights.answer,
         concurrency=delivery.invocations_per_second * invocation_seconds,

@@ -22,7 +22,17 @@ FULLEST_DEVIATIONS = 3
 """A hash spreads sites unevenly: the fullest stack has about this many standard deviations more
 than the average one."""
 
-CONTEXT = ("schema", "layout", "buffer_seconds", "buffer_megabytes", "format", "compaction")
+CONTEXT = (
+    "schema",
+    "layout",
+    "buffer_seconds",
+    "buffer_megabytes",
+    "format",
+    "feed",
+    "feed_batch_size",
+    "feed_window_seconds",
+    "compaction",
+)
 """The settings of a plan that a deployment takes by the same name."""
 
 _ALL: frozenset[Topic] = frozenset(get_args(Topic))
@@ -30,8 +40,9 @@ _OVERFLOWING: frozenset[Topic] = frozenset({"active partitions"})
 _WASTEFUL: frozenset[Topic] = frozenset({"small objects", "object writes"})
 _READ: frozenset[Topic] = frozenset({"scans"})
 _COMPACTED: frozenset[Topic] = frozenset({"scans", "compaction"})
+_FED: frozenset[Topic] = frozenset({"feed", "pipe concurrency", "put requests"})
 _CARRIED: frozenset[Topic] = frozenset(
-    {"throughput", "put requests", "pipe", "pipe concurrency", "table writes", "concurrency"}
+    {"throughput", "put requests", "feed", "pipe concurrency", "table writes", "concurrency"}
 )
 
 
@@ -78,6 +89,8 @@ def propose(plan: Plan, findings: tuple[PlanFinding, ...]) -> tuple[Proposal, ..
         proposals += _first(plan, _parquet(plan), unwanted)
     if topics & _COMPACTED:
         proposals += _first(plan, _compacted(plan), topics & _COMPACTED | unwanted)
+    if topics & _FED:
+        proposals += _first(plan, _packed(plan), topics & _FED | unwanted)
     if refused & (_OVERFLOWING | _CARRIED):
         proposals += _split(plan)
     unique = {(each.plan.workload, each.plan.settings): each for each in proposals}
@@ -140,6 +153,12 @@ def _compacted(plan: Plan) -> _Candidates:
     for schedule in ("daily", "hourly"):
         what = f"{schedule} compaction, of whose few files a query reads only its columns"
         yield what, replace(plan.settings, compaction=schedule)
+
+
+def _packed(plan: Plan) -> _Candidates:
+    """The same with the other feed."""
+    what = "a function as the feed, which packs changes into records"
+    yield what, replace(plan.settings, feed="function")
 
 
 def _split(plan: Plan) -> Iterator[Proposal]:

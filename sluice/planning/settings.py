@@ -5,13 +5,20 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from chalicelib.declaration import TIME_FORMATS, Table
-from chalicelib.limits import BUFFER_MEGABYTES, BUFFER_SECONDS
+from chalicelib.limits import (
+    BUFFER_MEGABYTES,
+    BUFFER_SECONDS,
+    MAPPED_RECORDS_MAX,
+    MAPPED_SECONDS_MAX,
+)
 from chalicelib.mistakes import layout_errors
 from sluice.planning.limits import REGION
 from sluice.planning.rules import Option, PlanError, Reader, field_errors, number, text, whole
 from sluice.planning.workload import SiteGroup, Workload
 
 MIB = 1024 * 1024
+
+Feed = Literal["pipe", "function"]
 
 BUCKET_SECONDS = {
     "minute": 60,
@@ -82,6 +89,22 @@ class PlanSettings:
     transform_megabytes: float = 1
     """How many MiB it gathers for one at most."""
 
+    feed: Annotated[
+        Feed, Option("What brings the stream's changes to Firehose; both are compared in any case")
+    ] = "pipe"
+
+    feed_batch_size: Annotated[
+        int,
+        whole(1, MAPPED_RECORDS_MAX),
+        Option("Changes in a batch of the function, at most"),
+    ] = 1000
+
+    feed_window_seconds: Annotated[
+        float,
+        number(0, MAPPED_SECONDS_MAX),
+        Option("Seconds that the function's batch is gathered", "feed-window"),
+    ] = 5
+
     batch_size: int = 100
     """Changes in a batch of the pipe."""
 
@@ -89,7 +112,7 @@ class PlanSettings:
     """How long the pipe gathers a batch."""
 
     parallelization: Annotated[
-        int, whole(1, 10), Option("Batches of one shard that the pipe has under way at once")
+        int, whole(1, 10), Option("Batches of one shard that the feed has under way at once")
     ] = 1
 
     shards: (

@@ -70,6 +70,34 @@ def test_what_is_asked_for_is_printed() -> None:
         assert figure in printed
 
 
+@pytest.mark.parametrize("feed", ["pipe", "function"])
+def test_both_feeds_are_side_by_side_with_what_the_cheaper_one_gives_up(feed: str) -> None:
+    result = invoke("--rate", "10", "--feed", feed)
+    words = result.stdout.split()
+    assert "The function is cheaper by $18.66 a month, but it is code of yours" in " ".join(words)
+    feeds = plan_json("--rate", "10", "--feed", feed)["feeds"]
+    assert feeds["cheaper"] == "function"
+    assert feeds["saves"] == pytest.approx(
+        feeds["pipe"]["dollarsPerMonth"] - feeds["function"]["dollarsPerMonth"]
+    )
+    for each in ("pipe", "function"):
+        assert f"${feeds[each]['dollarsPerMonth']:,.2f}" in words
+
+
+def test_compaction_is_shown_before_and_after_also_where_it_is_off() -> None:
+    off = " ".join(invoke("--rate", "10").stdout.split())
+    assert "Compaction, if it were daily before after a day leaves 44,100 objects" in off
+    assert "54 files of history" in off
+    document = plan_json("--rate", "10", "--compaction", "hourly", "--items", "5000000")
+    hourly = " ".join(
+        invoke("--rate", "10", "--compaction", "hourly", "--items", "5000000").stdout.split()
+    )
+    costs, saves = (document["compactionDollars"][each] for each in ("costs", "saves"))
+    assert "Compaction, hourly before after" in hourly
+    assert f"It costs ${costs:,.2f} a month, and saves ${saves:,.2f} of 100 queries" in hourly
+    assert document["plan"]["compaction"]["latest_after"]["objects"] < 3_000
+
+
 def test_the_chart_shows_the_limit() -> None:
     rows = [line for line in invoke(*OVERFLOWING).stdout.splitlines() if "┤" in line]
     assert len(rows) == 8

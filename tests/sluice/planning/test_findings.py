@@ -79,12 +79,27 @@ def findings_of(settings: PlanSettings | None = None, **workload: Any) -> dict[s
             "9,000 requests a second go to Firehose; a stream in us-east-1 starts with 2,000",
         ),
         (
-            "pipe",
+            "feed",
             "refuse",
             {"changes_per_second": 9_000},
             {"shards": 2},
             "9,000 changes a second pass the pipe; with 2 shards and 1 batch of each at once it "
             "brings about 4,000",
+        ),
+        (
+            "feed",
+            "refuse",
+            {"changes_per_second": 9_000},
+            {"shards": 2, "feed": "function"},
+            "9,000 changes a second pass the function; with 2 shards and 1 batch of each at once "
+            "it brings about 8,000",
+        ),
+        (
+            "concurrency",
+            "warn",
+            {"changes_per_second": 40_000},
+            {"shards": 100, "parallelization": 10, "feed": "function", "feed_batch_size": 1},
+            "transform and feed run 2,407 times at once; all functions of an account may run 1,000",
         ),
         (
             "pipe concurrency",

@@ -15,6 +15,7 @@ from infrastructure.metrics import Metrics, PipeNames
 from infrastructure.settings import DeploymentSettings
 from sluice.planning import compaction, limits
 from sluice.planning.bill import ALARMS, COMPACTION_ALARMS, METRICS
+from sluice.planning.feeds import FEED_MEGABYTES
 from sluice.planning.plan import TRANSFORM_MEGABYTES, make_plan
 from sluice.planning.settings import PlanSettings
 from sluice.planning.workload import Workload
@@ -36,8 +37,10 @@ def test_the_settings_are_those_that_are_deployed() -> None:
     assert settings.transform_megabytes == delivery.TRANSFORM_BUFFER_MEGABYTES
     assert settings.batch_size == pipe.BATCH_SIZE
     assert settings.batching_seconds == pipe.BATCHING_WINDOW_SECONDS
-    assert settings.compaction == deployed.compaction
+    for name in ("compaction", "feed", "feed_batch_size", "feed_window_seconds"):
+        assert getattr(settings, name) == getattr(deployed, name)
     functions = json.loads(CHALICE.read_text())["lambda_functions"]
+    assert functions["feed"]["lambda_memory_size"] == FEED_MEGABYTES
     assert functions["compact"]["lambda_memory_size"] == compaction.FUNCTION_MEGABYTES
     spare = functions["compact"]["lambda_timeout"] - compaction.FUNCTION_SECONDS
     assert spare == SPARE_MS / 1_000
@@ -85,7 +88,7 @@ def test_the_stream_has_a_shard_for_each_thousand_writes() -> None:
     assert make_plan(Workload(changes_per_second=10_000), planned()).shards == 10
     large = Workload(changes_per_second=10_000, item_bytes=3_000)
     assert make_plan(large, planned()).shards == 30
-    assert make_plan(large, planned(shards=7, parallelization=3)).pipe_concurrency == 21
+    assert make_plan(large, planned(shards=7, parallelization=3)).feed.at_once == 21
 
 
 def test_a_day_of_a_site_is_what_a_query_reads() -> None:
