@@ -29,7 +29,7 @@ from chalicelib.compacted import View, raw_name, view_text, views
 from chalicelib.declaration import Table
 from infrastructure.retention import removal_policy
 from infrastructure.settings import DeploymentSettings
-from infrastructure.values import Format
+from sluice.planning.settings import Format
 from sluice.query.saved import saved_queries
 
 RESULT_PREFIX = "query-results/"

@@ -22,11 +22,8 @@ from chalicelib.limits import (
 )
 from chalicelib.mistakes import layout_errors
 from infrastructure.values import (
-    Compaction,
     DaysUntilDeletion,
     EmailAddress,
-    Feed,
-    Format,
     ItemBytes,
     KeepOrDrop,
     KeyArn,
@@ -44,7 +41,7 @@ from infrastructure.values import (
 )
 from sluice.planning.lint import projection_errors, template_errors, workload_errors
 from sluice.planning.rules import PlanError, annotations, noted, read_value, whole
-from sluice.planning.settings import PlanSettings
+from sluice.planning.settings import Compaction, Feed, Format, PlanSettings
 from sluice.planning.workload import Workload
 
 _MAPPING = "Lambda's bounds with a table's stream"
@@ -371,7 +368,16 @@ def _workload_is_carried(settings: DeploymentSettings) -> Iterator[str]:
             yield f"the declared workload cannot be planned: {error}"
 
 
-_PLANNED = ("buffer_seconds", "buffer_megabytes", "format", "scan_gigabytes", "compaction")
+_PLANNED = (
+    "buffer_seconds",
+    "buffer_megabytes",
+    "format",
+    "feed",
+    "feed_batch_size",
+    "feed_window_seconds",
+    "scan_gigabytes",
+    "compaction",
+)
 """The settings that a plan takes from the settings of a deployment."""
 
 _RULES: Sequence[tuple[Callable[[DeploymentSettings], Iterator[str]], tuple[str, ...]]] = (

@@ -15,10 +15,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 Target = Literal["aws", "local"]
 KeepOrDrop = Literal["keep", "drop"]
-Format = Literal["json", "parquet"]
-Feed = Literal["pipe", "function"]
 OnOrOff = Literal["on", "off"]
-Compaction = Literal["off", "manual", "hourly", "daily"]
 OperatorPolicies = Literal["none", "policies"]
 
 _LogDaysOfTwoYears = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731]

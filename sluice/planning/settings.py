@@ -18,7 +18,9 @@ from sluice.planning.workload import SiteGroup, Workload
 
 MIB = 1024 * 1024
 
+Format = Literal["json", "parquet"]
 Feed = Literal["pipe", "function"]
+Compaction = Literal["off", "manual", "hourly", "daily"]
 
 BUCKET_SECONDS = {
     "minute": 60,
@@ -76,10 +78,10 @@ class PlanSettings:
         Option("MiB of a partition that it buffers at most", "megabytes"),
     ] = 128
 
-    format: Annotated[Literal["json", "parquet"], Option("Format of the lake's objects")] = "json"
+    format: Annotated[Format, Option("Format of the lake's objects")] = "json"
 
     compaction: Annotated[
-        Literal["off", "manual", "hourly", "daily"],
+        Compaction,
         Option("How often raw objects move into the Iceberg tables; by hand counts as daily"),
     ] = "off"
 

@@ -8,13 +8,13 @@ import pytest
 
 from chalicelib.compaction import SPARE_MS
 from chalicelib.declared import load
-from chalicelib.metrics import ODD_TIMES, RECORDS
+from chalicelib.metrics import FED, ODD_TIMES, RECORDS
 from infrastructure import delivery, pipe
 from infrastructure.alarms import watches
 from infrastructure.metrics import Metrics, PipeNames
 from infrastructure.settings import DeploymentSettings
 from sluice.planning import compaction, limits
-from sluice.planning.bill import ALARMS, COMPACTION_ALARMS, METRICS
+from sluice.planning.bill import ALARMS, COMPACTION_ALARMS, FEED_METRICS, METRICS
 from sluice.planning.feeds import FEED_MEGABYTES
 from sluice.planning.plan import TRANSFORM_MEGABYTES, make_plan
 from sluice.planning.settings import PlanSettings
@@ -49,6 +49,7 @@ def test_the_settings_are_those_that_are_deployed() -> None:
 
 def test_the_bill_counts_what_is_deployed() -> None:
     assert len({*RECORDS.values(), ODD_TIMES}) == METRICS
+    assert len(FED) == FEED_METRICS
     names = {field.name for field in fields(Metrics)}
     names -= {"api_stage", "compact_name", "feed_name", "pipe"}
     metrics = Metrics(
@@ -59,6 +60,10 @@ def test_the_bill_counts_what_is_deployed() -> None:
         compact_name=None,
     )
     assert len(watches(metrics, buffer_seconds=60, timeout_seconds=120)) == ALARMS
+    fed = watches(
+        replace(metrics, pipe=None, feed_name="a-name"), buffer_seconds=60, timeout_seconds=120
+    )
+    assert len(fed) == ALARMS
     compacting = replace(metrics, compact_name="a-name")
     alarms = watches(compacting, buffer_seconds=60, timeout_seconds=120)
     assert len(alarms) == ALARMS + COMPACTION_ALARMS
