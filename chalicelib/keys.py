@@ -25,13 +25,16 @@ _FROM_URLS = str.maketrans("-_", "+/")
 Item = Mapping[str, Mapping[str, Any]]
 """An item, or its key, as boto3's low-level client has it."""
 
+Texts = tuple[str, ...]
+"""A key as texts, in the table's order."""
+
 
 def key_of(table: Table, item: Item) -> dict[str, Any]:
     """Return the key of an item, as boto3 takes it. Raises KeyError."""
     return {name: item[name] for name in table.key_names}
 
 
-def texts_of(table: Table, item: Item) -> tuple[str, ...]:
+def texts_of(table: Table, item: Item) -> Texts:
     """Return the key of an item as texts, in the table's order. Raises KeyError."""
     return tuple(_text(key.type, item[key.name][key.type]) for key in table.key)
 

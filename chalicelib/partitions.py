@@ -36,6 +36,9 @@ FEED_FAILURES = "aws/lambda/"
 REPLAYED_PREFIX = "errors-replayed/"
 """Prefix of the error objects, and of the failed batches, whose records were all put back."""
 
+RESULT_PREFIX = "query-results/"
+"""Prefix of the results of queries."""
+
 UNKNOWN_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """The value of a field's level for records of no declared kind, which have no such field."""
 

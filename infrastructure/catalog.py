@@ -27,12 +27,11 @@ from chalicelib.catalog import (
 )
 from chalicelib.compacted import View, raw_name, view_text, views
 from chalicelib.declaration import Table
+from chalicelib.partitions import RESULT_PREFIX
 from infrastructure.retention import removal_policy
 from infrastructure.settings import DeploymentSettings
 from sluice.planning.settings import Format
 from sluice.query.saved import saved_queries
-
-RESULT_PREFIX = "query-results/"
 
 
 class Storage(NamedTuple):

@@ -63,7 +63,7 @@ def read_body(stack: Stack, key: str) -> bytes:
 
 def unzip(body: bytes) -> bytes:
     """Return a body, unzipped where it is gzip. Raises ValueError with what is wrong with it."""
-    if body.startswith(_GZIP):
+    if is_gzip(body):
         try:
             with gzip.GzipFile(fileobj=BytesIO(body)) as unzipped:
                 body = unzipped.read(OBJECT_BYTES_MAX + 1)
@@ -74,20 +74,37 @@ def unzip(body: bytes) -> bytes:
     return body
 
 
-def lines(stack: Stack, key: str) -> list[bytes]:
-    """Return the lines of one object, without their newlines. Raises DamagedError.
+def is_gzip(body: bytes) -> bool:
+    """Whether a body begins as gzip does."""
+    return body.startswith(_GZIP)
 
-    Its content says what it is, whatever its name: Parquet, gzip or text. An object without content
-    has no lines.
+
+def lines(stack: Stack, key: str) -> list[bytes]:
+    """Return the lines of one object, without their newlines. Raises DamagedError."""
+    try:
+        return lines_of(read_body(stack, key), stack.table)
+    except ValueError as reason:
+        raise damaged(stack, key, str(reason)) from None
+
+
+def lines_of(body: bytes, table: Table) -> list[bytes]:
+    """Return the lines of an unzipped body, without their newlines.
+
+    It says itself what it is: Parquet, or text. A body without content has no lines. Raises
+    ValueError for Parquet that is not complete.
     """
-    body = read_body(stack, key)
-    if body.startswith(_PARQUET):
+    if is_parquet(body):
         arrow = optional("pyarrow", "reading a lake of Parquet")
         try:
-            return lines_of_parquet(body, stack.table)
+            return lines_of_parquet(body, table)
         except (arrow.ArrowException, OSError, TypeError, ValueError):
-            raise damaged(stack, key, "it is not a complete Parquet file") from None
+            raise ValueError("it is not a complete Parquet file") from None
     return [line for line in body.split(b"\n") if line.strip()]
+
+
+def is_parquet(body: bytes) -> bool:
+    """Whether a body begins as Parquet does."""
+    return body.startswith(_PARQUET)
 
 
 def read_objects(

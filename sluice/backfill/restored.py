@@ -12,7 +12,7 @@ import msgspec
 from chalicelib.catalog import ALL_CHANGES, key_columns, quoted
 from chalicelib.change import SEQUENCE_DIGITS, SNAPSHOT
 from chalicelib.declaration import Table
-from chalicelib.keys import texts_of
+from chalicelib.keys import Texts, texts_of
 from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
 from sluice.backfill.source import Page, Source
 from sluice.errors import OperationError
@@ -20,7 +20,7 @@ from sluice.lake import objects
 from sluice.recovery.waiting import waiting
 from sluice.stack import Stack
 from sluice.verify.compare import Queryable
-from sluice.verify.rows import States, Texts
+from sluice.verify.rows import States
 
 _decode_key = msgspec.json.Decoder(dict[str, dict[str, str]]).decode
 

@@ -15,13 +15,13 @@ import msgspec
 
 from chalicelib.catalog import ALL_CHANGES, Column, columns, key_columns, quoted
 from chalicelib.declaration import Table
-from chalicelib.keys import texts_of
+from chalicelib.keys import Texts, texts_of
 from sluice.items import Item
 from sluice.query.athena import QueryResult
 from sluice.query.parameters import literal
 from sluice.query.part import value_of
 from sluice.query.saved import saved_query
-from sluice.verify.rows import Digest, State, States, Texts
+from sluice.verify.rows import Digest, State, States
 from sluice.wording import counted, printable
 
 CLOCK_SECONDS = 5

@@ -15,14 +15,11 @@ import msgspec
 from chalicelib.attributes import converted
 from chalicelib.catalog import columns, key_columns
 from chalicelib.declaration import KIND, Table
-from chalicelib.keys import texts_of
+from chalicelib.keys import Texts, texts_of
 from sluice.items import Item, item_writer
 from sluice.query.athena import Row
 
 Digest = bytes
-
-Texts = tuple[str, ...]
-"""A key as texts, in the table's order."""
 
 _EXACT = Context(prec=40)
 
