@@ -6,6 +6,7 @@ A command is a module of this package; importing it adds it to the group.
 from sluice.cli import (
     backfill,
     compact,
+    erase,
     failed,
     init,
     logs,
@@ -24,6 +25,7 @@ from sluice.cli.command import sluice
 __all__ = [
     "backfill",
     "compact",
+    "erase",
     "failed",
     "init",
     "logs",

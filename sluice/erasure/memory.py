@@ -1,0 +1,124 @@
+"""The keys that were erased, as keyed hashes below `erased/` in the lake's bucket.
+
+What an erasure removes may come again from elsewhere: an export read by a backfill, a record that
+was in nobody's sight. Who puts changes into the lake by hand asks here first. The hashes say
+nothing of the keys to who lacks the secret, which is an object beside them.
+"""
+
+import hmac
+import secrets
+from collections.abc import Collection, Mapping
+
+import msgspec
+from botocore.exceptions import ClientError
+from msgspec import Struct
+
+from chalicelib.change import SEQUENCE_DIGITS
+from chalicelib.keys import Texts
+from sluice.erasure.changes import change_of
+from sluice.errors import OperationError
+from sluice.lake import keys as object_keys
+from sluice.stack import Stack
+
+ERASED_PREFIX = "erased/"
+_SECRET = f"{ERASED_PREFIX}secret"
+_KEYS_PREFIX = f"{ERASED_PREFIX}keys/"
+_SECRET_BYTES = 32
+
+
+class Moment(Struct, frozen=True, order=True):
+    """A place in the order of changes: those of a key up to its moment are erased."""
+
+    changed_at: int
+    """Epoch milliseconds."""
+    sequence: str = "9" * SEQUENCE_DIGITS
+    """Of two changes in one moment, the later has the greater one."""
+
+
+class _Content(Struct):
+    erased: dict[str, Moment]
+
+
+class Memory:
+    """What was erased from a stack's lake."""
+
+    def __init__(self, stack: Stack) -> None:
+        """Raise OperationError for an object that cannot be read."""
+        self._stack = stack
+        self._change_of = change_of(stack.table)
+        self._moments: dict[str, Moment] = {}
+        self._secret = b""
+        names = [key for key, _ in object_keys(stack, ERASED_PREFIX)]
+        if _SECRET in names:
+            self._secret = self._get(_SECRET)
+        for name in names:
+            if name.startswith(_KEYS_PREFIX):
+                self._learn(self._read(name).erased)
+
+    def holds_back(self, payload: bytes) -> bool:
+        """Whether a change, or a finished line, is of an erased key and not newer than that."""
+        if not self._moments:
+            return False
+        change = self._change_of(payload)
+        if change is None:
+            return False
+        moment = self.moment(change.key)
+        return moment is not None and Moment(change.changed_at, change.sequence) <= moment
+
+    def moment(self, key: Texts) -> Moment | None:
+        """Return up to when changes of a key are erased; None for a key that never was."""
+        return self._moments.get(self.digest(key)) if self._moments else None
+
+    def remember(self, moments: Mapping[Texts, Moment]) -> None:
+        """Remember keys, in an object of their own."""
+        erased = {self.digest(key): moment for key, moment in moments.items()}
+        self._stack.s3.put_object(
+            Bucket=self._stack.bucket,
+            Key=f"{_KEYS_PREFIX}{secrets.token_hex(16)}.json",
+            Body=msgspec.json.encode(_Content(erased)),
+            ContentType="application/json",
+        )
+        self._learn(erased)
+
+    def digest(self, key: Texts) -> str:
+        """Return the keyed hash of a key."""
+        if not self._secret:
+            self._secret = self._new_secret()
+        return hmac.digest(self._secret, msgspec.json.encode(key), "sha256").hex()
+
+    def digest_of_all(self, keys: Collection[Texts]) -> str:
+        """Return one keyed hash of several keys, whatever their order."""
+        return self.digest(tuple(sorted(map(self.digest, keys))))
+
+    def _learn(self, erased: Mapping[str, Moment]) -> None:
+        for digest, moment in erased.items():
+            self._moments[digest] = max(moment, self._moments.get(digest, moment))
+
+    def _new_secret(self) -> bytes:
+        """Make the secret, or return the one that another run made first."""
+        try:
+            self._stack.s3.put_object(
+                Bucket=self._stack.bucket,
+                Key=_SECRET,
+                Body=secrets.token_bytes(_SECRET_BYTES),
+                IfNoneMatch="*",
+            )
+        except ClientError as refused:
+            if refused.response["Error"].get("Code") not in (
+                "PreconditionFailed",
+                "ConditionalRequestConflict",
+            ):
+                raise
+        return self._get(_SECRET)
+
+    def _get(self, name: str) -> bytes:
+        return self._stack.s3.get_object(Bucket=self._stack.bucket, Key=name)["Body"].read()
+
+    def _read(self, name: str) -> _Content:
+        try:
+            return msgspec.json.decode(self._get(name), type=_Content)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise OperationError(
+                f"s3://{self._stack.bucket}/{name} does not say which keys were erased; restore "
+                "its former version"
+            ) from None
