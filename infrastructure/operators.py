@@ -40,15 +40,16 @@ POLICIES: Mapping[str, tuple[str, ...]] = {
     "Write": ("seed", "backfill"),
     "Probe": ("probe",),
     "Compact": ("compact",),
+    "Erase": ("erase",),
 }
 """The managed policies by their names in the stack, each with the commands it is for."""
 
 _OF_A_STACK = tuple(
     command for commands in POLICIES.values() for command in commands if command != "init"
 )
-_LAKE, _QUARANTINE, _REPLAYED, _RESULTS, _COMPACTED = (
+_LAKE, _QUARANTINE, _REPLAYED, _RESULTS, _COMPACTED, _ERASED = (
     f"{BUCKET}/{prefix}/*"
-    for prefix in ("data", "errors", "errors-replayed", "query-results", "iceberg")
+    for prefix in ("data", "errors", "errors-replayed", "query-results", "iceberg", "erased")
 )
 _GIVEN_UP = f"{BUCKET}/{FEED_FAILURES}*"
 _AUTHORIZATION = f"{DOCS}service-authorization/latest/reference/"
@@ -107,7 +108,7 @@ _PIPE = only(
     by_pipe,
     BY_PIPE,
     *_rows(
-        *("status", "verify", "backfill"),
+        *("status", "verify", "backfill", "erase"),
         may=["pipes:DescribePipe"],
         on=["${Pipe/Pipe.Arn}"],
         why="The pipe's state, its start, and which changes it passes.",
@@ -155,7 +156,7 @@ _FEED = only(
     by_function,
     BY_FUNCTION,
     *_rows(
-        *("status", "verify", "backfill"),
+        *("status", "verify", "backfill", "erase"),
         may=["lambda:GetEventSourceMapping"],
         on=[arn("lambda", "event-source-mapping:${FunctionFeed/Mapping}")],
         why="The state of what feeds the delivery stream, its start, and which changes it passes.",
@@ -181,7 +182,7 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{_AUTHORIZATION}list_awscloudformation.html",
     ),
     *_rows(
-        *("status", "verify", "backfill"),
+        *("status", "verify", "backfill", "erase"),
         may=["firehose:DescribeDeliveryStream"],
         on=[STREAM],
         why="The delivery stream's state and buffers.",
@@ -196,6 +197,7 @@ OPERATORS: tuple[Right, ...] = (
     ),
     *_rows(
         *("status", "tree", "sample", "failed", "plan", "replay", "redrive", "probe", "compact"),
+        "erase",
         may=["s3:ListBucket"],
         on=[BUCKET],
         why="Which objects there are.",
@@ -308,7 +310,7 @@ OPERATORS: tuple[Right, ...] = (
         source=f"{_AUTHORIZATION}list_awsglue.html",
     ),
     *_rows(
-        *("status", "tree", "sample", "plan", "failed", "compact"),
+        *("status", "tree", "sample", "plan", "failed", "compact", "erase"),
         *("query", "verify", "replay", "backfill", "probe"),
         may=["kms:Decrypt"],
         on=[KEY],
@@ -317,12 +319,12 @@ OPERATORS: tuple[Right, ...] = (
         source=_SSE_KMS,
     ),
     *_rows(
-        *("query", "verify", "replay", "backfill", "probe", "compact"),
+        *("query", "verify", "replay", "backfill", "probe", "compact", "erase"),
         may=["kms:GenerateDataKey"],
         on=[KEY],
         when=OF_THE_BUCKET,
-        why="Objects are written under the stack's key: results of queries, what was replayed, and "
-        "the compacted tables.",
+        why="Objects are written under the stack's key: results of queries, what was replayed, the "
+        "compacted tables, and what stays of an object after an erasure.",
         source=_SSE_KMS,
     ),
     *_rows(
@@ -447,7 +449,42 @@ OPERATORS: tuple[Right, ...] = (
         holds=lambda settings: _seeds_directly(settings) and has_table_key(settings),
         holds_when=f"{_DIRECTLY}; the table has a customer key",
     ),
-    *_table_key_rows("verify", "backfill", "probe", "init", when=[via("dynamodb")]),
+    *_rows(
+        "erase",
+        may=["s3:ListBucketVersions"],
+        on=[BUCKET],
+        why="Which old versions there are, also of deleted objects.",
+        source=_S3,
+    ),
+    *_rows(
+        "erase",
+        may=["s3:DeleteObjectVersion", "s3:GetObjectVersion"],
+        on=[_LAKE, _QUARANTINE, _REPLAYED, _GIVEN_UP, _RESULTS],
+        why="It reads every version, and deletes for good what has an erased key.",
+        source=_S3,
+    ),
+    *_rows(
+        "erase",
+        may=["s3:GetObject", "s3:PutObject"],
+        on=[_LAKE, _QUARANTINE, _REPLAYED, _GIVEN_UP],
+        why="It writes what stays of an object, if that is still the one that was read.",
+        source=f"{DOCS}AmazonS3/latest/userguide/conditional-writes.html",
+    ),
+    *_rows(
+        "erase",
+        may=["s3:GetObject", "s3:PutObject"],
+        on=[_ERASED],
+        why="It remembers keyed hashes of what was erased.",
+        source=_S3,
+    ),
+    *_rows(
+        "erase",
+        may=["dynamodb:BatchGetItem"],
+        on=["<table>"],
+        why="Whether the table still has a key.",
+        source=_DYNAMODB,
+    ),
+    *_table_key_rows("verify", "backfill", "probe", "init", "erase", when=[via("dynamodb")]),
     *_table_key_rows("plan", "redrive"),
     *_rows(
         "plan",

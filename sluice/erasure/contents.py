@@ -17,6 +17,7 @@ from sluice.erasure.changes import KeyChange, Keys
 from sluice.lake import is_parquet, lines_of
 from sluice.optional import optional
 from sluice.recovery.error_lines import read_line
+from sluice.recovery.feed_failures import erase_from
 
 Goes = Callable[[KeyChange], bool]
 """Whether a change is to be erased."""
@@ -49,21 +50,19 @@ def of_data(body: bytes, keys: Keys, goes: Goes, table: Table) -> Filtered:
 
 def of_failures(body: bytes, keys: Keys, goes: Goes, _table: Table) -> Filtered:
     """Return an object of what could not be delivered without what goes."""
+    removed: list[KeyChange] = []
+
+    def is_gone(record: bytes) -> bool:
+        change = keys.change(record)
+        if change is None or not goes(change):
+            return False
+        removed.append(change)
+        return True
+
     try:
-        document = msgspec.json.decode(body, type=dict[str, Any])
-        payload = document["payload"]
-        event = msgspec.json.decode(payload) if isinstance(payload, str) else payload
-        records = [msgspec.json.encode(each) for each in event["Records"]]
-    except (LookupError, TypeError, ValueError, RecursionError):
+        return Filtered(erase_from(body, is_gone), removed)
+    except ValueError:
         return _error_lines(body, keys, goes)
-    stays, removed = _judged(records, keys, goes)
-    if not any(stays):
-        return Filtered(None, removed)
-    if not removed:
-        return Filtered(body, removed)
-    event = {**event, "Records": [msgspec.Raw(each) for each in compress(records, stays)]}
-    document["payload"] = msgspec.json.encode(event).decode() if isinstance(payload, str) else event
-    return Filtered(msgspec.json.encode(document), removed)
 
 
 def _error_lines(body: bytes, keys: Keys, goes: Goes) -> Filtered:

@@ -17,7 +17,13 @@ from botocore.exceptions import ClientError
 from msgspec import Struct
 
 from chalicelib.declaration import TIME_FORMATS, Table
-from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX, REPLAYED_PREFIX, RESULT_PREFIX
+from chalicelib.partitions import (
+    DATA_PREFIX,
+    ERROR_PREFIX,
+    FEED_FAILURES,
+    REPLAYED_PREFIX,
+    RESULT_PREFIX,
+)
 from sluice.erasure.changes import KeyChange, Keys
 from sluice.erasure.contents import Filter, Filtered, of_data, of_failures, of_results
 from sluice.erasure.versions import Version, delete_versions, versions, versions_of
@@ -25,8 +31,6 @@ from sluice.errors import OperationError
 from sluice.lake import OBJECT_BYTES_MAX, is_gzip, unzip
 from sluice.recovery.progress import PROGRESS_PREFIX
 from sluice.stack import Stack
-
-FEED_FAILURES = "aws/lambda/"
 
 READ_AT_ONCE = 8
 

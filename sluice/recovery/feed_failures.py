@@ -8,6 +8,7 @@ object or a text with its JSON: both are read
 
 import json
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, NotRequired, TypedDict
 
 import msgspec
@@ -54,20 +55,48 @@ _read_keys = msgspec.json.Decoder(_Keyed).decode
 def read_failure(body: bytes, stream_arns: re.Pattern[str]) -> list[FailedRecord]:
     """Return the changes of a failure object. Raises ValueError for one that is no batch.
 
-    `stream_arns` matches those of the table's streams: a change of another cannot be put.
+    `stream_arns` matches those of the table's streams: a change of another cannot be put. A change
+    that was erased is null, so that the others keep their numbers.
     """
-    try:
-        # msgspec refuses all of a document for one lone surrogate in it.
-        failure = msgspec.convert(json.loads(body), _Failure)
-        event = json.loads(failure.payload) if isinstance(failure.payload, str) else failure.payload
-        records = msgspec.convert(event, _Batch).Records
-    except (ValueError, RecursionError) as broken:
-        raise ValueError(f"it is not a batch that the feed gave up ({broken})") from None
-    given_up = _given_up(failure)
+    document, event = _read(body)
+    given_up = _given_up(msgspec.convert(document, _Failure))
     return [
         _change(replace(given_up, line=number), record, stream_arns)
-        for number, record in enumerate(records, 1)
+        for number, record in enumerate(event["Records"], 1)
+        if record is not None
     ]
+
+
+def erase_from(body: bytes, goes: Callable[[bytes], bool]) -> bytes | None:
+    """Return a failure object without the changes that go; None if it has no other.
+
+    Raises ValueError for one that is no batch.
+    """
+    document, event = _read(body)
+    records = [
+        None if each is None or goes(json.dumps(each).encode()) else each
+        for each in event["Records"]
+    ]
+    if records == event["Records"]:
+        return body
+    if all(each is None for each in records):
+        return None
+    event = {**event, "Records": records}
+    is_text = isinstance(document["payload"], str)
+    return json.dumps({**document, "payload": json.dumps(event) if is_text else event}).encode()
+
+
+def _read(body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a failure object and the event in it. Raises ValueError for one that is no batch."""
+    try:
+        # msgspec refuses all of a document for one lone surrogate in it.
+        document = json.loads(body)
+        payload = msgspec.convert(document, _Failure).payload
+        event = json.loads(payload) if isinstance(payload, str) else payload
+        msgspec.convert(event, _Batch)
+    except (ValueError, RecursionError) as broken:
+        raise ValueError(f"it is not a batch that the feed gave up ({broken})") from None
+    return document, event
 
 
 def _given_up(failure: _Failure) -> FailedRecord:

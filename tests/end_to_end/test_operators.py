@@ -18,6 +18,7 @@ import boto3
 import pytest
 from click.testing import CliRunner
 
+from chalicelib.objects import delete
 from infrastructure.access import granted
 from infrastructure.operators import OPERATORS
 from infrastructure.settings import DeploymentSettings
@@ -39,6 +40,7 @@ ACTIONS = {
     "ListObjectsV2": "ListBucket",
     "CopyObject": "PutObject",
     "DeleteObjects": "DeleteObject",
+    "ListObjectVersions": "ListBucketVersions",
     "Invoke": "InvokeFunction",
 }
 COMPACTED_DAY = "2001-02-03"
@@ -50,7 +52,7 @@ def on(stack: Stack, service: str, operation: str, parameters: Mapping[str, Any]
     output = stack.outputs
     bucket = f"arn:aws:s3:::{output['BucketName']}"
     match service, operation:
-        case "s3", "ListObjectsV2":
+        case "s3", "ListObjectsV2" | "ListObjectVersions":
             yield bucket
         case "s3", "DeleteObjects":
             for each in parameters["Delete"]["Objects"]:
@@ -140,11 +142,19 @@ def implied(stack: Stack, action: str, arn: str, parameters: Mapping[str, Any]) 
     results = f"{bucket}/query-results/any"
     reads, writes = ("kms:Decrypt", "the key"), ("kms:GenerateDataKey", "the key")
     match action:
-        case "s3:GetObject" | "sqs:ReceiveMessage" | "dynamodb:Scan" | "dynamodb:GetRecords":
+        case (
+            "s3:GetObjectVersion"
+            | "s3:GetObject"
+            | "sqs:ReceiveMessage"
+            | "dynamodb:Scan"
+            | "dynamodb:GetRecords"
+        ):
             yield reads
         case "s3:PutObject" if "CopySource" in parameters:
             yield from [("s3:GetObject", f"{bucket}/{parameters['CopySource']['Key']}"), writes]
         case "s3:PutObject":
+            if "IfMatch" in parameters:
+                yield "s3:GetObject", arn
             yield writes
         case "firehose:PutRecordBatch":
             yield from [reads, writes]
@@ -199,7 +209,8 @@ class Recorder:
     def __call__(self, params: Mapping[str, Any], model: Any, **_rest: Any) -> None:
         prefix = model.service_model.endpoint_prefix
         service = SERVICES.get(prefix, prefix)
-        action = f"{service}:{ACTIONS.get(model.name, model.name)}"
+        of_versions = "VersionId" in str(params.get("Delete", params))
+        action = f"{service}:{ACTIONS.get(model.name, model.name)}{'Version' * of_versions}"
         for arn in on(self._stack, service, model.name, params):
             self.calls.add((action, arn))
             self.calls.update(implied(self._stack, action, arn, params))
@@ -259,6 +270,33 @@ def put_dead_letter(deployed: Deployed) -> None:
     )
 
 
+ERASED, AWAITED = "an-erased-key", "a-key-whose-deletion-is-awaited"
+
+
+def put_erasable(deployed: Deployed, line: Mapping[str, Any]) -> list[str]:
+    """Put changes of a deleted key, and of one not deleted, wherever they may be.
+
+    Returns the objects.
+    """
+    gone = json.dumps({**line, "id": ERASED, "changeType": "REMOVE"})
+    awaited = json.dumps({**line, "id": AWAITED})
+    quarantined = "\n".join(
+        json.dumps({"errorCode": "none", "rawData": base64.b64encode(each.encode()).decode()})
+        for each in (gone, awaited)
+    )
+    batch = json.dumps({"payload": {"Records": [json.loads(gone), json.loads(awaited)]}})
+    bodies = {
+        "data/erasable": f"{gone}\n{awaited}\n",
+        "errors/erasable": quarantined,
+        "errors-replayed/erasable": quarantined,
+        "aws/lambda/erasable": batch,
+        "query-results/erasable": gone,
+    }
+    for key, body in bodies.items():
+        deployed.stack.s3.put_object(Bucket=deployed.stack.bucket, Key=key, Body=body.encode())
+    return list(bodies)
+
+
 COMMANDS = (
     ["status"],
     ["tree"],
@@ -279,7 +317,10 @@ COMMANDS = (
 
 
 def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
-    deployed_stack: Deployed, recorder: Recorder, tmp_path: Path
+    deployed_stack: Deployed,
+    recorder: Recorder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stack = deployed_stack.stack
     name = uuid.uuid4().hex
@@ -315,6 +356,11 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
         run(*arguments)
     run("backfill", "--checkpoint", str(tmp_path / "checkpoint"))
     run("init", "--from-table", stack.output("TableName"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    erasable = put_erasable(deployed_stack, line)
+    run("erase", ERASED, "--yes")
+    run("erase", AWAITED, "--yes")
+    delete(stack.s3, stack.bucket, erasable)
     run("backfill", "--restored-at", "1h", "--checkpoint", str(tmp_path / "restored"))
     stack.s3.delete_object(Bucket=stack.bucket, Key=drifted)
     if stack.emulated:  # Its queries run in the command's own process.
