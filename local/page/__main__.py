@@ -15,10 +15,10 @@ from botocore.exceptions import BotoCoreError
 
 from chalicelib.declaration import Table
 from chalicelib.errors import SluiceError
+from local.page.broadcast import Broadcast
 from local.page.changes import Changes
 from local.page.collector import Collector
 from local.page.commands import SluiceCommand
-from local.page.feed import Feed
 from local.page.server import PageRoutes, PageServer
 from local.page.views import Views
 from local.processes import LOOPBACK
@@ -89,12 +89,12 @@ async def serve(
 ) -> None:
     """Serve the page until a signal ends it."""
     views = Views(table)
-    feed = Feed(views.regions)
-    collector = Collector(stack, table, changes, pipe_state, feed)
-    page = PageRoutes(stack, table, api, SluiceCommand(stack.name), views, feed, collector)
+    broadcast = Broadcast(views.regions)
+    collector = Collector(stack, table, changes, pipe_state, broadcast)
+    page = PageRoutes(stack, table, api, SluiceCommand(stack.name), views, broadcast, collector)
     async with asyncio.TaskGroup() as tasks:
         gathering = tasks.create_task(collector.run())
-        await PageServer(page, feed).serve(sockets=[listener])
+        await PageServer(page, broadcast).serve(sockets=[listener])
         gathering.cancel()
 
 

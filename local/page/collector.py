@@ -20,8 +20,8 @@ from msgspec.structs import replace
 from chalicelib.declaration import Table
 from chalicelib.keys import texts_of
 from chalicelib.partitions import ERROR_PREFIX
+from local.page.broadcast import Broadcast
 from local.page.changes import Changes
-from local.page.feed import Feed
 from local.page.lake import LakeReader
 from local.page.snapshot import (
     FirehoseStatus,
@@ -66,10 +66,10 @@ _log = logging.getLogger(__name__)
 
 
 class Collector:
-    """Gathers, and publishes to the feed."""
+    """Gathers, and broadcasts to all listeners."""
 
     def __init__(
-        self, stack: Stack, table: Table, changes: Changes, pipe_state: Path, feed: Feed
+        self, stack: Stack, table: Table, changes: Changes, pipe_state: Path, broadcast: Broadcast
     ) -> None:
         """`pipe_state` is the state directory of the local pipe."""
         self.history = History()
@@ -79,7 +79,7 @@ class Collector:
         self._changes = changes
         self._lake_reader = LakeReader(stack)
         self._pipe_state = pipe_state
-        self._feed = feed
+        self._broadcast = broadcast
         self._snapshot = Snapshot()
         self._problems: list[str] = []
         self._http = urllib3.PoolManager(retries=False, timeout=2.0)
@@ -110,7 +110,7 @@ class Collector:
                 started = time.monotonic()
                 try:
                     self._snapshot = await asyncio.to_thread(self.gather)
-                    self._feed.publish(self._snapshot, self.history)
+                    self._broadcast.publish(self._snapshot, self.history)
                 except Exception:
                     _log.exception("The page's numbers are not updated")
                 unread = self._error_keys != self._quarantine_keys

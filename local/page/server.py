@@ -1,4 +1,4 @@
-"""The page's server: one collector, its feed for all listeners, and the actions of a person."""
+"""The page's server: one collector, its broadcast to all listeners, and the actions of a person."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,9 +22,9 @@ from chalicelib.catalog import ALL_CHANGES, quoted, sql_name
 from chalicelib.declaration import Table
 from local.guard import Guard
 from local.page import form
+from local.page.broadcast import Broadcast
 from local.page.collector import Collector
 from local.page.commands import ArgumentError, CommandError, SluiceCommand
-from local.page.feed import Feed
 from local.page.guard import HEADERS, refuse
 from local.page.views import Views
 from sluice.api import Api
@@ -56,7 +56,7 @@ class PageRoutes:
         api: Api,
         sluice: SluiceCommand,
         views: Views,
-        feed: Feed,
+        broadcast: Broadcast,
         collector: Collector,
         queries: Callable[[Table], Mapping[str, SavedQuery]] = saved_queries,
     ) -> None:
@@ -65,7 +65,7 @@ class PageRoutes:
         self._api = api
         self._sluice = sluice
         self._views = views
-        self._feed = feed
+        self._broadcast = broadcast
         self._collector = collector
         self._queries = queries
         self._forms = {shape.kind: form.fields(shape) for shape in table.accepted_shapes}
@@ -96,7 +96,7 @@ class PageRoutes:
             stack_name=self._stack.name,
             kinds=list(self._forms),
             **self._form_of(next(iter(self._forms))),
-            regions=self._feed.regions,
+            regions=self._broadcast.regions,
             queries=self._queries(self._table).values(),
             group=self._table.group.name if self._table.group else "",
             key=dict(zip(KEY_PARAMETERS, self._table.key_names, strict=False)),
@@ -105,7 +105,7 @@ class PageRoutes:
         )
 
     async def _events(self, _: Request) -> Response:
-        return StreamingResponse(self._feed.messages(), media_type="text/event-stream")
+        return StreamingResponse(self._broadcast.messages(), media_type="text/event-stream")
 
     async def _form(self, request: Request) -> Response:
         kind = request.query_params.get("kind", "")
@@ -285,7 +285,7 @@ def first_query(table: Table) -> str:
 class PageServer(uvicorn.Server):
     """Serves the page. Asked to stop, it ends the open event streams, which it would wait for."""
 
-    def __init__(self, page: PageRoutes, feed: Feed) -> None:
+    def __init__(self, page: PageRoutes, broadcast: Broadcast) -> None:
         super().__init__(
             uvicorn.Config(
                 page.application(),
@@ -296,9 +296,9 @@ class PageServer(uvicorn.Server):
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
         )
-        self._feed = feed
+        self._broadcast = broadcast
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop on SIGINT and SIGTERM."""
         super().handle_exit(sig, frame)
-        self._feed.close()
+        self._broadcast.close()

@@ -15,10 +15,10 @@ import urllib3
 
 from chalicelib.declaration import Table
 from chalicelib.declared import shipped
+from local.page.broadcast import Broadcast
 from local.page.changes import Changes
 from local.page.collector import Collector
 from local.page.commands import SluiceCommand
-from local.page.feed import Feed
 from local.page.server import PageRoutes, PageServer
 from local.page.snapshot import History, Snapshot
 from local.page.views import Views
@@ -36,7 +36,7 @@ class Site:
 
     port: int
     loop: asyncio.AbstractEventLoop
-    feed: Feed
+    broadcast: Broadcast
     server: PageServer
     thread: threading.Thread
 
@@ -48,7 +48,7 @@ class Site:
         done = threading.Event()
 
         def publish() -> None:
-            self.feed.publish(snapshot, History())
+            self.broadcast.publish(snapshot, History())
             done.set()
 
         self.loop.call_soon_threadsafe(publish)
@@ -84,7 +84,7 @@ def changes(absent: Stack, declaration: Table) -> Changes:
 
 @pytest.fixture
 def collector(absent: Stack, declaration: Table, changes: Changes, tmp_path: Path) -> Collector:
-    return Collector(absent, declaration, changes, tmp_path, Feed(lambda _: {}))
+    return Collector(absent, declaration, changes, tmp_path, Broadcast(lambda _: {}))
 
 
 @pytest.fixture
@@ -106,21 +106,21 @@ def site(
 
     async def serve() -> None:
         views = Views(declaration)
-        feed = Feed(views.regions)
+        broadcast = Broadcast(views.regions)
         page = PageRoutes(
             absent,
             declaration,
             Api(api_url),
             SluiceCommand(absent.name),
             views,
-            feed,
-            Collector(absent, declaration, changes, tmp_path, feed),
+            broadcast,
+            Collector(absent, declaration, changes, tmp_path, broadcast),
             partial(saved_queries, folder=queries),
         )
-        server = PageServer(page, feed)
+        server = PageServer(page, broadcast)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
-            started.append(Site(port, asyncio.get_running_loop(), feed, server, thread))
+            started.append(Site(port, asyncio.get_running_loop(), broadcast, server, thread))
             ready.set()
             await server.serve(sockets=[listener])
 

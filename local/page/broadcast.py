@@ -14,7 +14,7 @@ Regions = Mapping[str, str]
 """HTML by the id of the element that it fills."""
 
 
-class Feed:
+class Broadcast:
     """Shared by all listeners: a snapshot is rendered once for all of them."""
 
     def __init__(self, render: Callable[[Snapshot], Regions]) -> None:
