@@ -1,6 +1,7 @@
-"""The whole local run: emulator, stack, Firehose and pipe, up together and down together."""
+"""The whole local run: emulator, stack, Firehose and feed, up together and down together."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -31,8 +32,9 @@ from sluice.stack import Stack
 STACK_NAME = "Sluice-local"
 CONTEXT = ["-c", "target=local", "-c", "stage=local"]
 READY_SECONDS = 60.0
-PIPE_STATE = "pipe"
-"""The pipe's state directory in the run's folder."""
+
+FEED_PARTS = {"pipe": "pipe", "function": "mapping"}
+"""The local part that each feed of a stack needs. It keeps its state in a folder of its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ class Session:
     buffer_seconds: float
     folder: Path
     """Logs and state of this run."""
-    pipe_backoff_seconds: float = BACKOFF_SECONDS_MAX
-    """The longest pause before the local pipe retries a refused batch."""
+    backoff_seconds: float = BACKOFF_SECONDS_MAX
+    """The longest pause before the local pipe or mapping retries a failed batch."""
     input_template: str | None = None
     """The local pipe's template; None for the deployed one."""
     python: tuple[str, ...] = (sys.executable, "-m")
@@ -118,21 +120,54 @@ class Session:
         lines = self.processes["firehose"].log.read_text().splitlines()
         return "\n".join(line for line in lines if "(deployed:" in line)
 
-    def start_pipe(self) -> Process:
-        """Start the local pipe and wait until it follows the stream, from its checkpoint if any."""
-        self.starts["pipe"] = self.start_pipe
-        state = self.folder / PIPE_STATE
+    @property
+    def feed_part(self) -> str:
+        """The part that the deployed feed needs."""
+        return FEED_PARTS[deployed_stack(self.endpoint_url).feed]
+
+    def start_feed(self) -> Process:
+        """Start the local pipe, or the mapping of the feed function, whichever is deployed.
+
+        Wait until it follows the stream, from its checkpoint if it has one.
+        """
+        part = self.feed_part
+        self.starts[part] = self.start_feed
+        state = self.folder / part
         status = state / STATUS_FILE
         status.unlink(missing_ok=True)
+        if part == "pipe":
+            own = ["--firehose-url", self.firehose_url]
+            if self.input_template is not None:
+                own += ["--input-template", self.input_template]
+        else:
+            own = []
+            self._reach_firehose()
         process = self._start(
-            "pipe",
-            *("--firehose-url", self.firehose_url),
+            part,
             *("--stack-name", STACK_NAME),
             *("--state-dir", str(state)),
-            *("--backoff-seconds", str(self.pipe_backoff_seconds)),
-            *(() if self.input_template is None else ("--input-template", self.input_template)),
+            *("--backoff-seconds", str(self.backoff_seconds)),
+            *own,
         )
         return self._ready(process, status.exists)
+
+    def _reach_firehose(self) -> None:
+        """Have the feed function put into the local Firehose, not into the emulator's own."""
+        functions = emulator_session().client("lambda", endpoint_url=self.endpoint_url)
+        name = self.outputs()["FeedName"]
+        settings = functions.get_function_configuration(FunctionName=name)
+        functions.update_function_configuration(
+            FunctionName=name,
+            Environment={
+                "Variables": {
+                    **settings["Environment"]["Variables"],
+                    "AWS_ENDPOINT_URL_FIREHOSE": self.firehose_url,
+                }
+            },
+        )
+        functions.get_waiter("function_updated_v2").wait(
+            FunctionName=name, WaiterConfig={"Delay": 1}
+        )
 
     def start_api(self, port: int) -> Process:
         """Start `chalice local` for this stack's table and wait until it answers."""
@@ -152,41 +187,46 @@ class Session:
             *("--firehose-url", self.firehose_url),
             *("--api-url", api_url),
             *("--stack-name", STACK_NAME),
-            *("--pipe-state", str(self.folder / PIPE_STATE)),
+            *("--feed-state", str(self.folder / self.feed_part)),
             *("--port", str(port)),
         )
         return self._ready(process, lambda: listening(port))
 
     def redeploy(self, report: "Report") -> None:
-        """Deploy the stack as it is declared now, and go on with the same table, lake and parts.
+        """Deploy the stack as it is declared and set now, with the same table, lake and parts.
 
-        Changes wait in the table's stream until the new transform is there. Raises LocalRunError.
+        Changes wait in the table's stream until the new transform is there. Another feed reads the
+        stream from its oldest change on, as on AWS. Raises LocalRunError.
         """
-        following = "pipe", "firehose"
+        before = self.feed_part
+        following = before, "firehose"
         for name in following:
             self.processes[name].stop()
         try:
             deploy(self.environment, self.folder, report, self.settings, is_bootstrapped=True)
         finally:
-            for name in reversed(following):
-                self.starts[name]()
-        for name in self.starts.keys() - {*following}:
+            self.starts["firehose"]()
+            if self.feed_part != before:
+                del self.processes[before], self.starts[before]
+                shutil.rmtree(self.folder / before)
+            self.start_feed()
+        for name in self.starts.keys() - {self.feed_part, "firehose"}:
             self.processes[name].stop()
             self.starts[name]()
 
     def pulse(self, name: str) -> object:
         """Return a value that changes while a part works; for the page and the API it always does.
 
-        The pipe replaces its status twice a second.
+        A pipe or mapping replaces its status twice a second.
         """
         match name:
             case "emulator":
                 works = self.ministack is None or self.ministack.answers()
             case "firehose":
                 works = answers(f"{self.firehose_url}/status")
-            case "pipe":
+            case "pipe" | "mapping":
                 with suppress(FileNotFoundError):
-                    return (self.folder / PIPE_STATE / STATUS_FILE).stat().st_mtime_ns
+                    return (self.folder / name / STATUS_FILE).stat().st_mtime_ns
                 works = False
             case _:
                 works = True
@@ -257,7 +297,7 @@ def running(options: Options, folder: Path, report: Report) -> Iterator[Session]
 def deployed(
     endpoint_url: str, options: Options, folder: Path, report: Report
 ) -> Iterator[Session]:
-    """Deploy into a running emulator, and run the local Firehose and the local pipe beside it."""
+    """Deploy into a running emulator, and run the local Firehose and the feed's part beside it."""
     session = Session(
         endpoint_url,
         options.firehose_port or free_port(),
@@ -267,10 +307,10 @@ def deployed(
         settings=options.settings,
     )
     deploy(session.environment, folder, report, options.settings)
-    report("starting the local Firehose and the local pipe")
+    report(f"starting the local Firehose and the local {session.feed_part}")
     try:
         session.start_firehose()
-        session.start_pipe()
+        session.start_feed()
         yield session
     finally:
         session.stop()

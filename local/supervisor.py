@@ -13,6 +13,7 @@ from local.session import Report, Session
 GOES_ON = {
     "firehose": "with the records of its journal",
     "pipe": "from its checkpoint",
+    "mapping": "from its checkpoint",
     "page": "with what it reads anew",
     "api": "with the same table",
 }
@@ -21,6 +22,7 @@ GOES_ON = {
 LEFT_UNDONE = {
     "firehose": "changes wait in the table's stream",
     "pipe": "changes wait in the table's stream",
+    "mapping": "changes wait in the table's stream",
     "page": "the rest of the run goes on",
     "api": "the rest of the run goes on",
 }
@@ -38,6 +40,8 @@ class Patience:
     """A part that is silent for longer is reported."""
     hung_seconds: float = 75.0
     """A part that is silent for longer is restarted; a request of the pipe may take 60 s."""
+    invocation_seconds: float = 60.0
+    """How much longer the mapping may be silent: the feed function may run for 120 s."""
     restarts: int = 5
     """A part that ends more often within `restart_seconds` is given up."""
     restart_seconds: float = 120.0
@@ -79,7 +83,7 @@ class Supervisor:
                 continue
             if end := process.end():
                 self._restart(name, end)
-            elif self._silence(name, process.name) > self._patience.hung_seconds:
+            elif self._silence(name, process.name) > self._hung_seconds(name):
                 self._restart(name, f"{process.name} did nothing for too long and was killed")
 
     def _has_room(self) -> bool:
@@ -98,6 +102,10 @@ class Supervisor:
         elif before and not self._folder_error:
             self._report(f"{folder} can be written again")
         return not self._folder_error
+
+    def _hung_seconds(self, name: str) -> float:
+        more = self._patience.invocation_seconds if name == "mapping" else 0.0
+        return self._patience.hung_seconds + more
 
     def _silence(self, name: str, noun: str) -> float:
         """Return the seconds for which a part has done nothing; report a silence and its end."""

@@ -53,6 +53,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--stack-name", default="Sluice-dev", help="the deployed stack for --target aws"
     )
     parser.addoption(
+        "--feed",
+        choices=("pipe", "function"),
+        default="pipe",
+        help="what feeds Firehose in the stack that tests/end_to_end deploys on this machine",
+    )
+    parser.addoption(
         "--missing-path",
         choices=("absent", "null", "empty-text", "object", "array", "no-template"),
         help="what the local pipe makes of userIdentity in tests/end_to_end, by another template",

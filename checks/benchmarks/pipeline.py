@@ -25,7 +25,7 @@ from chalicelib.declared import declared
 from chalicelib.partitions import DATA_PREFIX
 from checks.benchmarks.verdict import Measurement
 from local.processes import LocalRunError, Process
-from local.session import PIPE_STATE, Options, Session, emulator_session, running
+from local.session import Options, Session, emulator_session, running
 from local.stream.status import read_status
 from sluice.items import read_line
 from sluice.seed import TableWriter, records
@@ -91,7 +91,7 @@ class Contender:
     def run(self, count: int) -> Run:
         """Deliver so many changes. Raises LocalRunError when they stop coming."""
         before = set(self._keys())
-        pipe = self._session.start_pipe()
+        pipe = self._session.start_feed()
         try:
             done = self._settled()
             with held(pipe):
@@ -186,7 +186,7 @@ def emulators(session: Session) -> Contender:
     own = replace(session, firehose_port=port, processes={})
 
     def settled() -> int:
-        status = read_status(own.folder / PIPE_STATE)
+        status = read_status(own.folder / "pipe")
         return status.read - status.in_hand if status else 0
 
     return Contender(own, settled)

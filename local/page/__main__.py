@@ -9,9 +9,8 @@ from pathlib import Path
 import boto3
 import botocore.session
 import click
-import msgspec
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.declaration import Table
 from chalicelib.errors import SluiceError
@@ -33,10 +32,10 @@ from sluice.stream import Stream
 @click.option("--api-url", required=True, help="The API that records are posted to.")
 @click.option("--stack-name", required=True, help="The deployed stack.")
 @click.option(
-    "--pipe-state",
+    "--feed-state",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="The state directory of the local pipe.",
+    help="The state directory of the local pipe or mapping.",
 )
 @click.option("--port", required=True, type=int, help="Port to listen on, loopback only.")
 def main(
@@ -44,7 +43,7 @@ def main(
     firehose_url: str,
     api_url: str,
     stack_name: str,
-    pipe_state: Path,
+    feed_state: Path,
     port: int,
 ) -> None:
     """Show what flows through a deployed stack, in the browser, on loopback."""
@@ -54,10 +53,11 @@ def main(
     try:
         stack = Stack.named(stack_name)
         table = stack.table
-        source_arn = msgspec.json.decode(stack.output("PipeDefinition"))["Source"]
+        described = stack.dynamodb.describe_table(TableName=stack.output("TableName"))
+        source_arn = described["Table"]["LatestStreamArn"]
         api = Api(api_url)
         listener = socket.create_server((LOOPBACK, port))
-    except (BotoCoreError, SluiceError) as error:
+    except (BotoCoreError, ClientError, SluiceError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"port {port} cannot be used: {error}") from error
@@ -67,7 +67,7 @@ def main(
         # uvicorn raises the signal that stopped it once more, after its end.
         signal.signal(number, lambda *_: None)
     changes = Changes(Stream(stack.streams, source_arn), table)
-    asyncio.run(serve(stack, table, changes, api, pipe_state, listener))
+    asyncio.run(serve(stack, table, changes, api, feed_state, listener))
 
 
 def _fail_fast() -> None:
@@ -84,13 +84,13 @@ async def serve(
     table: Table,
     changes: Changes,
     api: Api,
-    pipe_state: Path,
+    feed_state: Path,
     listener: socket.socket,
 ) -> None:
     """Serve the page until a signal ends it."""
     views = Views(table)
     broadcast = Broadcast(views.regions)
-    collector = Collector(stack, table, changes, pipe_state, broadcast)
+    collector = Collector(stack, table, changes, feed_state, broadcast)
     page = PageRoutes(stack, table, api, SluiceCommand(stack.name), views, broadcast, collector)
     async with asyncio.TaskGroup() as tasks:
         gathering = tasks.create_task(collector.run())

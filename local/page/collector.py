@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from chalicelib.declaration import Table
 from chalicelib.keys import texts_of
-from chalicelib.partitions import ERROR_PREFIX
+from chalicelib.partitions import ERROR_PREFIX, FEED_FAILURES
 from local.page.broadcast import Broadcast
 from local.page.changes import Changes
 from local.page.lake import LakeReader
@@ -39,7 +39,7 @@ from sluice.errors import OperationError, explain
 from sluice.items import item_writer, read_line
 from sluice.lake import objects
 from sluice.recovery.dead_letters import DeadLetters
-from sluice.recovery.quarantine import Selection, read_quarantine
+from sluice.recovery.quarantine import Selection, read_quarantine, stored_below
 from sluice.stack import Stack
 from sluice.transform import deployed_settings, reason_reader
 
@@ -48,7 +48,7 @@ LISTING_SECONDS = 5.0
 """The bucket is listed when Firehose wrote an object, and this often anyway."""
 
 CATALOG_SECONDS = 30.0
-PIPE_SILENCE_SECONDS = 10.0
+FEED_SILENCE_SECONDS = 10.0
 JOURNEYS_MAX = 3
 FAILURES_MAX = 12
 
@@ -69,16 +69,16 @@ class Collector:
     """Gathers, and broadcasts to all listeners."""
 
     def __init__(
-        self, stack: Stack, table: Table, changes: Changes, pipe_state: Path, broadcast: Broadcast
+        self, stack: Stack, table: Table, changes: Changes, feed_state: Path, broadcast: Broadcast
     ) -> None:
-        """`pipe_state` is the state directory of the local pipe."""
+        """`feed_state` is the state directory of the local pipe or mapping."""
         self.history = History()
         self._stack = stack
         self._table = table
         self._item = item_writer(table)
         self._changes = changes
         self._lake_reader = LakeReader(stack)
-        self._pipe_state = pipe_state
+        self._feed_state = feed_state
         self._broadcast = broadcast
         self._snapshot = Snapshot()
         self._problems: list[str] = []
@@ -121,7 +121,7 @@ class Collector:
     def gather(self) -> Snapshot:
         """Return the pipeline as of now. One thread at a time may gather."""
         last, self._problems = self._snapshot, []
-        pipe = self._ask("The pipe's status", self._pipe, last.pipe)
+        feed = self._ask(f"The status of the {self._feed_noun}", self._feed, last.feed)
         firehose = self._ask("The local Firehose", self._firehose, last.firehose)
         same_table: tuple[TableState, Sequence[TableChange]] = (last.table, ())
         table, changes = self._ask("The table's stream", self._changes.read, same_table)
@@ -129,7 +129,8 @@ class Collector:
         lake, lines = self._ask("The bucket", lambda: self._lake(firehose), same_lake)
         if lake.damaged:
             self._problems.append(damage(lake.damaged))
-        dead_letters = self._ask("The dead-letter queue", self._dead_letters, last.dead_letters)
+        noun = "dead-letter queue" if self._stack.feed == "pipe" else "failure destination"
+        given_up = self._ask(f"The {noun}", self._given_up, last.given_up)
         catalog = self._ask("The catalog", self._catalog, last.catalog)
         if self._quarantine_problem:
             self._problems.append(self._quarantine_problem)
@@ -139,22 +140,23 @@ class Collector:
             StationCounts(
                 at=now,
                 changed=table.changes,
-                piped=pipe.delivered,
+                fed=feed.delivered,
                 transformed=firehose.transformed,
                 delivered=firehose.delivered,
                 quarantined=firehose.quarantined,
-                dead_lettered=pipe.given_up,
+                given_up=feed.given_up,
             )
         )
         return Snapshot(
             at=now,
             table=table,
-            pipe=pipe,
+            feed=feed,
+            feed_kind=self._stack.feed,
             firehose=firehose,
             lake=lake,
             error_objects=len(self._error_keys),
             quarantine=self._quarantine,
-            dead_letters=dead_letters,
+            given_up=given_up,
             catalog=catalog,
             journeys=tuple(self._journeys),
             rates=self.history.rates(),
@@ -171,13 +173,19 @@ class Collector:
             self._problems.append(f"{name} cannot be read ({type(error).__name__}: {error}).")
         return last
 
-    def _pipe(self) -> Status:
-        status = read_status(self._pipe_state)
+    @property
+    def _feed_noun(self) -> str:
+        return "pipe" if self._stack.feed == "pipe" else "mapping"
+
+    def _feed(self) -> Status:
+        status = read_status(self._feed_state)
         if status is None:
-            self._problems.append("The local pipe has not started yet.")
-            return Snapshot().pipe
-        if not status.running or time.time() - status.updated_at > PIPE_SILENCE_SECONDS:
-            self._problems.append("The local pipe has stopped; changes wait in the table's stream.")
+            self._problems.append(f"The local {self._feed_noun} has not started yet.")
+            return Snapshot().feed
+        if not status.running or time.time() - status.updated_at > FEED_SILENCE_SECONDS:
+            self._problems.append(
+                f"The local {self._feed_noun} has stopped; changes wait in the table's stream."
+            )
         elif status.stopped:
             self._problems.append(
                 "The pipe is stopped, by `aws pipes stop-pipe`; changes wait in the table's stream."
@@ -200,8 +208,11 @@ class Collector:
         self._listed_at, self._listed_objects = time.monotonic(), written
         return lake
 
-    def _dead_letters(self) -> int:
-        return DeadLetters(self._stack).count()
+    def _given_up(self) -> int:
+        """Return how many batches the feed gave up, and nobody has redriven."""
+        if self._stack.feed == "pipe":
+            return DeadLetters(self._stack).count()
+        return len(stored_below(self._stack, [FEED_FAILURES]))
 
     def _catalog(self) -> tuple[str, ...]:
         if time.monotonic() - self._catalog_at < CATALOG_SECONDS:

@@ -128,11 +128,11 @@ class StationCounts(Struct, frozen=True):
 
     at: float = 0.0
     changed: int = 0
-    piped: int = 0
+    fed: int = 0
     transformed: int = 0
     delivered: int = 0
     quarantined: int = 0
-    dead_lettered: int = 0
+    given_up: int = 0
 
 
 STATIONS = tuple(name for name in StationCounts.__struct_fields__ if name != "at")
@@ -177,16 +177,20 @@ def _per_second(first: StationCounts, last: StationCounts) -> dict[str, float]:
 
 
 class Snapshot(Struct, frozen=True):
-    """The whole pipeline. `problems`: a sentence for each part that did not answer."""
+    """The whole pipeline. `problems`: a sentence for each part that did not answer.
+
+    `feed_kind` is `pipe` or `function`; `given_up` counts its batches that wait to be redriven.
+    """
 
     at: float = 0.0
     table: TableState = TableState()
-    pipe: Status = field(default_factory=lambda: Status(name="", stream_arn="", started_at=0))
+    feed_kind: str = "pipe"
+    feed: Status = field(default_factory=lambda: Status(name="", stream_arn="", started_at=0))
     firehose: FirehoseStatus = FirehoseStatus()
     lake: LakeState = LakeState()
     error_objects: int = 0
     quarantine: Quarantine = Quarantine()
-    dead_letters: int = 0
+    given_up: int = 0
     catalog: tuple[str, ...] = ()
     journeys: tuple[Journey, ...] = ()
     rates: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STATIONS, 0.0))

@@ -10,6 +10,9 @@ from sluice.api import Api
 from sluice.stack import Stack
 from tests.end_to_end.deployment import TEMPLATES, Deployed
 
+FEED_SETTINGS = {"pipe": (), "function": ("feed=function", "feed_window_seconds=1")}
+"""Both feeds wait as long for a batch to fill."""
+
 
 @pytest.fixture(scope="session")
 def stack_under_test(
@@ -23,7 +26,8 @@ def stack_under_test(
     emulator: str = request.getfixturevalue("emulator")
     missing_path = request.config.getoption("--missing-path")
     template = TEMPLATES[missing_path] if missing_path else None
-    options = Options(buffer_seconds=1, input_template=template)
+    settings = FEED_SETTINGS[request.config.getoption("--feed")]
+    options = Options(buffer_seconds=1, input_template=template, settings=settings)
     with deployed(emulator, options, folder, print) as session:
         with pytest.MonkeyPatch.context() as environment:
             for name, value in session.environment.items():

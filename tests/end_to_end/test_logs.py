@@ -114,7 +114,7 @@ def test_no_payload_key_or_secret_is_in_any_log(
         through_chalice_local(f"http://127.0.0.1:{port}")
         session.processes.pop("api").stop()
         files = sorted(tmp_path_factory.getbasetemp().rglob("*.log"))
-        assert {"api.log", "emulator.log", "firehose.log", "pipe.log"} <= {
+        assert {"api.log", "emulator.log", "firehose.log", f"{session.feed_part}.log"} <= {
             file.name for file in files
         }
     through_the_deployed_api(deployed_stack)

@@ -10,7 +10,7 @@ import pytest
 
 from local.emulator import MiniStack
 from local.processes import LocalRunError, Process
-from local.session import PIPE_STATE, Session
+from local.session import Session
 from local.supervisor import Patience, Supervisor
 
 FOREVER = "import time\nwhile True: time.sleep(0.05)"
@@ -38,7 +38,7 @@ class Parts:
 
     def beat(self) -> None:
         """Make the pipe's status as new as its supervisor's clock."""
-        status = self.session.folder / PIPE_STATE / "status.json"
+        status = self.session.folder / "pipe" / "status.json"
         status.parent.mkdir(exist_ok=True)
         status.touch()
         os.utime(status, (self.now, self.now))

@@ -7,8 +7,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.partitions import FEED_FAILURES
 from chalicelib.schema import TABLE
 from sluice.items import item_writer
+from sluice.lake import keys
 from sluice.verify.latest import latest
 from tests.end_to_end.deployment import Deployed
 
@@ -27,7 +29,7 @@ class Account:
     changes: int
     delivered: int = 0
     quarantined: int = 0
-    dead_lettered: int = 0
+    given_up: int = 0
     lost: int = 0
     duplicates: int = 0
 
@@ -37,19 +39,19 @@ def accounted(
     *,
     delivered: Sequence[str] = (),
     quarantined: Sequence[str] = (),
-    dead_lettered: Sequence[str] = (),
+    given_up: Sequence[str] = (),
 ) -> Account:
     """The account of changes, from the event id of every copy that was found of them."""
     entered = set(changes)
-    places = [set(delivered), set(quarantined), set(dead_lettered)]
+    places = [set(delivered), set(quarantined), set(given_up)]
     found = set().union(*places)
     assert found <= entered, f"never entered the table: {sorted(found - entered)}"
-    copies = len(delivered) + len(quarantined) + len(dead_lettered)
+    copies = len(delivered) + len(quarantined) + len(given_up)
     return Account(
         changes=len(entered),
         delivered=len(places[0]),
         quarantined=len(places[1] - places[0]),
-        dead_lettered=len(places[2] - places[1] - places[0]),
+        given_up=len(places[2] - places[1] - places[0]),
         lost=len(entered - found),
         duplicates=copies - len(found),
     )
@@ -59,13 +61,17 @@ class Accountant:
     """Finds the changes of a run, whose items' ids begin with the run's name.
 
     What entered is read from the table's stream, past the pipe; what came out from the lake, from
-    the error objects and from the dead-letter queue.
+    the error objects, and from the dead-letter queue or the failure objects.
     """
 
-    def __init__(self, deployed: Deployed, *, dynamodb: Any, streams: Any, queues: Any) -> None:
+    def __init__(
+        self, deployed: Deployed, *, dynamodb: Any, streams: Any, queues: Any, s3: Any
+    ) -> None:
         self._deployed = deployed
         self._table = deployed.stack.output("TableName")
-        self._queue_url = deployed.stack.output("DeadLetterQueueUrl")
+        self._queue_url = deployed.stack.outputs.get("DeadLetterQueueUrl")
+        self._s3 = s3
+        self._failures: dict[str, list[Change]] = {}
         self._dynamodb = dynamodb
         self._streams = streams
         self._queues = queues
@@ -86,7 +92,7 @@ class Accountant:
             [change["eventID"] for change in self.changes(run)],
             delivered=[line["eventId"] for _, line in self.lines(run)],
             quarantined=[json.loads(data)["eventID"] for _, data in self._errors(run)],
-            dead_lettered=[change["eventID"] for change in self.dead_lettered(run)],
+            given_up=[change["eventID"] for change in self.given_up(run)],
         )
 
     def changes(self, run: str = "") -> list[Change]:
@@ -109,8 +115,28 @@ class Accountant:
         """How many changes were quarantined for which reason."""
         return Counter(code for code, _ in self._errors(run))
 
-    def dead_lettered(self, run: str) -> list[Change]:
-        """What the dead letters point at; a letter is taken from the queue when it is read."""
+    def given_up(self, run: str) -> list[Change]:
+        """What the pipe's dead letters point at, or what is in the feed function's failure objects.
+
+        A letter is taken from the queue when it is read.
+        """
+        return self._failed(run) if self._queue_url is None else self._dead_lettered(run)
+
+    def _failed(self, run: str) -> list[Change]:
+        for key, _ in keys(self._deployed.stack, FEED_FAILURES):
+            if key not in self._failures:
+                body = self._s3.get_object(Bucket=self._deployed.stack.bucket, Key=key)["Body"]
+                payload = json.loads(body.read())["payload"]
+                event = json.loads(payload) if isinstance(payload, str) else payload
+                self._failures[key] = event["Records"]
+        return [
+            change
+            for changes in self._failures.values()
+            for change in changes
+            if _key(change).startswith(run)
+        ]
+
+    def _dead_lettered(self, run: str) -> list[Change]:
         while messages := self._queues.receive_message(
             QueueUrl=self._queue_url, MaxNumberOfMessages=10
         ).get("Messages"):

@@ -12,7 +12,7 @@ from tests.end_to_end.deployment import Deployed
 from tests.end_to_end.faults.proxy import Proxy
 from tests.end_to_end.faults.stack import FaultyStack
 
-COLUMNS = ("changes", "delivered", "quarantined", "dead_lettered", "duplicates", "lost")
+COLUMNS = ("changes", "delivered", "quarantined", "given_up", "duplicates", "lost")
 PROPERTY = "fault"
 """The rows travel in the tests' reports, from whatever process runs the tests to the summary."""
 

@@ -1,12 +1,14 @@
-"""Handlers around the deployed transform that break Firehose's contract, each in one way.
+"""Handlers around the deployed functions that break their contract, each in one way.
 
 The tests put this module into a layer beside the function's own code, and name a handler of it.
 """
 
+import os
+import signal
 import time
 from typing import Any
 
-from app import transform
+from app import feed, transform
 
 Event = dict[str, Any]
 Response = dict[str, Any]
@@ -45,3 +47,10 @@ def reverse(event: Event, context: object) -> Response:
 def oversized(event: Event, context: object) -> Response:
     """More than the 6 MB that Lambda answers."""
     return {**transform(event, context), "padding": "x" * 7_000_000}
+
+
+def dying(event: Event, context: object) -> Response:
+    """Lambda never hears of what Firehose took."""
+    feed(event, context)
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}

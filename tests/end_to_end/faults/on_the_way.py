@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from threading import Event, Semaphore
 from typing import Any, Self
+from urllib.parse import unquote
 
+from chalicelib.partitions import FEED_FAILURES
 from tests.end_to_end.faults.proxy import Answer, Fault, Forward, Matches, Request
 
 WAIT_SECONDS = 30.0
@@ -24,9 +26,24 @@ def writes(bucket: str) -> Matches:
     return lambda request: request.method == "PUT" and request.path.startswith(start)
 
 
-def invocations(request: Request) -> bool:
+def invocations(function: str) -> Matches:
     """Calls of a function."""
-    return request.path.endswith("/invocations")
+    return lambda request: (
+        request.path.endswith("/invocations") and f"{function}/" in unquote(request.path)
+    )
+
+
+def gives_up(request: Request) -> bool:
+    """What the feed gave up goes to its place: to the queue, or as an object into the bucket."""
+    is_object = request.method == "PUT" and f"/{FEED_FAILURES}" in unquote(request.path)
+    return is_object or request.operation == "SendMessage"
+
+
+def cannot_be_kept(request: Request, forward: Forward) -> Answer | None:
+    """The queue or S3 fails for now."""
+    return (refused_by_s3 if request.method == "PUT" else refused("InternalError", 500))(
+        request, forward
+    )
 
 
 class Times:
@@ -102,6 +119,16 @@ REFUSED = {"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "Slow dow
 def records(request: Request) -> list[bytes]:
     """The records of a PutRecordBatch."""
     return [b64decode(record["Data"]) for record in json.loads(request.body)["Records"]]
+
+
+def changes(record: bytes) -> list[bytes]:
+    """The changes in a record: one from the pipe, many from the feed function."""
+    return record.splitlines()
+
+
+def changes_of(request: Request) -> list[bytes]:
+    """The changes in a PutRecordBatch."""
+    return [change for record in records(request) for change in changes(record)]
 
 
 def without_records(chosen: Callable[[int, bytes], bool], response: dict[str, Any]) -> Fault:

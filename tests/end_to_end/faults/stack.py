@@ -1,7 +1,7 @@
 """The deployed stack with proxies between its parts, where faults are injected.
 
-The pipe reaches Firehose through one proxy. Pipe and Firehose reach everything else, the stream,
-the dead-letter queue, the transform and S3, through another.
+The pipe or the feed function reaches Firehose through one proxy. Pipe, mapping and Firehose reach
+everything else, the stream, the functions, the dead-letter queue and S3, through another.
 """
 
 import io
@@ -24,13 +24,15 @@ import urllib3
 
 from chalicelib.partitions import firehose_prefix
 from chalicelib.schema import TABLE
+from local.cdk import ROOT
 from local.emulator import CREDENTIALS, REGION
-from local.processes import Process
+from local.processes import Process, captured
 from local.session import Session
 from local.stream.status import read_status
 from local.supervisor import Patience, Supervisor
 from sluice.recovery.quarantine import Selection
 from sluice.recovery.replay import replay
+from sluice.seed import TableWriter
 from tests.end_to_end.deployment import Deployed
 from tests.end_to_end.faults.accounting import Account, Accountant, sequence_number
 from tests.end_to_end.faults.proxy import Proxy
@@ -57,7 +59,7 @@ ACTIVE_PARTITIONS_AT_EASE = 300
 
 
 class FaultyStack:
-    """Runs pipe and Firehose behind the proxies while it is `in_place`."""
+    """Runs feed and Firehose behind the proxies while it is `in_place`."""
 
     def __init__(self, deployed: Deployed, session: Session, aws: Proxy, firehose: Proxy) -> None:
         self.aws = aws
@@ -70,6 +72,8 @@ class FaultyStack:
         self.name = deployed.stack.name
         self.table = deployed.stack.output("TableName")
         self.transform = deployed.stack.output("TransformName")
+        self.feed = deployed.stack.feed
+        self.feed_part = session.feed_part
         account = boto3.Session(
             CREDENTIALS["AWS_ACCESS_KEY_ID"],
             CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
@@ -87,6 +91,7 @@ class FaultyStack:
             dynamodb=self.dynamodb,
             streams=client("dynamodbstreams"),
             queues=client("sqs"),
+            s3=client("s3"),
         )
         self._deployed = deployed
         self._session = session
@@ -94,7 +99,7 @@ class FaultyStack:
             session,
             endpoint_url=aws.url,
             buffer_seconds=BUFFER_SECONDS,
-            pipe_backoff_seconds=BACKOFF_SECONDS,
+            backoff_seconds=BACKOFF_SECONDS,
         )
 
     @property
@@ -104,32 +109,32 @@ class FaultyStack:
 
     @contextmanager
     def in_place(self) -> Iterator["FaultyStack"]:
-        """Pipe and Firehose are restarted behind the proxies, and at the end as they were."""
+        """Feed and Firehose are restarted behind the proxies, and at the end as they were."""
         self.restart()
         try:
             yield self
         finally:
             self._stop()
             self._session.start_firehose()
-            self._session.start_pipe()
+            self._session.start_feed()
 
     def restart(self) -> None:
-        """Stop pipe and Firehose, and start them anew behind the proxies."""
+        """Stop feed and Firehose, and start them anew behind the proxies."""
         self._stop()
         self.start_firehose()
-        self.start_pipe()
+        self.start_feed()
 
     def _stop(self) -> None:
-        for name in ("pipe", "firehose"):
+        for name in ("feed", "firehose"):
             self.process(name).stop()
 
     def process(self, name: str) -> Process:
-        """The running pipe or Firehose."""
-        return self._session.processes[name]
+        """The running feed or Firehose."""
+        return self._session.processes[self.feed_part if name == "feed" else name]
 
-    def start_pipe(self) -> None:
-        """Start the pipe, from its checkpoint."""
-        replace(self._behind, firehose_port=self.firehose.port).start_pipe()
+    def start_feed(self) -> None:
+        """Start the feed, from its checkpoint."""
+        replace(self._behind, firehose_port=self.firehose.port).start_feed()
 
     def start_firehose(self, buffer_seconds: float = BUFFER_SECONDS) -> None:
         """Start Firehose, with what its journal holds."""
@@ -139,10 +144,10 @@ class FaultyStack:
         """What a test killed runs again, and nothing is on its way any more."""
         if not self.process("firehose").running():
             self.start_firehose()
-        if not self.process("pipe").running():
-            self.start_pipe()
+        if not self.process("feed").running():
+            self.start_feed()
         self.settle()
-        self.accountant.dead_lettered(self.run)
+        self.accountant.given_up(self.run)
 
     @contextmanager
     def buffering(self, seconds: float) -> Iterator[None]:
@@ -157,7 +162,7 @@ class FaultyStack:
 
     @contextmanager
     def by_a_clock(self) -> Iterator[Callable[[int], None]]:
-        """Pipe and Firehose go by a clock; yields what sets it off by so many seconds."""
+        """Feed and Firehose go by a clock; yields what sets it off by so many seconds."""
         file, right = self._session.folder / "clock", self._behind
 
         def set_clock(seconds: int) -> None:
@@ -177,10 +182,10 @@ class FaultyStack:
 
     @contextmanager
     def full_disk(self) -> Iterator[None]:
-        """No file of pipe and Firehose can be written, until the context ends."""
+        """No file of feed and Firehose can be written, until the context ends."""
         if not hasattr(resource, "prlimit"):
             pytest.skip("only Linux limits the files of a running process")
-        pids = [self.process(name).pid for name in ("pipe", "firehose")]
+        pids = [self.process(name).pid for name in ("feed", "firehose")]
         limits = [resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids]
         try:
             for pid, (_, hard) in zip(pids, limits, strict=True):
@@ -268,6 +273,19 @@ class FaultyStack:
                 over.set()
             writing.result()
 
+    def feed_retries(self) -> int:
+        """How often the feed has tried something again."""
+        status = read_status(self._session.folder / self.feed_part)
+        return status.retries if status else 0
+
+    def redrive(self) -> None:
+        """Put all that the feed gave up into Firehose, with the command that people have."""
+        status, output, errors = captured(
+            [sys.executable, "-m", "sluice", "redrive"], self.environment, ROOT
+        )
+        assert status == 0, output + errors
+        self.settle()
+
     def replay(self) -> None:
         """Put all that is in quarantine through Firehose again."""
         for _ in replay(self._deployed.stack, Selection()):
@@ -286,6 +304,17 @@ class FaultyStack:
     @contextmanager
     def transforming(self, handler: str, **settings: Any) -> Iterator[None]:
         """The transform behind a handler of `misbehaving`."""
+        with self._misbehaving(self.transform, handler, **settings):
+            yield
+
+    @contextmanager
+    def feeding(self, handler: str) -> Iterator[None]:
+        """The feed function behind a handler of `misbehaving`."""
+        with self._misbehaving(self._deployed.stack.output("FeedName"), handler):
+            yield
+
+    @contextmanager
+    def _misbehaving(self, function: str, handler: str, **settings: Any) -> Iterator[None]:
         layer = io.BytesIO()
         with zipfile.ZipFile(layer, "w") as archive:
             archive.write(MISBEHAVING, "python/misbehaving.py")
@@ -293,7 +322,7 @@ class FaultyStack:
             LayerName="misbehaving", Content={"ZipFile": layer.getvalue()}
         )
         with self.configured(
-            self.transform,
+            function,
             Layers=[version["LayerVersionArn"]],
             Handler=f"misbehaving.{handler}",
             **settings,
@@ -302,6 +331,26 @@ class FaultyStack:
         self.functions.delete_layer_version(
             LayerName="misbehaving", VersionNumber=version["Version"]
         )
+
+    @contextmanager
+    def giving_up_at_once(self) -> Iterator[None]:
+        """The mapping of the feed function without retries; the pipe has its own, which are few."""
+        if self.feed == "pipe":
+            yield
+            return
+        uuid = self._deployed.stack.output("FeedMapping")
+        before = self.functions.get_event_source_mapping(UUID=uuid)["MaximumRetryAttempts"]
+
+        def retry(times: int) -> None:
+            self.functions.update_event_source_mapping(UUID=uuid, MaximumRetryAttempts=times)
+            self.process("feed").stop()
+            self.start_feed()
+
+        retry(0)
+        try:
+            yield
+        finally:
+            retry(before)
 
     def record(self, index: int, **fields: Any) -> dict[str, Any]:
         """A record of this test."""
@@ -322,6 +371,11 @@ class FaultyStack:
         for record in records[:2]:
             self.api.request("DELETE", f"/records/{record['id']}")
 
+    def write_many(self, indexes: range) -> None:
+        """Put many items into the table, past the API, which takes fewer a second."""
+        records = [self.record(index) for index in indexes]
+        TableWriter(TABLE, self.dynamodb, self.table).put(records)
+
     def remove(self, records: list[dict[str, Any]]) -> None:
         """Delete records from the table and let it arrive, by no more partitions than may be."""
         for start in range(0, len(records), ACTIVE_PARTITIONS_AT_EASE):
@@ -341,12 +395,12 @@ class FaultyStack:
         )
 
     def settle(self) -> None:
-        """Wait until pipe and Firehose say that nothing is on its way any more."""
-        wait_until(self._settled, "the pipe at the stream's end, Firehose without a record")
+        """Wait until feed and Firehose say that nothing is on its way any more."""
+        wait_until(self._settled, "the feed at the stream's end, Firehose without a record")
 
     def _settled(self) -> bool:
         changes = self.accountant.changes()
-        status = read_status(self._session.folder / "pipe")
+        status = read_status(self._session.folder / self.feed_part)
         if status is None or not status.shards:
             return False
         last = sequence_number(changes[-1]) if changes else 0
@@ -356,7 +410,7 @@ class FaultyStack:
 
     def nothing_is_under_way(self) -> bool:
         """Whether the pipe is stopped and has nothing in hand, and Firehose has no record."""
-        status = read_status(self._session.folder / "pipe")
+        status = read_status(self._session.folder / self.feed_part)
         is_idle = status is not None and status.stopped and status.in_hand == 0
         return is_idle and self._nothing_is_buffered()
 

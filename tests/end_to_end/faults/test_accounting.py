@@ -6,8 +6,8 @@ from tests.end_to_end.faults.accounting import Account, accounted
 
 
 def test_every_change_has_one_place() -> None:
-    account = accounted("abcd", delivered="ab", quarantined="c", dead_lettered="d")
-    assert account == Account(changes=4, delivered=2, quarantined=1, dead_lettered=1)
+    account = accounted("abcd", delivered="ab", quarantined="c", given_up="d")
+    assert account == Account(changes=4, delivered=2, quarantined=1, given_up=1)
 
 
 def test_a_change_that_is_nowhere_is_lost() -> None:
@@ -15,7 +15,7 @@ def test_a_change_that_is_nowhere_is_lost() -> None:
 
 
 def test_copies_beyond_the_first_are_duplicates_wherever_they_lie() -> None:
-    account = accounted("ab", delivered="aab", quarantined="a", dead_lettered="b")
+    account = accounted("ab", delivered="aab", quarantined="a", given_up="b")
     assert account == Account(changes=2, delivered=2, duplicates=3)
 
 

@@ -32,7 +32,7 @@ def test_the_pipe_is_read_from_its_status_file_and_reported_when_stopped(
     status = Status("pipe", "arn", 0.0, read=7, delivered=5, filtered_out=1)
     StatusFile(tmp_path).write(status, LongAgo())
     snapshot = collector.gather()
-    assert (snapshot.pipe.delivered, snapshot.pipe.in_hand) == (5, 1)
+    assert (snapshot.feed.delivered, snapshot.feed.in_hand) == (5, 1)
     assert any("pipe has stopped" in problem for problem in snapshot.problems)
 
 
@@ -52,7 +52,7 @@ def test_a_mistake_in_the_page_is_reported_and_stops_nothing(
     def mistaken() -> int:
         raise TypeError("a bug")
 
-    monkeypatch.setattr(collector, "_dead_letters", mistaken)
+    monkeypatch.setattr(collector, "_given_up", mistaken)
     snapshot = collector.gather()
     assert "The dead-letter queue cannot be read (TypeError: a bug)." in snapshot.problems
     assert "in mistaken" in caplog.text
@@ -69,7 +69,7 @@ def test_a_snapshot_that_cannot_be_drawn_does_not_end_the_gathering(
             asyncio.current_task().cancel()  # type: ignore[union-attr]
         raise TypeError("a bug")
 
-    monkeypatch.setattr(collector._feed, "publish", publish)
+    monkeypatch.setattr(collector._broadcast, "publish", publish)
     monkeypatch.setattr("local.page.collector.GATHER_SECONDS", 0.0)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(collector.run())
@@ -80,3 +80,15 @@ def test_a_snapshot_that_cannot_be_drawn_does_not_end_the_gathering(
 def test_a_snapshot_is_plain_data(collector: Any) -> None:
     snapshot = collector.gather()
     assert msgspec.json.decode(msgspec.json.encode(snapshot), type=Snapshot) == snapshot
+
+
+def test_the_feed_function_and_its_failures_are_named_in_place_of_the_pipe(
+    collector: Any, absent: Any
+) -> None:
+    absent.outputs["Feed"] = "function"
+    snapshot = collector.gather()
+    assert snapshot.feed_kind == "function"
+    problems = "\n".join(snapshot.problems)
+    assert "The local mapping has not started yet." in problems
+    assert "The failure destination does not answer" in problems
+    assert "pipe" not in problems

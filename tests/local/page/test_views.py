@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.declared import shipped
+from local.page.snapshot import Snapshot
 from local.page.views import Views
 
 
@@ -34,3 +35,15 @@ def test_an_empty_answer_has_no_table() -> None:
     assert "<table" not in html
     assert "0 rows" in html
     assert "the columns are a, b" in html
+
+
+@pytest.mark.parametrize(
+    ("kind", "feed", "given_up"),
+    [("pipe", "Pipe", "Dead letters"), ("function", "Feed", "Failures")],
+)
+def test_the_picture_shows_which_feed_there_is(kind: str, feed: str, given_up: str) -> None:
+    flow = Views(shipped()).regions(Snapshot(feed_kind=kind))["flow"]
+    assert f">{feed}</text>" in flow
+    assert f">{given_up}</text>" in flow
+    other = {"Pipe", "Feed", "Dead letters", "Failures"} - {feed, given_up}
+    assert not [name for name in other if f">{name}</text>" in flow]
