@@ -104,6 +104,7 @@ class Feeder:
     """Called only when there is something to keep."""
     bucket: str
     function: str
+    sleep: Callable[[float], None] = time.sleep
 
     def __call__(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Answer a batch with the change from which on Lambda is to bring it again, if any is."""
@@ -128,7 +129,7 @@ class Feeder:
         def pause(seconds: float) -> None:
             if remaining_ms() < seconds * 1000 + SPARE_MS:
                 raise RefusedError("the invocation has no time for another attempt")
-            time.sleep(seconds)
+            self.sleep(seconds)
 
         refused = set(range(len(packing.payloads)))
         try:
