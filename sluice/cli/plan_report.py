@@ -19,6 +19,7 @@ from sluice.planning.findings import PlanFinding, check_plan
 from sluice.planning.plan import Plan
 from sluice.planning.proposals import Proposal, propose
 from sluice.planning.reading import QueryCost
+from sluice.wording import counted
 
 _TABLE_STYLE: Any = {"box": None, "header_style": "dim", "padding": (0, 2, 0, 0)}
 _TITLED: Any = _TABLE_STYLE | {"title_justify": "left", "title_style": "bold"}
@@ -171,7 +172,7 @@ def _figures(plan: Plan) -> Table:
         ),
         (
             "a query of a day",
-            f"{query.objects:,.0f} objects in {query.listings:,} listings, "
+            f"{query.objects:,.0f} objects in {counted(query.listings, 'listing')}, "
             f"{size_of(query.scanned_bytes)} read",
             "",
         ),

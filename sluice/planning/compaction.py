@@ -91,12 +91,12 @@ def forecast_compaction(
     waiting = OLDER_THAN.total_seconds() / DAY + 0.5 / runs
     site = history * raw.site_share
     site_day = QueryCost(site.objects, site.scanned_bytes * COLUMNS_READ_SHARE)
-    site_tail = raw.of_site(1) * waiting
+    site_tail = raw.site_day * waiting
     return CompactionForecast(
         history=history,
         current=current,
-        # Of the days of a month, the last ones alone are not compacted.
-        day_after=site_day + site_tail * (1 / MONTH_DAYS),
+        # The days of a month are asked for alike; of the last ones alone raw objects are left.
+        day_after=site_day + site_tail * min(1, raw.partition_days / MONTH_DAYS),
         month_before=raw.of_site(MONTH_DAYS),
         month_after=site_day * MONTH_DAYS + site_tail,
         latest_before=raw.day * MONTH_DAYS,

@@ -7,6 +7,7 @@ import heapq
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -71,7 +72,8 @@ def from_lake(stack: Stack, problems: list[str]) -> Workload:
 def from_table(stack: Stack) -> Workload:
     """Return the workload of the stream's last day. Raises OperationError as `from_lake`."""
     name = stack.output("TableName")
-    arn = stack.dynamodb.describe_table(TableName=name)["Table"].get("LatestStreamArn")
+    described = stack.dynamodb.describe_table(TableName=name)["Table"]
+    arn = described.get("LatestStreamArn")
     if arn is None:
         raise OperationError(f"the table {name} has no stream; measure --from-lake instead")
     stream = Stream(stack.streams, arn)
@@ -84,7 +86,8 @@ def from_table(stack: Stack) -> Workload:
     changes = [each for shard in shards for each in shard]
     # Each shard was read over a different stretch of time.
     together = sum(rate(each.changed_ms for each in shard) for shard in shards)
-    return summarize(changes, together, f"the stream of {name}")
+    workload = summarize(changes, together, f"the stream of {name}")
+    return replace(workload, items=described.get("ItemCount", 0))
 
 
 def summarize(changes: list[ObservedChange], changes_per_second: float, where: str) -> Workload:

@@ -47,10 +47,15 @@ class RawLake:
     partition_days: float
     """The days of a partition that a query can name, one at least."""
 
-    def of_site(self, days: float) -> QueryCost:
-        """Return what a query of some days reads, of one kind, and of one site if there is any."""
-        read = self.day * (max(days, self.partition_days) * self.site_share)
+    @property
+    def site_day(self) -> QueryCost:
+        """What is read of the objects of one day, of one kind, and of one site if there is any."""
+        read = self.day * self.site_share
         return QueryCost(read.objects, read.scanned_bytes * self.columns_share)
+
+    def of_site(self, days: float) -> QueryCost:
+        """Return what a query of some days of a site reads: whole partitions."""
+        return self.site_day * max(days, self.partition_days)
 
 
 def raw_lake(

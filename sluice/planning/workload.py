@@ -80,9 +80,7 @@ class Workload:
     items: Annotated[
         int,
         whole(0, 1_000_000_000_000),
-        Option(
-            "Items of the table when the month begins, which compaction keeps the last state of"
-        ),
+        Option("Items that the table holds at first; compaction keeps the last state of each"),
     ] = 0
 
     def __post_init__(self) -> None:

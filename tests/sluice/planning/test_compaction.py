@@ -56,6 +56,15 @@ def test_a_month_of_a_site_is_thirty_days_of_its_files() -> None:
     assert lake.month_before.scanned_bytes > 4 * lake.month_after.scanned_bytes
 
 
+def test_of_a_month_in_one_partition_only_the_tail_is_left_to_read() -> None:
+    months = plan_of(layout=cut_at("month"), compaction="daily")
+    days = plan_of(layout=cut_at("day"), compaction="daily")
+    assert months.compaction.month_after.objects == pytest.approx(
+        days.compaction.month_after.objects, rel=0.1
+    )
+    assert months.query.objects - 2.7 == pytest.approx(30 * (days.query.objects - 2.7), rel=0.1)
+
+
 def test_only_a_plan_with_compaction_has_its_queries_and_its_bill() -> None:
     off, on = plan_of(), plan_of(compaction="daily")
     assert off.compaction == on.compaction

@@ -193,6 +193,7 @@ def test_a_table_is_measured_by_its_stream(streaming: Stack) -> None:
     assert workload.changes_per_second > 1
     assert (workload.sites, workload.updates, workload.deletes, workload.late) == (3, 0, 0, 0)
     assert workload.item_bytes == pytest.approx(1_040, rel=0.02)
+    assert workload.items == number + 1
 
 
 def test_a_table_without_a_stream_names_the_other_way(stack: Stack, table_name: str) -> None:
