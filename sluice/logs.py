@@ -24,11 +24,12 @@ PARTS = {
     "api": "ApiLogName",
     "compact": "CompactLogName",
     "pipe": "PipeLogName",
+    "feed": "FeedLogName",
     "firehose": "FirehoseLogName",
 }
 """The parts that log, each with the stack's output that names its log group."""
 
-OPTIONAL = ("api", "compact")
+OPTIONAL = ("api", "compact", "pipe", "feed")
 """Those that a stack may lack."""
 
 FOLDER_VARIABLE = "SLUICE_LOGS"

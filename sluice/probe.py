@@ -48,6 +48,7 @@ CLOCKS_APART = timedelta(minutes=5)
 """How far this machine's clock and that of S3 may differ."""
 
 _EXCERPT_CHARACTERS = 80
+_NO_PIPE = "unknown: a function feeds the stack, and no pipe"
 _PARTITION_FAILURE = "DynamicPartitioning."
 
 T = TypeVar("T")
@@ -230,6 +231,8 @@ def refused_item(table: Table, item: Item) -> Item | None:
 
 def missing_path(probe: Probe) -> str:
     """Answer how the pipe renders a path that a change lacks."""
+    if probe.stack.feed != "pipe":
+        return _NO_PIPE
     if len(probe.items) == 1:
         return "unknown: the transform refuses no item of this table, since no field is declared"
     return rendering(probe.quarantined[1]) if probe.quarantined else probe.late
@@ -244,6 +247,16 @@ def rendering(payload: bytes) -> str:
         return f"the payload is no JSON object: {text}"
     identity = fields.get("userIdentity")
     return "the field is absent" if identity is None else f"as {bytes(identity).decode()}"
+
+
+def packed_failure(probe: Probe) -> str:
+    """Answer which bytes the failure of one change of a packed record quarantines."""
+    if probe.stack.feed == "pipe":
+        return "unknown: the pipe puts each change by itself"
+    if probe.quarantined is None:
+        return probe.late
+    packed = len(probe.quarantined[1].splitlines())
+    return f"a record of {packed} changes" if packed > 1 else "the change"
 
 
 def partition_failure(probe: Probe) -> str:
@@ -304,6 +317,8 @@ def projected_folders(probe: Probe) -> str:
 
 def validation_letter(probe: Probe) -> str:
     """Answer whether the dead-letter queue holds a message that points at no change."""
+    if probe.stack.feed != "pipe":
+        return _NO_PIPE
     answer = probe.stack.sqs.receive_message(
         QueueUrl=probe.stack.output("DeadLetterQueueUrl"),
         MaxNumberOfMessages=10,
@@ -362,6 +377,11 @@ QUESTIONS: tuple[tuple[str, str, Callable[[Probe], str]], ...] = (
         "Which bytes does a partition failure quarantine?",
         "replayable_reader in chalicelib/finished.py",
         partition_failure,
+    ),
+    (
+        "Which bytes does the failure of a change of a packed record quarantine?",
+        "read_object in sluice/recovery/error_lines.py",
+        packed_failure,
     ),
     (
         "Is a date appended to the prefix?",

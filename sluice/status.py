@@ -14,6 +14,7 @@ from chalicelib.objects import Stored
 from chalicelib.partitions import DATA_PREFIX
 from sluice.compaction.size import compacted_sizes
 from sluice.errors import OperationError, explain
+from sluice.feed import deployed_feed
 from sluice.lake import objects, read_objects
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.recovery.progress import Progress
@@ -30,8 +31,7 @@ OBJECTS_MAX = 20_000
 METRIC_WINDOW = timedelta(minutes=15)
 COUNT_WINDOW = timedelta(hours=24)
 
-_SETTLED = {"pipe": "RUNNING", "delivery stream": "ACTIVE"}
-_PASSING = {"CREATING", "STARTING", "UPDATING"}
+_PASSING = {"CREATING", "STARTING", "ENABLING", "UPDATING"}
 
 
 class _Line(Struct):
@@ -54,7 +54,7 @@ def status(stack: Stack, now: datetime | None = None) -> list[PartStatus]:
     """Return the status of every part; of a part that AWS does not report it is unknown."""
     moment = now or datetime.now(UTC)
     probes: dict[str, Callable[[], PartStatus]] = {
-        "pipe": lambda: _pipe(stack),
+        _feed_part(stack): lambda: feed_status(stack),
         "delivery stream": lambda: _delivery_stream(stack),
         "dead letters": lambda: _dead_letters(stack, moment),
         "delivery": lambda: _delivery(stack, moment),
@@ -63,6 +63,8 @@ def status(stack: Stack, now: datetime | None = None) -> list[PartStatus]:
         "event times": lambda: _event_times(stack, moment),
         "alarms": lambda: _alarms(stack),
     }
+    if stack.feed != "pipe":
+        del probes["dead letters"]
     return [_probed(part, probe) for part, probe in probes.items()]
 
 
@@ -73,29 +75,35 @@ def _probed(part: str, probe: Callable[[], PartStatus]) -> PartStatus:
         return PartStatus(part, f"unknown: {explain(error)}", needs_person=True)
 
 
-def _state(part: str, state: str, reason: str, note: str = "") -> PartStatus:
+def _state(part: str, state: str, is_settled: bool, reason: str, note: str = "") -> PartStatus:
     return PartStatus(
         part,
         state + (f": {reason}" if reason else "") + note,
-        needs_person=state != _SETTLED[part] and state not in _PASSING,
+        needs_person=not is_settled and state.upper() not in _PASSING,
         facts={"state": state, "reason": reason},
     )
 
 
-def _pipe(stack: Stack) -> PartStatus:
-    answer = stack.pipes.describe_pipe(Name=stack.output("PipeName"))
-    # The emulator only keeps the state; the pipe that runs is the local one beside it, which heeds
-    # it and may have died.
-    note = ", says the emulator, which does not run the local pipe" if stack.emulated else ""
-    return _state("pipe", answer["CurrentState"], answer.get("StateReason", ""), note)
+def _feed_part(stack: Stack) -> str:
+    return "pipe" if stack.feed == "pipe" else "feed"
+
+
+def feed_status(stack: Stack) -> PartStatus:
+    """Return the status of what follows the table's stream."""
+    feed, part = deployed_feed(stack), _feed_part(stack)
+    # The emulator only keeps the state. What runs is the local pipe or mapping beside it, which may
+    # have died; the pipe heeds the state.
+    note = f", says the emulator, which does not run the local {part}" if stack.emulated else ""
+    return _state(part, feed.state, feed.follows and not feed.fails, feed.reason, note)
 
 
 def _delivery_stream(stack: Stack) -> PartStatus:
     answer = stack.firehose.describe_delivery_stream(DeliveryStreamName=stack.output("StreamName"))[
         "DeliveryStreamDescription"
     ]
+    state = answer["DeliveryStreamStatus"]
     reason = answer.get("FailureDescription", {}).get("Details", "")
-    return _state("delivery stream", answer["DeliveryStreamStatus"], reason)
+    return _state("delivery stream", state, state == "ACTIVE", reason)
 
 
 def _dead_letters(stack: Stack, now: datetime) -> PartStatus:

@@ -10,11 +10,12 @@ from botocore.config import Config
 from sluice.backfill.capacity import ReadCapacity
 from sluice.backfill.checkpoint import Checkpoint
 from sluice.backfill.export import Export
-from sluice.backfill.gap import refuse_gap, running_pipe
+from sluice.backfill.gap import refuse_gap, refuse_standing
 from sluice.backfill.scan import TableScan
 from sluice.backfill.source import Source
 from sluice.backfill.stop import Stop
 from sluice.errors import OperationError
+from sluice.feed import deployed_feed
 from sluice.stack import Stack
 
 if TYPE_CHECKING:
@@ -36,12 +37,13 @@ def backfill_source(
     stack: Stack, export_uri: str | None, read_capacity: float, parallel: int, stop: Stop
 ) -> Source:
     """Return an export, or a scan of the table without one. Raises OperationError for a gap."""
-    pipe = running_pipe(stack)
+    feed = deployed_feed(stack)
+    refuse_standing(feed)
     if export_uri is None:
         return table_scan(stack, read_capacity, parallel, stop)
     _, table = _table(stack)
     export = Export(stack.s3, export_uri, stack.table.key_names)
-    refuse_gap(export, table, pipe)
+    refuse_gap(export, table, feed)
     return export
 
 

@@ -13,7 +13,7 @@ from chalicelib.catalog import ALL_CHANGES, key_columns, quoted
 from chalicelib.change import SEQUENCE_DIGITS, SNAPSHOT
 from chalicelib.declaration import Table
 from chalicelib.keys import Texts, texts_of
-from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
+from chalicelib.partitions import ERROR_PREFIX, FEED_FAILURES, REPLAYED_PREFIX
 from sluice.backfill.source import Page, Source
 from sluice.errors import OperationError
 from sluice.lake import objects
@@ -75,7 +75,8 @@ def refuse_waiting(stack: Stack, delivery_seconds: float, now: datetime | None =
     if commands := waiting(stack):
         raise OperationError(
             "changes that wait outside the lake would outrank the snapshots if they came later; "
-            f"run {', and '.join(commands)}; what is never to come in, move out of {ERROR_PREFIX}"
+            f"run {', and '.join(commands)}; what is never to come in, move out of {ERROR_PREFIX} "
+            f"or {FEED_FAILURES}"
         )
     replayed = max((each.modified for each in objects(stack, REPLAYED_PREFIX)), default=None)
     if replayed is not None:

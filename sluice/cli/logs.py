@@ -43,13 +43,13 @@ SINCE = timedelta(minutes=15)
 def logs_command(
     stack_name: str, parts: tuple[str, ...], since: datetime | None, follow: bool, as_json: bool
 ) -> None:
-    """Print what the transform, the API, the pipe and Firehose logged, in the order of time.
+    """Print what the transform, the API, the feed and Firehose logged, in the order of time.
 
     No part logs a payload. With --json, each line is one entry.
     """
     stack = Stack.named(stack_name)
     chosen = parts or parts_of(stack)
-    in_files = [part for part in ("pipe", "firehose") if part in chosen]
+    in_files = [part for part in ("pipe", "feed", "firehose") if part in chosen]
     if in_files and stack.emulated and local_folder() is None:
         err.print(
             f"the {' and the '.join(in_files)} of a local run log into files: set "

@@ -8,6 +8,7 @@ import msgspec
 from chalicelib.attributes import from_text
 from sluice.backfill.scan import TableScan
 from sluice.backfill.source import SourceItem, snapshot
+from sluice.feed import deployed_feed
 from sluice.items import Item
 from sluice.recovery.waiting import waiting
 from sluice.stack import Stack
@@ -16,26 +17,24 @@ from sluice.verify.compare import Drift
 from sluice.wording import counted
 
 MARGIN_SECONDS = 60
-"""The time a change takes beside Firehose's buffer: the pipe, and the transform's own buffer."""
+"""The time a change takes beside these: the feed's work, and the transform's own buffer."""
 
 
 def has_deletes(stack: Stack) -> bool:
-    """Return whether the pipe lets the deletions of records through."""
-    pipe = stack.pipes.describe_pipe(Name=stack.output("PipeName"))
-    # The emulator does not report them, and its stack keeps deletes.
-    source = pipe.get("SourceParameters", {})
-    filters = source.get("FilterCriteria", {}).get("Filters", [])
-    return not filters or any("REMOVE" in each.get("Pattern", "") for each in filters)
+    """Return whether deletions of records come into the lake."""
+    return "REMOVE" in deployed_settings(stack)["change_types"]
 
 
 def delivery_seconds(stack: Stack) -> float:
-    """Return how long a change may take into the lake: 1.5 times Firehose's buffer, and a margin
+    """Return how long a change may take into the lake: the feed's window, 1.5 times Firehose's
+    buffer, and a margin
     (https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-s3bucketprefix.html)."""
     stream = stack.firehose.describe_delivery_stream(DeliveryStreamName=stack.output("StreamName"))[
         "DeliveryStreamDescription"
     ]
     hints = stream["Destinations"][0]["ExtendedS3DestinationDescription"]["BufferingHints"]
-    return hints["IntervalInSeconds"] * 1.5 + MARGIN_SECONDS
+    window = deployed_feed(stack).window_seconds
+    return window + hints["IntervalInSeconds"] * 1.5 + MARGIN_SECONDS
 
 
 def items(scan: TableScan, progress: Callable[[int], None]) -> Iterator[Item]:

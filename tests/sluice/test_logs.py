@@ -125,11 +125,10 @@ def test_a_local_run_has_a_file_of_each_part_beside_the_log_groups(
     assert [entry.message for entry in file.read()] == ["started"]
 
 
-def test_a_stack_may_lack_an_api_and_a_compaction_and_has_all_other_parts() -> None:
-    assert parts_of(Stack("Sluice-test", {})) == ("transform", "pipe", "firehose")
-    assert parts_of(Stack("Sluice-test", {"ApiLogName": "a", "CompactLogName": "c"})) == tuple(
-        PARTS
-    )
+def test_a_stack_has_one_feed_and_may_lack_an_api_and_a_compaction() -> None:
+    assert parts_of(Stack("Sluice-test", {"PipeLogName": "p"})) == ("transform", "pipe", "firehose")
+    assert parts_of(Stack("Sluice-test", {"FeedLogName": "f"})) == ("transform", "feed", "firehose")
+    assert parts_of(Stack("Sluice-test", dict.fromkeys(PARTS.values(), "g"))) == tuple(PARTS)
 
 
 def test_an_unknown_part_is_a_wrong_option() -> None:

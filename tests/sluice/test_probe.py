@@ -22,8 +22,10 @@ from sluice.probe import (
     held,
     key_policy,
     missing_path,
+    packed_failure,
     rendering,
     spelling,
+    validation_letter,
 )
 from sluice.stack import Stack
 
@@ -38,7 +40,7 @@ TABLES = sorted(Path(__file__).parents[2].glob("tables/*.py"))
 
 def probe(name: str = "Sluice-dev", **known: Any) -> Probe:
     """A probe of a stack, with what is known of it already."""
-    probe = Probe(Stack(name, OUTPUTS), 1)
+    probe = Probe(Stack(name, dict(OUTPUTS)), 1)
     vars(probe).update(known)
     return probe
 
@@ -168,3 +170,15 @@ def test_every_answer_names_a_file_that_depends_on_it(pytestconfig: pytest.Confi
         for place in depends_on.split("; "):
             name, _, file = place.partition(" in ")
             assert name in (pytestconfig.rootpath / file).read_text(), place
+
+
+def test_a_stack_that_a_function_feeds_has_no_answer_of_a_pipe() -> None:
+    fed = probe(quarantined=("errors/a", b'{"eventID": "1"}\n{"eventID": "2"}'))
+    assert packed_failure(fed) == "unknown: the pipe puts each change by itself"
+    fed.stack.outputs["Feed"] = "function"
+    assert {missing_path(fed), validation_letter(fed)} == {
+        "unknown: a function feeds the stack, and no pipe"
+    }
+    assert packed_failure(fed) == "a record of 2 changes"
+    vars(fed).update(quarantined=("errors/a", b'{"eventID": "1"}'))
+    assert packed_failure(fed) == "the change"

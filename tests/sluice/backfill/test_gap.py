@@ -1,8 +1,9 @@
 import boto3
 import pytest
 
-from sluice.backfill.gap import running_pipe
+from sluice.backfill.gap import refuse_standing
 from sluice.errors import OperationError
+from sluice.feed import deployed_feed
 from sluice.stack import Stack
 
 
@@ -17,7 +18,9 @@ def test_a_pipe_that_does_not_follow_the_stream_is_refused_with_the_remedy(stack
     )
     try:
         with pytest.raises(OperationError, match=r"stopped is STOPPED: .*aws pipes start-pipe"):
-            running_pipe(Stack(stack.name, {**stack.outputs, "PipeName": "stopped"}))
+            refuse_standing(
+                deployed_feed(Stack(stack.name, {**stack.outputs, "PipeName": "stopped"}))
+            )
     finally:
         stack.pipes.delete_pipe(Name="stopped")
         boto3.client("sns").delete_topic(TopicArn=topic)

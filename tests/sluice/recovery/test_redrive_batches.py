@@ -192,7 +192,10 @@ def test_a_replay_leaves_the_notes_of_a_redrive_alone(
 
 def test_what_waits_needs_a_person_and_has_its_command(fed: Stack, put_failure: Put) -> None:
     put_failure(failure(changes(5)))
-    (errors,) = [each for each in status(fed) if each.part == "errors"]
+    parts = {each.part: each for each in status(fed)}
+    assert {"feed", "errors"} <= parts.keys()
+    assert not {"pipe", "dead letters"} & parts.keys()
+    errors = parts["errors"]
     assert errors.needs_person
     assert errors.summary.startswith("5 records in 1 object, the newest failed ")
     assert waiting(fed) == ["sluice redrive: 1 failure object of the feed"]
