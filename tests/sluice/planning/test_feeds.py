@@ -55,7 +55,7 @@ def test_the_function_reads_the_stream_free_and_is_billed_by_its_batches() -> No
     assert not {"DynamoDB stream", "EventBridge Pipes"} & set(month)
     batches = plan.feed.batches * MONTH
     assert month["Feed requests"].quantity == pytest.approx(batches / 1e6)
-    seconds = 0.01 + plan.feed.batch_changes * 0.0001 + 0.05
+    seconds = 0.01 + plan.feed.batch_changes * 0.00007 + 0.05
     assert month["Feed duration"].quantity == pytest.approx(batches * seconds / 2)
 
 

@@ -99,7 +99,7 @@ def findings_of(settings: PlanSettings | None = None, **workload: Any) -> dict[s
             "warn",
             {"changes_per_second": 40_000},
             {"shards": 100, "parallelization": 10, "feed": "function", "feed_batch_size": 1},
-            "transform and feed run 2,407 times at once; all functions of an account may run 1,000",
+            "transform and feed run 2,406 times at once; all functions of an account may run 1,000",
         ),
         (
             "pipe concurrency",
