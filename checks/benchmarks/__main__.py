@@ -9,7 +9,16 @@ from rich.console import Console
 
 from checks.benchmarks.verdict import Measurement, table
 
-SUITES = ("transform", "memory", "cold_start", "package", "pipeline", "compaction", "project")
+SUITES = (
+    "transform",
+    "memory",
+    "cold_start",
+    "package",
+    "pipeline",
+    "compaction",
+    "erasure",
+    "project",
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -71,7 +71,7 @@ def measurements(quick: bool = False) -> Iterable[Measurement]:
         boto3.client("glue").create_database(DatabaseInput={"Name": _DATABASE})
         name = f"{DAY_LINES // part:,} lines of {DAY_OBJECTS // part:,} objects"
         for day in range(DAYS):
-            write_day(day, part)
+            write_day(_BUCKET, day, part)
         before = run("latest")
         cost = run("compact-first-day")
         yield Measurement(f"compaction, {name}", cost.seconds, "s", remark=str(cost.size))
@@ -102,13 +102,13 @@ def measurements(quick: bool = False) -> Iterable[Measurement]:
         )
 
 
-def write_day(day: int, part: int) -> None:
+def write_day(bucket: str, day: int, part: int) -> None:
     """Write the objects of a day."""
     s3 = boto3.client("s3")
     chance = random.Random(day)  # noqa: S311
     with ThreadPoolExecutor(4) as pool:
         for _ in pool.map(
-            lambda each: s3.put_object(Bucket=_BUCKET, Key=each[0], Body=each[1]),
+            lambda each: s3.put_object(Bucket=bucket, Key=each[0], Body=each[1]),
             day_objects(day, DAY_OBJECTS // part, DAY_LINES // part, chance),
         ):
             pass
