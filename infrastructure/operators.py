@@ -478,6 +478,13 @@ OPERATORS: tuple[Right, ...] = (
         source=_S3,
     ),
     *_rows(
+        *("replay", "redrive", "backfill"),
+        may=["s3:GetObject"],
+        on=[_ERASED],
+        why="Changes of erased keys are held back.",
+        source=_S3,
+    ),
+    *_rows(
         "erase",
         may=["dynamodb:BatchGetItem"],
         on=["<table>"],

@@ -30,6 +30,7 @@ class _Content(Struct):
     source: str
     parts: dict[str, Position]
     too_large: list[str] = []
+    held_back: int = 0
 
     def __post_init__(self) -> None:
         """Raise ValueError, or what msgspec raises, for a key that is not DynamoDB JSON."""
@@ -106,12 +107,22 @@ class Checkpoint:
         return list(self._content.too_large)
 
     @property
+    def held_back(self) -> int:
+        """Items of erased keys, which were not delivered, in all runs."""
+        return self._content.held_back
+
+    @property
     def done(self) -> bool:
         """Whether every part is delivered."""
         return all(position.done for position in self._content.parts.values())
 
     def advance(
-        self, part: str, after: str | None, items: int, too_large: Iterable[str] = ()
+        self,
+        part: str,
+        after: str | None,
+        items: int,
+        too_large: Iterable[str] = (),
+        held_back: int = 0,
     ) -> None:
         """Note a page as delivered; `after` is None for the last one. Raises OperationError."""
         with self._lock:
@@ -119,4 +130,5 @@ class Checkpoint:
             position.after, position.done = after, after is None
             position.items += items
             self._content.too_large += too_large
+            self._content.held_back += held_back
             self._file.write(self._content)

@@ -18,18 +18,20 @@ def run(
     stop: Stop,
     parallel: int = 1,
     progress: Callable[[int], None] = lambda _items: None,
+    holds_back: Callable[[bytes], bool] = lambda _payload: False,
 ) -> None:
     """Deliver every part that the checkpoint does not have as done.
 
     A page counts as done only when Firehose has accepted every item of it; a run that ends before
-    leaves it to the next one. `progress` is called with the items accepted since its last call.
+    leaves it to the next one. What `holds_back` says is not delivered.
+    `progress` is called with the items accepted since its last call.
     An error in one thread, and an interrupt, end the others after their current page.
     """
 
     def deliver(part: str, after: str | None) -> None:
         try:
             for page in source.pages(part, after):
-                _deliver(page, part, checkpoint, stream, progress)
+                _deliver(page, part, checkpoint, stream, progress, holds_back)
                 stop.pause()
         except StoppedError:
             return
@@ -55,14 +57,17 @@ def _deliver(
     checkpoint: Checkpoint,
     stream: DeliveryStream,
     progress: Callable[[int], None],
+    holds_back: Callable[[bytes], bool],
 ) -> None:
-    payloads, too_large = [], []
+    payloads, too_large, held_back = [], [], 0
     for item in page.items:
         payload = snapshot(item, page.moment)
-        if len(payload) <= PUT_RECORD_BYTES_MAX:
+        if holds_back(payload):
+            held_back += 1
+        elif len(payload) <= PUT_RECORD_BYTES_MAX:
             payloads.append(payload)
         else:
             too_large.append(item.keys.decode())
     for accepted in stream.put(payloads):
         progress(len(accepted))
-    checkpoint.advance(part, page.after, len(payloads), too_large)
+    checkpoint.advance(part, page.after, len(payloads), too_large, held_back)

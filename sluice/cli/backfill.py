@@ -1,6 +1,7 @@
 """`sluice backfill`: the table's existing items into the lake."""
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -21,6 +22,7 @@ from sluice.backfill.run import run
 from sluice.backfill.stop import Stop
 from sluice.cli.command import AMOUNT, json_option, out, print_json, progress_bar, sluice
 from sluice.cli.selection import Since
+from sluice.erasure.memory import Memory
 from sluice.errors import OperationError
 from sluice.query.athena import Workgroup
 from sluice.query.emulator import Limits
@@ -107,7 +109,9 @@ def backfill_command(
     with progress_bar("items") as bar:
         task = bar.add_task("", total=max(source.item_count - before, 0))
         try:
-            run(source, checkpoint, stream, stop, parallel, lambda count: bar.advance(task, count))
+            holds_back = Memory(stack).holds_back
+            progress = partial(bar.advance, task)
+            run(source, checkpoint, stream, stop, parallel, progress, holds_back)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(HINT) from None
     report(stack.table, checkpoint, before, as_json)
@@ -125,6 +129,7 @@ def report(table: Table, checkpoint: Checkpoint, before: int, as_json: bool) -> 
                 "items": checkpoint.items,
                 "itemsOfThisRun": checkpoint.items - before,
                 "tooLarge": len(too_large),
+                "heldBack": checkpoint.held_back,
                 "checkpoint": str(checkpoint.path),
             }
         )
@@ -133,6 +138,8 @@ def report(table: Table, checkpoint: Checkpoint, before: int, as_json: bool) -> 
             f"The backfill is complete: {checkpoint.items:,} items, "
             f"{checkpoint.items - before:,} of them in this run. --restart starts anew."
         )
+        if checkpoint.held_back:
+            out.print(f"{counted(checkpoint.held_back, 'item')} of erased keys held back")
     if too_large:
         keys = ", ".join(too_large[:KEYS_MAX]) + (", ..." if len(too_large) > KEYS_MAX else "")
         raise OperationError(

@@ -66,6 +66,7 @@ def _print(redriven: Redriven, dry_run: bool) -> None:
         (redriven.too_large, "too large for Firehose"),
         (redriven.not_found, "not found in the stream"),
         (redriven.unusable, "that cannot be put"),
+        (redriven.held_back, "of erased keys held back"),
     ):
         if count:
             out.print(f"{counted(count, 'change')} {outcome}")

@@ -7,7 +7,8 @@ nothing of the keys to who lacks the secret, which is an object beside them.
 
 import hmac
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 
 import msgspec
 from botocore.exceptions import ClientError
@@ -15,7 +16,7 @@ from msgspec import Struct
 
 from chalicelib.change import SEQUENCE_DIGITS
 from chalicelib.keys import Texts
-from sluice.erasure.changes import change_of
+from sluice.erasure.changes import KeyChange, change_of
 from sluice.errors import OperationError
 from sluice.lake import keys as object_keys
 from sluice.stack import Stack
@@ -24,6 +25,9 @@ ERASED_PREFIX = "erased/"
 _SECRET = f"{ERASED_PREFIX}secret"
 _KEYS_PREFIX = f"{ERASED_PREFIX}keys/"
 _SECRET_BYTES = 32
+
+
+HELD_BACK = "it is a change of a key that was erased; `sluice erase` takes it out"
 
 
 class Moment(Struct, frozen=True, order=True):
@@ -45,7 +49,6 @@ class Memory:
     def __init__(self, stack: Stack) -> None:
         """Raise OperationError for an object that cannot be read."""
         self._stack = stack
-        self._change_of = change_of(stack.table)
         self._moments: dict[str, Moment] = {}
         self._secret = b""
         names = [key for key, _ in object_keys(stack, ERASED_PREFIX)]
@@ -64,6 +67,10 @@ class Memory:
             return False
         moment = self.moment(change.key)
         return moment is not None and Moment(change.changed_at, change.sequence) <= moment
+
+    @cached_property
+    def _change_of(self) -> Callable[[bytes], KeyChange | None]:
+        return change_of(self._stack.table)
 
     def moment(self, key: Texts) -> Moment | None:
         """Return up to when changes of a key are erased; None for a key that never was."""

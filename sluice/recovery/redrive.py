@@ -23,6 +23,7 @@ from chalicelib.firehose import DeliveryStream
 from chalicelib.keys import texts_of
 from chalicelib.limits import PUT_RECORD_BYTES_MAX, STREAM_RETENTION
 from chalicelib.partitions import FEED_FAILURES
+from sluice.erasure.memory import Memory
 from sluice.errors import StreamGoneError, TransformationFailed, UnreachedError, explain
 from sluice.recovery.changes import RecoveredRange, recover, stream_arns
 from sluice.recovery.dead_letters import DeadLetter, DeadLetters, Pointer
@@ -58,6 +59,8 @@ class Redriven(Struct, rename="camel"):
     """Messages that point at no changes."""
     unusable: int = 0
     """Changes of objects that are not of the table, and objects that are not a batch."""
+    held_back: int = 0
+    """Changes of messages that are of keys which were erased."""
     dropped: int = 0
     """Messages and objects removed because they were named, whatever they hold."""
 
@@ -93,6 +96,7 @@ def _redrive_letters(
     pause: Callable[[float], None],
 ) -> Generator[Step[Redriven]]:
     target = DeliveryStream(stack.firehose, stack.output("StreamName"), pause)
+    memory = Memory(stack)
     for letter in letters.messages():
         redriven.messages += 1
         if letter.id in drop:
@@ -111,10 +115,12 @@ def _redrive_letters(
             redriven.too_large += len(recovered.too_large)
             for loss in _losses(stack, letter, recovered, lost):
                 yield Step(redriven, redriven.messages - 1, loss=loss)
+            payloads = [each for each in recovered.payloads if not memory.holds_back(each)]
+            redriven.held_back += len(recovered.payloads) - len(payloads)
             if dry_run:
-                redriven.accepted += len(recovered.payloads)
+                redriven.accepted += len(payloads)
             else:
-                for accepted in target.put(recovered.payloads):
+                for accepted in target.put(payloads):
                     redriven.accepted += len(accepted)
             is_done = (lost or not recovered.absent) and not recovered.too_large
         except (

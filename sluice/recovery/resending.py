@@ -9,8 +9,11 @@ are put twice.
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 
+from msgspec.structs import replace
+
 from chalicelib.firehose import DeliveryStream
 from chalicelib.partitions import ERROR_PREFIX, REPLAYED_PREFIX
+from sluice.erasure.memory import HELD_BACK, Memory
 from sluice.recovery.error_lines import FailedRecord
 from sluice.recovery.progress import Progress
 from sluice.recovery.quarantine import ErrorObject, error_objects, stored_below
@@ -34,8 +37,13 @@ class Resending:
             self._progress.forget_all_but((each.key for each in self._stored), prefix)
 
     def objects(self) -> Iterator[ErrorObject]:
-        """Yield every object."""
-        return error_objects(self._stack, self._stored, self._progress)
+        """Yield every object; changes of keys that were erased are not to be put."""
+        memory = Memory(self._stack)
+        for each in error_objects(self._stack, self._stored, self._progress):
+            for place, record in enumerate(each.records):
+                if record.payload is not None and memory.holds_back(record.payload):
+                    each.records[place] = replace(record, obstacle=HELD_BACK)
+            yield each
 
     def put(self, each: ErrorObject, chosen: Sequence[FailedRecord]) -> Generator[int]:
         """Put records of an object; yield after each answer how many were accepted and noted.

@@ -352,15 +352,16 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
     )
     put_error_object(deployed_stack)
     put_dead_letter(deployed_stack)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    erasable = put_erasable(deployed_stack, line)
+    # Before the others, which look at what was erased.
+    run("erase", ERASED, "--yes")
+    run("erase", AWAITED, "--yes")
+    delete(stack.s3, stack.bucket, erasable)
     for arguments in COMMANDS:
         run(*arguments)
     run("backfill", "--checkpoint", str(tmp_path / "checkpoint"))
     run("init", "--from-table", stack.output("TableName"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    erasable = put_erasable(deployed_stack, line)
-    run("erase", ERASED, "--yes")
-    run("erase", AWAITED, "--yes")
-    delete(stack.s3, stack.bucket, erasable)
     run("backfill", "--restored-at", "1h", "--checkpoint", str(tmp_path / "restored"))
     stack.s3.delete_object(Bucket=stack.bucket, Key=drifted)
     if stack.emulated:  # Its queries run in the command's own process.

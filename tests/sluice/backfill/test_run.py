@@ -58,6 +58,25 @@ def test_every_item_of_every_part_is_delivered_once(
     assert after.items == len(NAMES)
 
 
+def test_what_is_held_back_is_counted_and_not_delivered(
+    source: MemorySource,
+    checkpoint_of: CheckpointOf,
+    stream: DeliveryStream,
+    stop: Stop,
+    firehose_server: FakeFirehose,
+) -> None:
+    run(
+        source,
+        checkpoint_of(source),
+        stream,
+        stop,
+        holds_back=lambda payload: b"a1" in payload or b"b0" in payload,
+    )
+    assert names(firehose_server) == ["a0", "a2", "a3"]
+    after = checkpoint_of(source)
+    assert (after.done, after.items, after.held_back) == (True, 3, 2)
+
+
 def test_what_is_done_is_not_read_again(
     source: MemorySource,
     checkpoint_of: CheckpointOf,

@@ -34,7 +34,7 @@ def change(id: str, number: int = 1, stream_arn: str = STREAM_ARN, **fields: Any
 
 
 def failure(
-    changes: Sequence[Mapping[str, Any]], *, as_text: bool = False, **fields: Any
+    changes: Sequence[Mapping[str, Any] | None], *, as_text: bool = False, **fields: Any
 ) -> dict[str, Any]:
     """The document of a batch that was given up."""
     event = {"Records": changes}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.firehose import RefusedError
+from sluice.erasure.memory import Memory, Moment
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.recovery.quarantine import QUARANTINE, Selection, read_quarantine
 from sluice.recovery.redrive import Redriven, redrive
@@ -60,6 +61,22 @@ def test_every_change_of_a_batch_is_put_by_itself_and_the_object_moves(
     assert firehose_server.ids() == ["0", "1", "2"]
     assert stored_keys() == [f"errors-replayed/{key}"]
     assert redriven(fed) == (Redriven(), [])
+
+
+def test_a_change_of_an_erased_key_is_held_back_and_what_was_erased_counts_for_nothing(
+    fed: Stack, put_failure: Put, stored_keys: Keys, firehose_server: FakeFirehose
+) -> None:
+    key = put_failure(failure(changes(3)))
+    Memory(fed).remember({("1",): Moment(9_999_999_999_999)})
+    counts, (loss,) = redriven(fed)
+    assert counts == Redriven(objects=1, accepted=2, unusable=1)
+    assert "1 change of " in loss
+    assert "is a change of a key that was erased; `sluice erase` takes it out" in loss
+    put_failure(failure([None, None, *changes(1, 3)]), "2")
+    put_failure(failure([*changes(1), None]))
+    assert redriven(fed)[0] == Redriven(objects=2, moved=2, accepted=1)
+    assert firehose_server.ids() == ["0", "2", "3"]
+    assert key not in stored_keys()
 
 
 def test_both_the_queue_and_the_bucket_are_redriven_after_a_change_of_the_feed(

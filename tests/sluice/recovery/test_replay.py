@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from chalicelib.firehose import RefusedError
+from sluice.erasure.memory import HELD_BACK, Memory, Moment
 from sluice.recovery.progress import PROGRESS_PREFIX, ranges
 from sluice.recovery.quarantine import Selection, read_quarantine
 from sluice.recovery.replay import Replayed, replay
 from sluice.stack import Stack
+from tests.declaring import change
 from tests.fakes import FakeFirehose, error_line
 from tests.sluice.conftest import ErrorObjects
 
@@ -33,6 +35,19 @@ def test_every_record_is_put_byte_for_byte_and_the_object_moves(
     assert replayed(stack) == Replayed(objects=1, accepted=3, moved=1)
     assert firehose_server.taken == payloads
     assert stored_keys() == ["errors-replayed/processing-failed/2026/01/02/object.gz"]
+
+
+def test_a_change_of_an_erased_key_is_held_back_and_stays_where_it_is(
+    stack: Stack, put_errors: ErrorObjects, stored_keys: Keys, firehose_server: FakeFirehose
+) -> None:
+    item = {"id": {"S": "gone"}}
+    before, after = change(item, 1), change(item, 3)
+    other = change({"id": {"S": "other"}}, 2)
+    key = put_errors(*map(error_line, (before, other, after)))
+    Memory(stack).remember({("gone",): Moment(1_700_000_000_000, "2".zfill(40))})
+    assert replayed(stack) == Replayed(objects=1, accepted=2, obstacles={HELD_BACK: 1})
+    assert firehose_server.taken == [other, after]
+    assert key in stored_keys()
 
 
 def test_a_second_replay_puts_nothing(
