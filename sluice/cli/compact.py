@@ -121,18 +121,24 @@ def compact_command(
         raise OperationError(
             "the --keep options are for local stacks; Athena's VACUUM keeps 5 days"
         )
-    stored = older_objects(stack, before, day and day.date())
+    number = size = 0
+    for each in older_objects(stack, before, day and day.date()):
+        number += 1
+        size += each.size
     if dry_run:
-        size = sum(each.size for each in stored)
         if as_json:
-            print_json({"objects": len(stored), "bytes": size})
+            print_json({"objects": number, "bytes": size})
         else:
-            out.print(f"{counted(len(stored), 'object')} would be compacted ({size:,} bytes)")
+            out.print(f"{counted(number, 'object')} would be compacted ({size:,} bytes)")
         return
+    # Listed anew while they are read, since a lake may have more than fit into memory.
+    stored = older_objects(stack, before, day and day.date())
     if not stack.emulated:
         with progress_bar("compacting") as bar:
-            task = bar.add_task("", total=len(stored))
-            by_athena = compact_by_athena(stack, stored, lambda count: bar.advance(task, count))
+            task = bar.add_task("", total=number)
+            by_athena = compact_by_athena(
+                stack, list(stored), lambda count: bar.advance(task, count)
+            )
         if as_json:
             print_json({"compacted": by_athena})
         else:
@@ -142,7 +148,7 @@ def compact_command(
     tables = LakeTables(stack, stack.table)
     size_before = lake_size(stack)
     with progress_bar("compacting") as bar:
-        task = bar.add_task("", total=len(stored))
+        task = bar.add_task("", total=number)
         compacted = compact(tables, stored, problems, lambda count: bar.advance(task, count))
     maintained = maintain(tables, Retention(**keep))
     report = Report(compacted, maintained, size_before, lake_size(stack))

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult
 
+WHOLE_BYTES = 64 * 1024
+"""A file up to this size is read once and whole, as Arrow reads as much for its last part alone."""
+
 if TYPE_CHECKING:
     import pyarrow.fs as fs
     from pyiceberg.io import FileIO
@@ -68,7 +71,12 @@ def counted_files(
             return inner.get_file_info(selector)
 
         def open_input_file(self, path: str) -> Any:
-            return pa.PythonFile(File(path), mode="r")
+            file = File(path)
+            if file.size() > WHOLE_BYTES:
+                return pa.PythonFile(file, mode="r")
+            content = file.read()
+            file.close()
+            return pa.BufferReader(content)
 
         open_input_stream = open_input_file
 

@@ -5,6 +5,8 @@ The tables are written without delete files, so what their files hold is what th
 
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
+from functools import reduce
+from operator import and_
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,7 +17,7 @@ from chalicelib.catalog import (
     partition_levels,
     sql_name,
 )
-from chalicelib.compacted import DAY
+from chalicelib.compacted import DAY, HAPPENED
 from chalicelib.declaration import Table
 from chalicelib.partitions import UNKNOWN_VALUE, encode_value
 from sluice.compaction.counting import counted_files
@@ -24,6 +26,8 @@ from sluice.errors import OperationError
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.types import NestedField
 
 _EPOCH = date(1970, 1, 1)
 
@@ -35,7 +39,8 @@ def dataset(tables: LakeTables, name: str, count: Callable[[int], None]) -> "ds.
     """Return a table's files, None before the first compaction.
 
     It has the table's columns, OBJECT, and for `history` those of the partitions of `changes`,
-    where a file's own partition fixes them. `count` is called with the bytes that are read.
+    where a file's own partition fixes them. A file is not opened for a condition that its values
+    of those, or its event times, do not meet. `count` is called with the bytes that are read.
     """
     iceberg = tables.find(name)
     if iceberg is None:
@@ -59,19 +64,43 @@ def dataset(tables: LakeTables, name: str, count: Callable[[int], None]) -> "ds.
     )
     read = ds.ParquetFileFormat()
     names = [each.name for each in iceberg.spec().fields]
+    times = (sql_name(tables.table.time_line_name), HAPPENED)
+    bounded = [iceberg.schema().find_field(each) for each in times]
     fragments = []
     for task, path in zip(files, paths, strict=True):
         values: dict[str, Any] = {OBJECT: path}
         if name == HISTORY:
             of_file = {each: task.file.partition[place] for place, each in enumerate(names)}
             values |= _partition_values(tables.table, of_file)
-        expression = None
-        for column, value in values.items():
-            equal = ds.field(column) == value
-            expression = equal if expression is None else expression & equal
+        facts = [ds.field(column) == value for column, value in values.items()]
+        facts += [each for field in bounded for each in _bounds(field, task.file)]
         address = urlsplit(path)
-        fragments.append(read.make_fragment(address.netloc + address.path, filesystem, expression))
+        fragments.append(
+            read.make_fragment(address.netloc + address.path, filesystem, reduce(and_, facts))
+        )
     return ds.FileSystemDataset(fragments, schema, read, filesystem)
+
+
+def _bounds(field: "NestedField", file: "DataFile") -> "list[ds.Expression]":
+    """Return what every row of a file meets, by the least and the greatest value of a column."""
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+    from pyiceberg.conversions import from_bytes
+    from pyiceberg.io.pyarrow import schema_to_pyarrow
+    from pyiceberg.types import PrimitiveType
+
+    key, kind = field.field_id, field.field_type
+    if (
+        not isinstance(kind, PrimitiveType)
+        or key not in file.lower_bounds
+        or file.null_value_counts.get(key) != 0
+    ):
+        return []
+    least, greatest = (
+        pa.scalar(from_bytes(kind, bounds[key]), schema_to_pyarrow(kind))
+        for bounds in (file.lower_bounds, file.upper_bounds)
+    )
+    return [ds.field(field.name) >= least, ds.field(field.name) <= greatest]
 
 
 def fixed_columns(table: Table) -> tuple[str, ...]:

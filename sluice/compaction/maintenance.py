@@ -14,7 +14,7 @@ import msgspec
 from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX, key_columns
 from chalicelib.compacted import CHANGED
 from chalicelib.objects import delete
-from sluice.compaction.commits import as_stored, committed
+from sluice.compaction.commits import as_stored, committed, read_files
 from sluice.compaction.rows import EVENT_ID, SEQUENCE
 from sluice.compaction.tables import LakeTables
 from sluice.lake import objects
@@ -136,7 +136,7 @@ def _tidy(
     def ids_of(rows: pa.Table) -> pa.ChunkedArray:
         return rows[EVENT_ID].cast(pa.string())
 
-    ids = [ids_of(_read(history, [task], (EVENT_ID,))) for task in tasks]
+    ids = [ids_of(read_files(history, [task], (EVENT_ID,))) for task in tasks]
     counts = pa.chunked_array([chunk for each in ids for chunk in each.chunks], pa.string())
     counts = pa.table({EVENT_ID: counts}).group_by(EVENT_ID).aggregate([([], "count_all")])
     twice = counts.filter(pc.greater(counts["count_all"], 1))[EVENT_ID].combine_chunks()
@@ -147,7 +147,7 @@ def _tidy(
     ]
     kept: set[str] = set()
     for batch in _batches(small):
-        rows = _read(history, batch)
+        rows = read_files(history, batch)
         of_batch = ids_of(rows)
         are_twice = pc.is_in(of_batch, twice)
         if len(batch) < SMALL_FILES and not pc.any(are_twice).as_py():
@@ -173,16 +173,6 @@ def _batches(tasks: Sequence["FileScanTask"]) -> Iterator[tuple["FileScanTask", 
         rows += task.file.record_count
     if batch:
         yield tuple(batch)
-
-
-def _read(
-    history: "IcebergTable", tasks: Sequence["FileScanTask"], names: tuple[str, ...] = ("*",)
-) -> "pa.Table":
-    from pyiceberg.expressions import AlwaysTrue
-    from pyiceberg.io.pyarrow import ArrowScan
-
-    schema = history.schema() if names == ("*",) else history.schema().select(*names)
-    return ArrowScan(history.metadata, history.io, schema, AlwaysTrue()).to_table(tasks)
 
 
 def _write(history: "IcebergTable", rows: "pa.Table") -> list["DataFile"]:

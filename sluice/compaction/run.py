@@ -5,8 +5,9 @@ the work of the next one, which appends no line that `history` has and lets no o
 `current`: so a run may be repeated, and run beside another, at any moment.
 """
 
+import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from chalicelib.compacted import BUCKET, HAPPENED
 from chalicelib.declaration import TIME_FORMATS
 from chalicelib.objects import Stored, delete
 from chalicelib.partitions import DATA_PREFIX
-from sluice.compaction.commits import as_stored, committed
+from sluice.compaction.commits import as_stored, committed, read_files
 from sluice.compaction.rows import (
     EVENT_ID,
     SEQUENCE,
@@ -44,6 +45,9 @@ GROUPS_NAMED_MAX = 100
 
 MERGED_ROWS = 50_000
 """Rows that are merged into `current` at a time."""
+
+DELETED_OBJECTS = 10_000
+"""Objects that wait for the merge of their lines, and their deletion, at most."""
 
 _OF_A_DAY = ("year", "month", "day")
 
@@ -73,12 +77,12 @@ class _Chunk:
     """The objects of which every line was read."""
 
 
-def older_objects(stack: Stack, before: datetime, day: date | None = None) -> list[Stored]:
-    """Return the raw objects that were written before a moment, of one day of event time or any.
+def older_objects(stack: Stack, before: datetime, day: date | None = None) -> Iterator[Stored]:
+    """List the raw objects that were written before a moment, of one day of event time or any.
 
     Raises OperationError for a day of a lake whose layout has none.
     """
-    older = [each for each in objects(stack, DATA_PREFIX) if each.modified < before]
+    older = (each for each in objects(stack, DATA_PREFIX) if each.modified < before)
     if day is None:
         return older
     levels = {level.name for level in stack.table.levels if level.is_time}
@@ -88,12 +92,12 @@ def older_objects(stack: Stack, before: datetime, day: date | None = None) -> li
             "--day"
         )
     folders = {f"{name}={TIME_FORMATS[name].format(getattr(day, name))}" for name in _OF_A_DAY}
-    return [each for each in older if folders <= set(each.key.split("/"))]
+    return (each for each in older if folders <= set(each.key.split("/")))
 
 
 def compact(
     tables: LakeTables,
-    stored: list[Stored],
+    stored: Iterable[Stored],
     problems: list[str],
     progress: Callable[[int], None] = lambda _objects: None,
 ) -> Compacted:
@@ -101,6 +105,9 @@ def compact(
 
     `progress` is called with the number of objects since its last call.
     """
+    # Arrow's own allocator keeps what is freed: half as much again as a whole run needs. It is
+    # chosen when pyarrow is loaded.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     arrow = optional("pyarrow", "compaction")
     result = Compacted()
     stack = tables.stack
@@ -122,7 +129,7 @@ def compact(
             result.appended += _append(tables, rows)
             newest.append(last_of_each(rows, keys))
         whole += chunk.whole
-        if sum(each.num_rows for each in newest) >= MERGED_ROWS:
+        if sum(each.num_rows for each in newest) >= MERGED_ROWS or len(whole) >= DELETED_OBJECTS:
             finish()
         result.objects += len(chunk.whole)
         result.kept += len(chunk.stored) - len(chunk.whole)
@@ -135,18 +142,20 @@ def compact(
     return result
 
 
-def _chunks(stack: Stack, stored: list[Stored], problems: list[str]) -> Iterator[_Chunk]:
+def _chunks(stack: Stack, stored: Iterable[Stored], problems: list[str]) -> Iterator[_Chunk]:
+    """Yield the objects, each in the chunk that has its last lines or in the one after."""
     chunk = _Chunk()
     known = len(problems)
     for each, lines in read_objects(stack, stored, problems):
+        for start in range(0, len(lines), CHUNK_LINES):
+            chunk.lines += lines[start : start + CHUNK_LINES]
+            if len(chunk.lines) >= CHUNK_LINES:
+                yield chunk
+                chunk = _Chunk()
         chunk.stored.append(each)
-        chunk.lines += lines
         if len(problems) == known:
             chunk.whole.append(each)
         known = len(problems)
-        if len(chunk.lines) >= CHUNK_LINES:
-            yield chunk
-            chunk = _Chunk()
     if chunk.stored:
         yield chunk
 
@@ -161,8 +170,10 @@ def _append(tables: LakeTables, rows: "pa.Table") -> int:
     def append() -> int:
         history = tables.open(HISTORY)
         places = _same_places(rows, tables.group_columns)
-        known = history.scan(row_filter=places, selected_fields=(EVENT_ID,)).to_arrow()[EVENT_ID]
-        new = rows.filter(pc.invert(pc.is_in(rows[EVENT_ID], value_set=known.combine_chunks())))
+        new = rows
+        for task in history.scan(row_filter=places).plan_files():
+            known = read_files(history, [task], (EVENT_ID,), places)[EVENT_ID].combine_chunks()
+            new = new.filter(pc.invert(pc.is_in(new[EVENT_ID], value_set=known)))
         if new.num_rows:
             order = [(name, "ascending") for name in (*tables.group_columns, *keys, SEQUENCE)]
             history.append(as_stored(history, new.sort_by(order)))

@@ -52,7 +52,7 @@ class Lake:
         return LakeTables(self.stack, self.table)
 
     def stored(self) -> list[Any]:
-        return older_objects(self.stack, datetime.now(UTC) + timedelta(hours=1))
+        return list(older_objects(self.stack, datetime.now(UTC) + timedelta(hours=1)))
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         iceberg = self.tables.find(name)

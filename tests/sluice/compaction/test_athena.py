@@ -55,7 +55,7 @@ def write(stack: Stack, name: str, payloads: Sequence[bytes]) -> list[tuple[str,
 
 
 def everything(stack: Stack) -> list[Stored]:
-    return older_objects(stack, datetime.now(UTC) + timedelta(hours=1))
+    return list(older_objects(stack, datetime.now(UTC) + timedelta(hours=1)))
 
 
 def by_athena(stack: Stack, name: str, athena: Any) -> AthenaCompaction:

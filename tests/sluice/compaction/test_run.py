@@ -1,19 +1,22 @@
 """Compaction of lakes of worked declarations, in the emulator's S3 and Glue."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 
-from chalicelib.catalog import CURRENT, HISTORY, key_columns, partition_column, partition_levels
+from chalicelib.catalog import CURRENT, HISTORY, key_columns, partition_columns
 from chalicelib.declared import load
+from chalicelib.objects import Stored
+from sluice.compaction import run
 from sluice.compaction.rows import EVENT_ID, SEQUENCE
 from sluice.compaction.run import compact, older_objects
 from sluice.errors import OperationError
-from sluice.query.emulator import Limits, answer
-from sluice.query.saved import saved_queries
+from sluice.query.part import LakePart, level_values, narrow
+from sluice.query.saved import saved_queries, saved_query
 from sluice.stack import Stack
 from tests.declaring import WORKED, change, items_of, schema_outputs
 from tests.sluice.compaction.lake import COUNT, Lake
@@ -104,7 +107,7 @@ def test_objects_are_chosen_by_age_and_by_day_of_event_time(
 ) -> None:
     lake = lake_of("sensors")
     stored = lake.stored()
-    assert older_objects(lake.stack, datetime.now(UTC) - timedelta(hours=1)) == []
+    assert not list(older_objects(lake.stack, datetime.now(UTC) - timedelta(hours=1)))
     soon = datetime.now(UTC) + timedelta(hours=1)
     days = {datetime.strptime("/".join(folders(each.key)), "%Y/%m/%d") for each in stored}
     chosen = [each for day in sorted(days) for each in older_objects(lake.stack, soon, day.date())]
@@ -177,18 +180,63 @@ def test_a_field_of_another_type_is_read_beside_the_old_one_and_not_compacted(
     assert {value for (value,) in asked} == known | {"1.5"}
 
 
-def test_a_question_about_one_day_reads_its_files_alone(lake_of: Callable[[str], Lake]) -> None:
+def test_a_run_deletes_objects_while_it_lists_others(
+    lake_of: Callable[[str], Lake], monkeypatch: pytest.MonkeyPatch
+) -> None:
     lake = lake_of("sensors")
-    levels = {partition_column(each): each.name for each in partition_levels(lake.table)}
+    monkeypatch.setattr(run, "DELETED_OBJECTS", 5)
+    monkeypatch.setattr(run, "CHUNK_LINES", 20)
+    lake.write([change(lake.items[0], 1_000 + number) for number in range(240)])
+    stored = lake.stored()
+    left: list[int] = []
+
+    def listing() -> Iterator[Stored]:
+        for each in stored:
+            left.append(len(lake.stored()))
+            yield each
+
+    assert compact(lake.tables, listing(), []).objects == len(stored)
+    assert left[-1] < len(stored) - 5
+    assert not lake.stored()
+
+
+def test_an_object_may_have_more_lines_than_are_held_at_once(
+    lake_of: Callable[[str], Lake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = lake_of("sensors")
+    monkeypatch.setattr(run, "CHUNK_LINES", 1)
+    counts: list[int] = []
+    result = compact(lake.tables, lake.stored(), [], counts.append)
+    assert (result.objects, result.lines) == (lake.objects, len(lake.payloads))
+    assert sum(counts) == lake.objects < len(counts)
+    assert len(lake.rows(HISTORY)) == len(set(lake.payloads))
+    assert not lake.stored()
+
+
+@pytest.mark.parametrize("options", [["--site"], ["--from"], ["--site", "--from"]])
+def test_a_question_about_a_part_reads_its_files_alone(
+    lake_of: Callable[[str], Lake], options: list[str]
+) -> None:
+    lake = lake_of("sensors")
+    lake.write([change(lake.items[0] | {"createdAtTime": {"N": "1600000000000"}}, 1_000)])
     lake.compact()
-    whole = answer(lake.stack, lake.table, "SELECT * FROM changes", levels, Limits())
-    site = lake.rows(HISTORY)[0]["siteid"]
-    one = answer(
-        lake.stack,
-        lake.table,
-        f"SELECT * FROM changes WHERE siteid_partition = '{site}'",  # noqa: S608
-        levels,
-        Limits(),
-    )
-    assert 0 < len(one.rows) < len(whole.rows)
-    assert one.scanned_bytes < whole.scanned_bytes / 2
+    row = lake.rows(HISTORY)[0]
+    site, day = row["siteid"], row["event_timestamp"].date()
+    of_part = every = 0
+    for task in lake.tables.open(HISTORY).scan().plan_files():
+        of_site, days = task.file.partition[0], timedelta(days=task.file.partition[1])
+        every += task.file.file_size_in_bytes
+        if ("--site" not in options or of_site == site) and (
+            "--from" not in options or date(1970, 1, 1) + days == day
+        ):
+            of_part += task.file.file_size_in_bytes
+    part = LakePart(lake.table)
+    if "--site" in options:
+        part = replace(part, values=level_values(lake.table, [], site))
+    if "--from" in options:
+        start = datetime.combine(day, time(), UTC)
+        part = replace(part, start=start, end=start + timedelta(days=1))
+    names = [column.name for column in partition_columns(lake.table)]
+    result = lake.run(narrow(saved_query(lake.table, "hours"), part, names, names[:1]))
+    assert list(result.rows)
+    assert 0 < result.scanned_bytes <= of_part < every
