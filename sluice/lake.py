@@ -26,6 +26,7 @@ OBJECT_BYTES_MAX = 512 * 1024 * 1024
 
 _READ_AT_ONCE = 8
 _GZIP = b"\x1f\x8b"
+_GZIP_WBITS = 16 + zlib.MAX_WBITS
 _PARQUET = b"PAR1"
 
 _read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -64,11 +65,7 @@ def read_body(stack: Stack, key: str) -> bytes:
 def unzip(body: bytes) -> bytes:
     """Return a body, unzipped where it is gzip. Raises ValueError with what is wrong with it."""
     if is_gzip(body):
-        try:
-            with gzip.GzipFile(fileobj=BytesIO(body)) as unzipped:
-                body = unzipped.read(OBJECT_BYTES_MAX + 1)
-        except (OSError, EOFError, zlib.error):
-            raise ValueError("it is not a complete gzip file") from None
+        body = _gunzip(body)
     if len(body) > OBJECT_BYTES_MAX:
         raise ValueError(f"it has more than {OBJECT_BYTES_MAX:,} bytes")
     return body
@@ -77,6 +74,23 @@ def unzip(body: bytes) -> bytes:
 def is_gzip(body: bytes) -> bool:
     """Whether a body begins as gzip does."""
     return body.startswith(_GZIP)
+
+
+def _gunzip(body: bytes) -> bytes:
+    """Return the content of gzip, as far as OBJECT_BYTES_MAX and a byte. Raises ValueError."""
+    # For a small object this takes a fifth of the time of the module gzip.
+    member = zlib.decompressobj(_GZIP_WBITS)
+    try:
+        content = member.decompress(body, OBJECT_BYTES_MAX + 1)
+        if member.unused_data:
+            with gzip.GzipFile(fileobj=BytesIO(body)) as members:
+                return members.read(OBJECT_BYTES_MAX + 1)
+        is_complete = member.eof or len(content) > OBJECT_BYTES_MAX
+    except (OSError, EOFError, zlib.error):
+        is_complete = False
+    if not is_complete:
+        raise ValueError("it is not a complete gzip file")
+    return content
 
 
 def lines(stack: Stack, key: str) -> list[bytes]:

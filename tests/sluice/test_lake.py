@@ -18,7 +18,7 @@ from chalicelib.transform import transformer
 from local.firehose.conversion import Conversion, Parquet, column
 from local.firehose.errors import CatalogTable
 from sluice.items import read_line
-from sluice.lake import lines, lines_of_parquet, partitions
+from sluice.lake import lines, lines_of_parquet, partitions, unzip
 from sluice.stack import Stack
 from tests.declaring import change, delivered, items_of, table
 from tests.sluice.conftest import StackOf
@@ -157,3 +157,22 @@ def test_lines_are_counted_whatever_their_format(stack: Stack) -> None:
         assert {each + b"\n" for each in lines(stack, key)} == {line}
     (found,) = partitions(stack, [])
     assert (found.objects, found.records) == (2, 3)
+
+
+def test_gzip_of_several_members_is_read_whole() -> None:
+    assert unzip(gzip.compress(b"a\n") + gzip.compress(b"b\n") + b"\0\0") == b"a\nb\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        gzip.compress(b"a\n" * 99)[:-1],
+        gzip.compress(b"a\n" * 99)[:15],
+        gzip.compress(b"a\n") + b"more",
+        gzip.compress(b"a\n") + gzip.compress(b"b\n")[:-4],
+        gzip.compress(b"a\n")[:-8] + bytes(8),
+    ],
+)
+def test_gzip_that_is_not_complete_is_refused(body: bytes) -> None:
+    with pytest.raises(ValueError, match="it is not a complete gzip file"):
+        unzip(body)
