@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,13 +22,14 @@ import msgspec
 
 from chalicelib.catalog import HISTORY, partition_column, partition_levels
 from chalicelib.declared import declared
-from checks.benchmarks.lake_on_disk import (
+from checks.benchmarks.days import (
     DAY_LINES,
     DAY_OBJECTS,
     FIRST_DAY,
+    QUICK,
     FolderS3,
     convert,
-    day_objects,
+    put_day,
     write_day,
 )
 from checks.benchmarks.verdict import Measurement
@@ -44,9 +44,6 @@ from sluice.lake import read_objects
 from sluice.query.emulator import Limits, answer
 from sluice.query.saved import saved_query
 from sluice.stack import Stack
-
-QUICK = 20
-"""The part of a day that a quick measurement takes."""
 
 DAYS = 3
 """Days in the folder. Before they are compacted, a question takes 0.6 GiB and half a minute of
@@ -151,13 +148,7 @@ def _on_disk(folder: Path, part: int) -> Iterable[Measurement]:
 
 def _in_emulator(part: int) -> Iterable[Measurement]:
     _make_stack("s3")
-    s3 = boto3.client("s3")
-    with ThreadPoolExecutor(4) as pool:
-        for _ in pool.map(
-            lambda each: s3.put_object(Bucket="s3", Key=each[0], Body=each[1]),
-            day_objects(0, part),
-        ):
-            pass
+    put_day("s3", 0, part)
     cost = run("compact", "s3")
     yield Measurement("compaction in the emulator", cost.seconds, "s", remark=str(cost.size))
     yield Measurement(

@@ -13,7 +13,7 @@ from pathlib import Path
 import boto3
 
 from chalicelib.declared import declared
-from checks.benchmarks.compaction import DAY_LINES, DAY_OBJECTS, QUICK, write_day
+from checks.benchmarks.days import DAY_LINES, DAY_OBJECTS, QUICK, put_day
 from checks.benchmarks.verdict import Measurement
 from local.emulator import CREDENTIALS, emulator
 from local.processes import free_port
@@ -37,7 +37,7 @@ def measurements(quick: bool = False) -> Iterable[Measurement]:
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket=_BUCKET)
         s3.put_bucket_versioning(Bucket=_BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        write_day(_BUCKET, 0, part)
+        put_day(_BUCKET, 0, part)
         name = f"of {DAY_LINES // part:,} lines in {DAY_OBJECTS // part:,} objects"
         yield _erase("record-20", {"siteId": "site-0"}, f"erasure {name}, partition named")
         yield _erase("record-41", {}, f"erasure {name}, everywhere")

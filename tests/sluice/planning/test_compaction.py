@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from checks.benchmarks.lake_on_disk import DAY_LINES, DAY_OBJECTS
+from checks.benchmarks.days import DAY_LINES, DAY_OBJECTS
 from sluice.planning import prices
 from sluice.planning.bill import bill, total
 from sluice.planning.comparison import compaction_dollars

@@ -1,20 +1,25 @@
-"""Days of a lake in a folder: their making, their reading as S3, and their conversion by hand."""
+"""Days of a lake, in S3 or in a folder: to write, to read as S3, and to convert by hand."""
 
 import random
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from gzip import compress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import boto3
 import msgspec
 
 from chalicelib.partitions import DATA_PREFIX
 
 DAY_OBJECTS, DAY_LINES = 44_100, 864_000
 """Of a table with ten changes a second, in one-minute partitions of 20 sites."""
+
+QUICK = 20
+"""The part of a day that a quick measurement takes."""
 
 KEYS, SITES = 10_000, 20
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,6 +77,17 @@ def write_day(folder: Path, day: int, part: int) -> None:
         file = folder / key
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(body)
+
+
+def put_day(bucket: str, day: int, part: int) -> None:
+    """Write a day's objects to S3."""
+    s3 = boto3.client("s3")
+    with ThreadPoolExecutor(4) as pool:
+        for _ in pool.map(
+            lambda each: s3.put_object(Bucket=bucket, Key=each[0], Body=each[1]),
+            day_objects(day, part),
+        ):
+            pass
 
 
 class FolderS3:
