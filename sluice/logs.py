@@ -35,6 +35,9 @@ OPTIONAL = ("api", "compact", "pipe", "feed")
 FOLDER_VARIABLE = "SLUICE_LOGS"
 """The environment variable that names the folder of a local run, with a file `<part>.log` each."""
 
+_LOCAL_PARTS = {"feed": "mapping"}
+"""The parts that a local run calls otherwise: it is what invokes the function that logs there."""
+
 LATE_SECONDS = 60
 """How much later than its own time CloudWatch may show an event; it is asked for again so long."""
 
@@ -135,7 +138,8 @@ def log_sources(stack: Stack, parts: Iterable[str], since: datetime) -> list[Log
         LogGroup(client, part, stack.output(PARTS[part]), since) for part in chosen
     ]
     if folder := local_folder():
-        sources += [LogFile(folder / f"{part}.log", part, since) for part in chosen]
+        files = {part: folder / f"{_LOCAL_PARTS.get(part, part)}.log" for part in chosen}
+        sources += [LogFile(path, part, since) for part, path in files.items()]
     return sources
 
 

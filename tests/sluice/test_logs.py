@@ -115,14 +115,15 @@ def test_entries_of_several_sources_come_in_the_order_of_time() -> None:
 def test_a_local_run_has_a_file_of_each_part_beside_the_log_groups(
     aws_environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    stack = Stack("Sluice-local", {"PipeLogName": "/aws/vendedlogs/pipes/Sluice-local"})
-    aws_environment.delenv(FOLDER_VARIABLE, raising=False)
-    (only,) = log_sources(stack, ["pipe"], LONG_AGO)
-    assert isinstance(only, LogGroup)
-    aws_environment.setenv(FOLDER_VARIABLE, str(tmp_path))
-    (_, file) = log_sources(stack, ["pipe"], LONG_AGO)
-    (tmp_path / "pipe.log").write_text("started\n")
-    assert [entry.message for entry in file.read()] == ["started"]
+    stack = Stack("Sluice-local", {"PipeLogName": "pipes", "FeedLogName": "feed"})
+    for part, name in {"pipe": "pipe", "feed": "mapping"}.items():
+        aws_environment.delenv(FOLDER_VARIABLE, raising=False)
+        (only,) = log_sources(stack, [part], LONG_AGO)
+        assert isinstance(only, LogGroup)
+        aws_environment.setenv(FOLDER_VARIABLE, str(tmp_path))
+        (_, file) = log_sources(stack, [part], LONG_AGO)
+        (tmp_path / f"{name}.log").write_text("started\n")
+        assert [entry.message for entry in file.read()] == ["started"]
 
 
 def test_a_stack_has_one_feed_and_may_lack_an_api_and_a_compaction() -> None:
