@@ -58,7 +58,7 @@ def _function(stack: Stack) -> Feed:
         name=f"the mapping {uuid} of the feed function",
         state=answer["State"],
         reason=result if fails else why,
-        # The emulator's stays disabled, for the local mapping runs in its place.
+        # On an emulator the local mapping runs in its place, whatever its state.
         follows=follows or stack.emulated,
         fails=fails,
         began=answer["LastModified"],

@@ -91,9 +91,10 @@ def _feed_part(stack: Stack) -> str:
 def feed_status(stack: Stack) -> PartStatus:
     """Return the status of what follows the table's stream."""
     feed, part = deployed_feed(stack), _feed_part(stack)
-    # The emulator only keeps the state. What runs is the local pipe or mapping beside it, which may
-    # have died; the pipe heeds the state.
-    note = f", says the emulator, which does not run the local {part}" if stack.emulated else ""
+    # The emulator only keeps the state. What runs is the local one beside it, which may have died;
+    # the pipe heeds the state.
+    local = "pipe" if stack.feed == "pipe" else "mapping"
+    note = f", says the emulator, which does not run the local {local}" if stack.emulated else ""
     return _state(part, feed.state, feed.follows and not feed.fails, feed.reason, note)
 
 

@@ -95,14 +95,15 @@ def _causes(failed: Sequence[QuarantinedRecord]) -> Table:
 def _print(failure: QuarantinedRecord, payload: bool) -> None:
     record = failure.record
     unit = "change" if failure.key.startswith(FEED_FAILURES) else "line"
+    place = f"{failure.key}, {unit} {record.line}" if record.line else failure.key
     out.print(
         Text(f"\n{_time(failure.failed_at)}  {printable(record.code)}", style="bold"),
-        Text(f"\n  {printable(record.message)}\n  {failure.key}, {unit} {record.line}"),
+        Text(f"\n  {printable(record.message)}\n  {place}"),
         sep="",
     )
     if failure.reason:
         out.print(Text(f"  reason: {printable(failure.reason)}"))
-    if record.obstacle:
+    if record.obstacle and record.obstacle != record.message:
         out.print(Text(f"  cannot be replayed: {record.obstacle}"))
     if payload and record.payload is not None:
         click.echo(f"  {_readable(record.payload)}")

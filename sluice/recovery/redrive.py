@@ -10,6 +10,7 @@ Of the function they are read from the bucket, which holds them whole, and resen
 as sluice/recovery/resending.py says. A feed that was changed may have left some of both.
 """
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator
@@ -172,7 +173,8 @@ def _obstacles(stack: Stack, each: ErrorObject, redriven: Redriven) -> Iterator[
     A change that is too large has one of its own.
     """
     place = f"s3://{stack.bucket}/{each.stored.key}"
-    stays = f"it stays there; `sluice redrive --drop {each.stored.key}` deletes the object"
+    name = shlex.quote(each.stored.key)
+    stays = f"it stays there; `sluice redrive --drop {name}` deletes the object"
     others: Counter[str] = Counter()
     for record in each.waiting:
         if record.obstacle is None:
