@@ -147,9 +147,9 @@ def _on_disk(folder: Path, part: int) -> Iterable[Measurement]:
 
 
 def _in_emulator(part: int) -> Iterable[Measurement]:
-    _make_stack("s3")
-    put_day("s3", 0, part)
-    cost = run("compact", "s3")
+    _make_stack("emulated")
+    put_day("emulated", 0, part)
+    cost = run("compact", "emulated")
     yield Measurement("compaction in the emulator", cost.seconds, "s", remark=str(cost.size))
     yield Measurement(
         "compaction in the emulator, processor",
