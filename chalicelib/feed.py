@@ -13,9 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import botocore.session
 import msgspec
+from botocore.config import Config
 
 from chalicelib.change import INPUT_TEMPLATE
 from chalicelib.environment import variable
@@ -193,14 +195,13 @@ def _sequence(change: Change) -> str:
 @cache
 def deployed_feed() -> Feeder:
     """Return the feed of the stack that this function is of."""
-    import boto3
-    from botocore.config import Config
-
+    # boto3 would add to a cold start, and only passes on what botocore makes.
+    session = botocore.session.get_session()
     config = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
     return Feeder(
-        firehose=boto3.client("firehose", config=config),
+        firehose=cast("FirehoseClient", session.create_client("firehose", config=config)),
         stream=variable("STREAM_NAME"),
-        s3=cache(lambda: boto3.client("s3", config=config)),
+        s3=cache(lambda: cast("S3Client", session.create_client("s3", config=config))),
         bucket=variable("BUCKET_NAME"),
         function=variable("AWS_LAMBDA_FUNCTION_NAME"),
     )

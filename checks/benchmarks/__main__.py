@@ -11,6 +11,7 @@ from checks.benchmarks.verdict import Measurement, table
 
 SUITES = (
     "transform",
+    "feed",
     "memory",
     "cold_start",
     "package",

@@ -1,7 +1,8 @@
-"""How long a cold start of the transform imports, as a share of importing only chalice.
+"""How long cold starts import: the transform beside chalice alone, and the feed beside boto3.
 
-Both are imported from the unpacked deployment package, without site packages: as a new Lambda
-environment does. The package holds each module's compiled form.
+All are imported from the unpacked deployment package, as a new Lambda environment does, and without
+site packages; those that Lambda's runtime has, boto3's, are found behind the package. The package
+holds each module's compiled form.
 """
 
 import statistics
@@ -10,32 +11,42 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterable
+from pathlib import Path
+
+import boto3
 
 from checks.benchmarks.package import deployment_package
 from checks.benchmarks.verdict import Measurement
 
 ROUNDS = 30
 TARGET = 1.4
+FEED_TARGET = 1.0
+FEED = "app, chalicelib.feed"
 
 _PROGRAM = """
 import sys, time
-sys.path.insert(0, {package!r})
+sys.path[:0] = [{package!r}]
+sys.path.append({runtime!r})
 start = time.perf_counter()
-import {module}
+import {modules}
 print(time.perf_counter() - start)
 """
 
 
 def measurements(quick: bool = False) -> Iterable[Measurement]:
-    """The median of the ratios of interleaved fresh processes."""
-    ratios, ours = [], []
+    """The medians of the ratios of interleaved fresh processes."""
+    ratios, ours, shares, above = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         with deployment_package("local") as package, zipfile.ZipFile(package) as archive:
             archive.extractall(folder)
         for _ in range(5 if quick else ROUNDS):
-            app, chalice = (import_seconds(module, folder) for module in ("app", "chalice"))
+            app, chalice, feed, aws = (
+                import_seconds(modules, folder) for modules in ("app", "chalice", FEED, "boto3")
+            )
             ours.append(app)
             ratios.append(app / chalice)
+            above.append(feed - app)
+            shares.append((feed - app) / aws)
     yield Measurement(
         "cold start: import of app as a share of chalice's",
         statistics.median(ratios),
@@ -43,11 +54,19 @@ def measurements(quick: bool = False) -> Iterable[Measurement]:
         TARGET,
         remark=f"app {statistics.median(ours) * 1000:.0f} ms",
     )
+    yield Measurement(
+        "cold start: import of the feed above app's, as a share of boto3's",
+        statistics.median(shares),
+        "",
+        FEED_TARGET,
+        remark=f"{statistics.median(above) * 1000:.0f} ms above app's",
+    )
 
 
-def import_seconds(module: str, package: str) -> float:
-    """Return the seconds a fresh process takes to import a module of the package."""
-    program = _PROGRAM.format(module=module, package=package)
+def import_seconds(modules: str, package: str) -> float:
+    """Return the seconds a fresh process takes to import modules of the package."""
+    runtime = str(Path(boto3.__path__[0]).parent)
+    program = _PROGRAM.format(modules=modules, package=package, runtime=runtime)
     answer = subprocess.run(  # noqa: S603
         [sys.executable, "-ISBc", program], check=True, capture_output=True, text=True
     )
