@@ -180,7 +180,7 @@ def _failure(change: Change, condition: str, context: Any, now: datetime) -> dic
             "batchSize": 1,
             "streamArn": change["eventSourceARN"],
         },
-        "payload": {"Records": [change]},
+        "payload": json.dumps({"Records": [change]}),
     }
 
 

@@ -252,7 +252,7 @@ def test_a_change_that_no_record_can_hold_is_kept_whole_and_its_neighbours_are_d
     assert delivered(delivery) == ["1", "3"]
     ((key, document),) = bucket.objects.items()
     assert key.startswith(f"{FEED_FAILURES}feed/")
-    assert document["payload"] == {"Records": [poison(2)]}
+    assert json.loads(document["payload"]) == {"Records": [poison(2)]}
     assert document["requestContext"]["condition"] == condition
     batch = document["DDBStreamBatchInfo"]
     assert (batch["startSequenceNumber"], batch["batchSize"]) == (sequence(2), 1)
