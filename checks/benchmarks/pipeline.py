@@ -1,7 +1,7 @@
-"""The local pipeline: from changes in the table to their lines in S3.
+"""The local pipeline with each feed: from changes in the table to their lines in S3.
 
-The changes are written while the pipe is held, which is a measurement of its own. The time runs
-from the pipe's release until S3 has taken the last object, and holds the last buffers' interval.
+The changes are written while the feed is held, which is a measurement of its own. The time runs
+from the feed's release until S3 has taken the last object, and holds the last buffers' interval.
 Every line is then read back and counted. The peer is the emulator's own Firehose, with the same
 table, transform and bucket; the emulator's Pipes does not deliver to it, so the local pipe does.
 """
@@ -47,6 +47,18 @@ POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
+class Puts:
+    """The records that were put into Firehose, and the bytes that AWS bills for them."""
+
+    records: int = 0
+    billed_bytes: int = 0
+
+    def since(self, before: "Puts") -> "Puts":
+        """Return what was put since then."""
+        return Puts(self.records - before.records, self.billed_bytes - before.billed_bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """The time and the result of one delivery."""
 
@@ -54,7 +66,8 @@ class Run:
     write_seconds: float
     seconds: float
     processor_seconds: float
-    """Of emulator, function, Firehose and pipe together."""
+    """Of emulator, functions, Firehose and feed together."""
+    puts: "Puts"
     objects: int
     lines: int
     distinct: int
@@ -76,12 +89,18 @@ class Run:
 
 
 class Contender:
-    """A Firehose behind the same table, pipe, transform and bucket."""
+    """A Firehose behind the same table, feed, transform and bucket."""
 
-    def __init__(self, session: Session, settled: Callable[[], int]) -> None:
-        """`settled` counts the changes that are done with, from any number on."""
+    def __init__(
+        self,
+        session: Session,
+        settled: Callable[[], int],
+        puts: Callable[[], Puts] = Puts,
+    ) -> None:
+        """`settled` counts the changes that are done with, `puts` the records put so far."""
         self._session = session
         self._settled = settled
+        self._puts = puts
         resource, url = emulator_session().resource, session.endpoint_url
         outputs = session.outputs()
         client = emulator_session().client("dynamodb", endpoint_url=url)
@@ -91,10 +110,10 @@ class Contender:
     def run(self, count: int) -> Run:
         """Deliver so many changes. Raises LocalRunError when they stop coming."""
         before = set(self._keys())
-        pipe = self._session.start_feed()
+        feed = self._session.start_feed()
         try:
-            done = self._settled()
-            with held(pipe):
+            done, puts = self._settled(), self._puts()
+            with held(feed):
                 start = time.perf_counter()
                 self._write(count)
                 write_seconds = time.perf_counter() - start
@@ -104,7 +123,7 @@ class Contender:
             seconds = time.perf_counter() - start
             processor = processor_seconds() - processor
         finally:
-            pipe.stop()
+            feed.stop()
         keys = [key for key in self._keys() if key not in before]
         events = list(chain.from_iterable(map(self._events, keys)))
         return Run(
@@ -112,6 +131,7 @@ class Contender:
             write_seconds,
             seconds,
             processor,
+            self._puts().since(puts),
             objects=len(keys),
             lines=len(events),
             distinct=len(set(events)),
@@ -165,15 +185,21 @@ def processor_seconds() -> float:
 def ours(session: Session) -> Contender:
     """The local Firehose; it counts a change when S3 has taken its object."""
 
-    def settled() -> int:
+    def status() -> dict[str, int]:
         streams = urllib3.request("GET", f"{session.firehose_url}/status").json()["streams"]
-        return sum(
-            stream[outcome]
-            for stream in streams.values()
-            for outcome in ("delivered", "dropped", "quarantined")
-        )
+        (only,) = streams.values()
+        counts: dict[str, int] = only
+        return counts
 
-    return Contender(session, settled)
+    def settled() -> int:
+        counts = status()
+        return sum(counts[outcome] for outcome in ("delivered", "dropped", "quarantined"))
+
+    def puts() -> Puts:
+        counts = status()
+        return Puts(counts["put"], counts["billedBytes"])
+
+    return Contender(session, settled, puts)
 
 
 def emulators(session: Session) -> Contender:
@@ -193,33 +219,29 @@ def emulators(session: Session) -> Contender:
 
 
 def measurements(quick: bool = False) -> Iterable[Measurement]:
-    """Rate, cost and losses, ours and the emulator's; `quick`: no large run, and a smaller peer's.
+    """Rate, cost and losses of both feeds, and of the emulator's own Firehose behind the pipe.
 
-    Raises LocalRunError.
+    `quick`: no large run, and a smaller peer's. Raises LocalRunError.
     """
     compared = SMALL if quick else USUAL
-    with (
-        tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder,
-        running(Options(buffer_seconds=BUFFER_SECONDS), Path(folder), lambda _step: None) as up,
-    ):
-        up.processes.pop("pipe").stop()
+    with stack("pipe") as up:
         local, peer = ours(up), emulators(up)
         local.run(SMALL)
         rounds = [(local.run(SMALL), local.run(USUAL), peer.run(compared)) for _ in range(ROUNDS)]
-        small, usual, own = zip(*rounds, strict=True)
-        sizes = [small, usual] if quick else [small, usual, (local.run(LARGE),)]
+        small, piped, own = zip(*rounds, strict=True)
+        sizes = [small, piped] if quick else [small, piped, (local.run(LARGE),)]
+    with stack("function") as up:
+        local = ours(up)
+        local.run(SMALL)
+        fed = [local.run(USUAL) for _ in range(ROUNDS)]
+        fed_sizes = [fed] if quick else [fed, [local.run(LARGE)]]
+    yield from of_feed("pipe", piped, RATE_TARGET)
+    yield from of_feed("function", fed)
     yield Measurement(
-        f"table to S3, {USUAL:,} changes",
-        median(run.rate for run in usual),
-        "changes/s",
-        RATE_TARGET,
-        at_most=False,
-        remark=f"{usual[0].objects} objects, buffers of {BUFFER_SECONDS:g} s",
-    )
-    yield Measurement(
-        "  written to the table before",
-        median(run.count / run.write_seconds for run in usual),
-        "changes/s",
+        "  the pipe's, by that",
+        median(run.cost for run in piped) / median(run.cost for run in fed),
+        "times",
+        remark="processor time a change",
     )
     yield Measurement(
         f"MiniStack's own Firehose, {compared:,} changes",
@@ -231,12 +253,13 @@ def measurements(quick: bool = False) -> Iterable[Measurement]:
         "  ours, by that",
         median(
             mine.rate / theirs.rate
-            for mine, theirs in zip(small if quick else usual, own, strict=True)
+            for mine, theirs in zip(small if quick else piped, own, strict=True)
         ),
         "times",
     )
-    yield from costs(sizes)
-    every = [run for runs in sizes for run in runs]
+    yield from costs("pipe", sizes)
+    yield from costs("function", fed_sizes)
+    every = [run for runs in (*sizes, *fed_sizes) for run in runs]
     yield Measurement(
         "lost",
         sum(run.lost for run in every),
@@ -246,13 +269,56 @@ def measurements(quick: bool = False) -> Iterable[Measurement]:
     )
 
 
-def costs(sizes: Iterable[Sequence[Run]]) -> Iterator[Measurement]:
+@contextmanager
+def stack(feed: str) -> Iterator[Session]:
+    """A stack with a feed that is not started yet. Both feeds wait as long for a batch to fill."""
+    options = Options(
+        buffer_seconds=BUFFER_SECONDS, settings=(f"feed={feed}", "feed_window_seconds=1")
+    )
+    with (
+        tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder,
+        running(options, Path(folder), lambda _step: None) as up,
+    ):
+        up.processes.pop(up.feed_part).stop()
+        yield up
+
+
+def of_feed(feed: str, runs: Sequence[Run], target: float | None = None) -> Iterator[Measurement]:
+    """Measure what a feed does with a usual number of changes, and what AWS would bill for it."""
+    yield Measurement(
+        f"table to S3 by the {feed}, {USUAL:,} changes",
+        median(run.rate for run in runs),
+        "changes/s",
+        target,
+        at_most=False,
+        remark=f"{runs[0].objects} objects, buffers of {BUFFER_SECONDS:g} s",
+    )
+    yield Measurement(
+        "  written to the table before",
+        median(run.count / run.write_seconds for run in runs),
+        "changes/s",
+    )
+    yield Measurement("  processor time a change", median(run.cost for run in runs), "µs")
+    thousands = sum(run.count for run in runs) / 1_000
+    yield Measurement(
+        "  Firehose records a 1,000 changes",
+        sum(run.puts.records for run in runs) / thousands,
+        "records",
+    )
+    yield Measurement(
+        "  billed by Firehose a 1,000 changes",
+        sum(run.puts.billed_bytes for run in runs) / thousands / 1024,
+        "KB",
+    )
+
+
+def costs(feed: str, sizes: Iterable[Sequence[Run]]) -> Iterator[Measurement]:
     """Measure the cost of a change at growing numbers of them, as a share of the one before."""
     before: float | None = None
     for runs in sizes:
         cost = median(run.cost for run in runs)
         yield Measurement(
-            f"processor time a change of {runs[0].count:,}",
+            f"processor time a change of {runs[0].count:,}, {feed}",
             cost,
             "µs",
             remark=f"{median(run.rate for run in runs):,.0f} changes/s",
