@@ -1,14 +1,12 @@
-"""Commits to an Iceberg table, made again where another came first, and the rows of its files."""
+"""Commits to an Iceberg table, made again where another came first."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from sluice.errors import OperationError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyiceberg.expressions import BooleanExpression
-    from pyiceberg.table import FileScanTask
     from pyiceberg.table import Table as IcebergTable
 
 T = TypeVar("T")
@@ -45,17 +43,3 @@ def as_stored(table: "IcebergTable", rows: "pa.Table") -> "pa.Table":
         },
         schema=schema,
     )
-
-
-def read_files(
-    table: "IcebergTable",
-    tasks: Iterable["FileScanTask"],
-    names: tuple[str, ...] = (),
-    condition: "BooleanExpression | None" = None,
-) -> "pa.Table":
-    """Return the rows of some files of a table, with these columns or all."""
-    from pyiceberg.expressions import AlwaysTrue
-    from pyiceberg.io.pyarrow import ArrowScan
-
-    schema = table.schema().select(*names) if names else table.schema()
-    return ArrowScan(table.metadata, table.io, schema, condition or AlwaysTrue()).to_table(tasks)

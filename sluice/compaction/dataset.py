@@ -21,6 +21,7 @@ from chalicelib.compacted import DAY, HAPPENED
 from chalicelib.declaration import Table
 from chalicelib.partitions import UNKNOWN_VALUE, encode_value
 from sluice.compaction.counting import counted_files
+from sluice.compaction.files import value_range
 from sluice.compaction.tables import LakeTables
 from sluice.errors import OperationError
 
@@ -85,21 +86,12 @@ def _bounds(field: "NestedField", file: "DataFile") -> "list[ds.Expression]":
     """Return what every row of a file meets, by the least and the greatest value of a column."""
     import pyarrow as pa
     import pyarrow.dataset as ds
-    from pyiceberg.conversions import from_bytes
     from pyiceberg.io.pyarrow import schema_to_pyarrow
-    from pyiceberg.types import PrimitiveType
 
-    key, kind = field.field_id, field.field_type
-    if (
-        not isinstance(kind, PrimitiveType)
-        or key not in file.lower_bounds
-        or file.null_value_counts.get(key) != 0
-    ):
+    if (values := value_range(field, file)) is None:
         return []
-    least, greatest = (
-        pa.scalar(from_bytes(kind, bounds[key]), schema_to_pyarrow(kind))
-        for bounds in (file.lower_bounds, file.upper_bounds)
-    )
+    kind = schema_to_pyarrow(field.field_type)
+    least, greatest = (pa.scalar(value, kind) for value in values)
     return [ds.field(field.name) >= least, ds.field(field.name) <= greatest]
 
 

@@ -12,9 +12,10 @@ from uuid import uuid4
 import msgspec
 
 from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX, key_columns
-from chalicelib.compacted import CHANGED
+from chalicelib.compacted import CHANGED, HAPPENED
 from chalicelib.objects import delete
-from sluice.compaction.commits import as_stored, committed, read_files
+from sluice.compaction.commits import as_stored, committed
+from sluice.compaction.files import read_files, value_range
 from sluice.compaction.rows import EVENT_ID, SEQUENCE
 from sluice.compaction.tables import LakeTables
 from sluice.lake import objects
@@ -133,22 +134,18 @@ def _tidy(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    def ids_of(rows: pa.Table) -> pa.ChunkedArray:
-        return rows[EVENT_ID].cast(pa.string())
-
-    ids = [ids_of(read_files(history, [task], (EVENT_ID,))) for task in tasks]
-    counts = pa.chunked_array([chunk for each in ids for chunk in each.chunks], pa.string())
-    counts = pa.table({EVENT_ID: counts}).group_by(EVENT_ID).aggregate([([], "count_all")])
-    twice = counts.filter(pc.greater(counts["count_all"], 1))[EVENT_ID].combine_chunks()
+    groups = list(_batches(tasks))
+    twice, with_copies = _copies(history, groups)
     small = [
         task
-        for task, of_file in zip(tasks, ids, strict=True)
-        if task.file.record_count < FILE_ROWS or pc.any(pc.is_in(of_file, twice)).as_py()
+        for place, group in enumerate(groups)
+        for task in group
+        if task.file.record_count < FILE_ROWS or place in with_copies
     ]
     kept: set[str] = set()
     for batch in _batches(small):
         rows = read_files(history, batch)
-        of_batch = ids_of(rows)
+        of_batch = _ids(rows)
         are_twice = pc.is_in(of_batch, twice)
         if len(batch) < SMALL_FILES and not pc.any(are_twice).as_py():
             continue
@@ -160,6 +157,57 @@ def _tidy(
         content = rows.filter(pa.array(keep, pa.bool_()))
         order = [(name, "ascending") for name in (*keys, SEQUENCE)]
         yield batch, content.sort_by(order), rows.num_rows - content.num_rows
+
+
+def _copies(
+    history: "IcebergTable", groups: Sequence[Sequence["FileScanTask"]]
+) -> tuple["pa.Array", set[int]]:
+    """Return the event ids that these files have twice, and the places of the groups with them.
+
+    The copies of a change have its event time. So a group is compared with those whose times meet
+    its own, and only two are held in memory.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    field = history.schema().find_field(HAPPENED)
+    spans = [_span([value_range(field, task.file) for task in group]) for group in groups]
+    twice: list[pa.Array] = []
+    places: set[int] = set()
+
+    def add(copies: pa.Array, *of_groups: int) -> None:
+        if len(copies):
+            twice.append(copies)
+            places.update(of_groups)
+
+    for first, group in enumerate(groups):
+        ids = _ids(read_files(history, group, (EVENT_ID,)))
+        counts = ids.value_counts()
+        add(counts.filter(pc.greater(counts.field("counts"), 1)).field("values"), first)
+        for second in range(first + 1, len(groups)):
+            if _meet(spans[first], spans[second]):
+                others = _ids(read_files(history, groups[second], (EVENT_ID,)))
+                add(others.filter(pc.is_in(others, ids)).unique(), first, second)
+    return pa.chunked_array(twice, pa.string()).unique(), places
+
+
+def _ids(rows: "pa.Table") -> "pa.Array":
+    import pyarrow as pa
+
+    return rows[EVENT_ID].cast(pa.string()).combine_chunks()
+
+
+def _span(ranges: Sequence[tuple[Any, Any] | None]) -> tuple[Any, Any] | None:
+    """Return the range of several; None is any."""
+    known = [each for each in ranges if each is not None]
+    if len(known) < len(ranges):
+        return None
+    return min(least for least, _ in known), max(greatest for _, greatest in known)
+
+
+def _meet(one: tuple[Any, Any] | None, other: tuple[Any, Any] | None) -> bool:
+    """Whether two ranges have a value in common."""
+    return one is None or other is None or (one[0] <= other[1] and other[0] <= one[1])
 
 
 def _batches(tasks: Sequence["FileScanTask"]) -> Iterator[tuple["FileScanTask", ...]]:

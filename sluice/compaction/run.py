@@ -19,7 +19,8 @@ from chalicelib.compacted import BUCKET, HAPPENED
 from chalicelib.declaration import TIME_FORMATS
 from chalicelib.objects import Stored, delete
 from chalicelib.partitions import DATA_PREFIX
-from sluice.compaction.commits import as_stored, committed, read_files
+from sluice.compaction.commits import as_stored, committed
+from sluice.compaction.files import read_files
 from sluice.compaction.rows import (
     EVENT_ID,
     SEQUENCE,

@@ -4,7 +4,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX
+from sluice.compaction import maintenance
 from sluice.compaction.maintenance import Maintained, Retention, maintain
 from sluice.compaction.rows import EVENT_ID, SEQUENCE
 from sluice.compaction.size import compacted_sizes, lake_size
@@ -22,7 +25,11 @@ def sorted_rows(lake: Lake, name: str) -> list[dict[str, Any]]:
     return sorted(lake.rows(name), key=lambda row: (row[EVENT_ID], row[SEQUENCE]))
 
 
-def test_changes_that_two_engines_wrote_twice_are_there_once_again(lake_of: LakeOf) -> None:
+@pytest.mark.parametrize("file_rows", [maintenance.FILE_ROWS, 7])
+def test_changes_that_two_engines_wrote_twice_are_there_once_again(
+    lake_of: LakeOf, monkeypatch: pytest.MonkeyPatch, file_rows: int
+) -> None:
+    monkeypatch.setattr(maintenance, "FILE_ROWS", file_rows)
     lake = lake_of("shop")
     lake.compact()
     assert maintain(lake.tables, KEEP).copies == 0
