@@ -6,12 +6,15 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from chalicelib.keys import texts_of
 from sluice.erasure.memory import Memory
+from sluice.erasure.search import Findings
+from sluice.query.part import level_values
 from sluice.recovery.error_lines import read_object
 from tests.declaring import WORKED, change, delivered, items_of
 from tests.sluice.erasure.bucket import (
@@ -309,6 +312,31 @@ def test_a_part_is_searched_alone_with_folders_that_do_not_name_the_level(
     left = {key for key, _ in bucket.versions() if not key.startswith("erased/")}
     assert former not in left
     assert left == {elsewhere}
+
+
+def test_values_that_a_path_must_encode_are_named_as_records_have_them(bucket: Bucket) -> None:
+    (item,) = items_of(bucket.table, 1)
+    item = {**item, "siteId": {"S": "A/B +%"}}
+    bucket.deliver(history(item, 1))
+    (value,) = level_values(bucket.table, ["siteId=A/B +%"])
+    erased = bucket.erase([item], part={value.level.name: value.in_path})
+    assert erased.places["data/"].changes == 3
+    assert not quoted(bucket.table, [texts_of(bucket.table, item)], bucket.bytes())
+
+
+def test_a_search_that_ended_goes_on_after_the_last_object_that_was_noted(bucket: Bucket) -> None:
+    items = items_of(bucket.table, 3)
+    bucket.deliver([each for n, item in enumerate(items) for each in history(item, 9 * n)], 1)
+    whole = bucket.erasure(items)
+    whole.search(lambda _: None)
+    names = sorted(key for key, _ in bucket.versions())
+    later = bucket.erasure(items)
+    later.findings.after = names[3]
+    later.search(lambda _: None)
+    assert [key for _, key in later.findings.objects] == names[4:]
+    assert len(whole.findings.objects) == len(names)
+    read = msgspec.json.decode(msgspec.json.encode(later.findings), type=Findings)
+    assert read == later.findings
 
 
 def test_an_object_that_cannot_be_read_is_named_and_the_others_are_erased(bucket: Bucket) -> None:
