@@ -295,8 +295,9 @@ def _once_for(key: str, action: Callable[..., None]) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("name", ["sensors", "shop"])
+@pytest.mark.parametrize("former", ["data/year=2020/former.gz", "data/former.gz"])
 def test_a_part_is_searched_alone_with_folders_that_do_not_name_the_level(
-    bucket_of: BucketOf, name: str
+    bucket_of: BucketOf, name: str, former: str
 ) -> None:
     bucket = bucket_of(name)
     item, *_ = items_of(bucket.table, 3)
@@ -305,7 +306,7 @@ def test_a_part_is_searched_alone_with_folders_that_do_not_name_the_level(
     elsewhere = bucket.deliver(history(item, 4))[0].replace(f"{level}={value}", f"{level}=other")
     body = bucket.stack.s3.get_object(Bucket=bucket.stack.bucket, Key=keys[0])["Body"].read()
     bucket.put(elsewhere, body)
-    former = bucket.put("data/year=2020/former.gz", body)
+    bucket.put(former, body)
 
     bucket.erase([item], part={level: value})
 
