@@ -568,7 +568,8 @@ class Operators(Construct):
                 self,
                 name,
                 description=f"sluice {', '.join(commands)} of {settings.stack_name}.",
-                statements=rights,
+                # AWS bounds the length of a policy, and many rights differ in one thing alone.
+                document=iam.PolicyDocument(minimize=True, statements=rights),
             )
             acknowledge_wildcards(
                 policy,
