@@ -40,6 +40,8 @@ class Column(NamedTuple):
     key: str
     """The name of the field in the line."""
     comment: str
+    was: str | None = None
+    """The type that it had before it became `string`; None: it had no other."""
 
 
 class LakeTable(NamedTuple):
@@ -110,7 +112,13 @@ def columns(table: Table, kind: str | None = None) -> tuple[Column, ...]:
         fields = {**fields, **line_fields(table, shape)}
     names = [name for name in fields if name not in change]
     return tuple(
-        Column(sql_name(name), fields[name].column, name, fields[name].description)
+        Column(
+            sql_name(name),
+            fields[name].column,
+            name,
+            fields[name].description,
+            fields[name].was,
+        )
         for name in (*names, *change)
     )
 

@@ -6,7 +6,7 @@ one have together. Only names, texts and documents; `chalicelib.merging` has the
 
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chalicelib.catalog import (
@@ -24,6 +24,7 @@ from chalicelib.catalog import (
     sql_name,
 )
 from chalicelib.declaration import KIND, Level, Table
+from chalicelib.errors import OperationError
 from chalicelib.partitions import UNKNOWN_VALUE
 
 CHANGED = "change_timestamp"
@@ -47,6 +48,9 @@ _PROPERTIES = {
     "vacuum_max_snapshot_age_seconds": str(5 * 86_400),
 }
 
+WIDENED = ("bigint", "boolean")
+"""The types that a column may have had before it became text: each text says the value exactly."""
+
 _ICEBERG_TYPES = {"bigint": "long", "timestamp": "timestamptz"}
 _PRESTO_TYPES = {"string": "varchar", "int": "integer"}
 
@@ -66,15 +70,62 @@ def raw_name(name: str) -> str:
 
 
 def compacted_columns(table: Table, name: str) -> tuple[Column, ...]:
-    """Return the columns of a compacted table."""
-    declared = (
-        *columns(table),
+    """Return the columns of a compacted table.
+
+    Where a field became text, its older values stay in the column of its name, and the text has a
+    column of its own: so no row is written again, and what is deployed may still read the table.
+    """
+    stored: list[Column] = []
+    for each in columns(table):
+        if each.was:
+            stored.append(Column(each.name, each.was, "", f"{each.key}, before it became text."))
+        stored.append(each._replace(name=stored_name(each), was=None))
+    stored += [
         Column(CHANGED, "timestamp", "", "When the table changed."),
         Column(HAPPENED, "timestamp", "", "The event time."),
-    )
-    if name == HISTORY:
-        return declared
-    return (*declared, Column(BUCKET, "int", "", "A number from a hash of the key."))
+    ]
+    if name == CURRENT:
+        stored.append(Column(BUCKET, "int", "", "A number from a hash of the key."))
+    return tuple(stored)
+
+
+def text_name(name: str) -> str:
+    """Return the name in the compacted tables of the text of a column that was of another type."""
+    return f"{name}__string"
+
+
+def stored_name(column: Column) -> str:
+    """Return the name in the compacted tables of the values of a column from now on."""
+    return text_name(column.name) if column.was else column.name
+
+
+def stored_value(column: Column) -> str:
+    """Return the SQL of a column's value in the compacted tables, whenever it was written."""
+    if not column.was:
+        return quoted(column.name)
+    return f"coalesce({quoted(stored_name(column))}, CAST({quoted(column.name)} AS varchar))"
+
+
+def missing_columns(table: Table, name: str, stored: Mapping[str, str]) -> list[Column]:
+    """Return the columns that a compacted table lacks; `stored` has the types of its columns.
+
+    Raises OperationError for one that is stored with another type than it is declared with.
+    """
+    declared = compacted_columns(table, name)
+    types = {each.name: each.type for each in declared}
+    for column, kind in types.items():
+        have = stored.get(column, kind)
+        is_text = text_name(column) in stored and text_name(column) not in types
+        if kind == "timestamp" or (have == kind and not is_text):
+            continue
+        widens = is_text or (kind == "string" and have in WIDENED)
+        remedy = f'as text that was another type, with Meta(extra={{"was": "{have}"}})'
+        raise OperationError(
+            f"the table {name} has the column {column} as {have}{' and as text' * is_text}, and "
+            f"it is declared as {kind}; declare it {remedy if widens else 'as before'}, or give "
+            'it another name in the lake with Meta(extra={"line": "..."})'
+        )
+    return [each for each in declared if each.name not in stored]
 
 
 def group_columns(table: Table) -> tuple[str, ...]:
@@ -87,51 +138,70 @@ def group_columns(table: Table) -> tuple[str, ...]:
     return tuple(names)
 
 
-def iceberg_input(table: Table, name: str, location: str) -> dict[str, Any]:
-    """Return how Glue's CreateTable makes a compacted table, as the local engine makes it
-    (https://docs.aws.amazon.com/glue/latest/webapi/API_CreateIcebergTableInput.html)."""
-    declared = compacted_columns(table, name)
-    ids = {each.name: number for number, each in enumerate(declared, 1)}
+def schema(table: Table, name: str) -> dict[str, Any]:
+    """Return the schema of a new compacted table
+    (https://iceberg.apache.org/spec/#appendix-c-json-serialization)."""
+    return {
+        "type": "struct",
+        "schema-id": 0,
+        "fields": [
+            {
+                "id": number,
+                "name": each.name,
+                "type": _ICEBERG_TYPES.get(each.type, each.type),
+                "required": False,
+                **({"doc": each.comment[:_DOC_LENGTH_MAX]} if each.comment else {}),
+            }
+            for number, each in enumerate(compacted_columns(table, name), 1)
+        ],
+    }
+
+
+def partition_spec(table: Table, name: str) -> dict[str, Any]:
+    """Return the partitions of a new compacted table, in the JSON of Iceberg as well."""
+    ids = {each.name: number for number, each in enumerate(compacted_columns(table, name), 1)}
     groups = group_columns(table) if name == HISTORY else (BUCKET,)
     partitions = [(group, group, "identity") for group in groups]
     if name == HISTORY:
         partitions.append((HAPPENED, DAY, "day"))
+    return {
+        "spec-id": 0,
+        "fields": [
+            {
+                "source-id": ids[source],
+                "field-id": 1000 + place,
+                "name": partition,
+                "transform": transform,
+            }
+            for place, (source, partition, transform) in enumerate(partitions)
+        ],
+    }
+
+
+def iceberg_input(table: Table, name: str, location: str) -> dict[str, Any]:
+    """Return how Glue's CreateTable makes a compacted table, as the local engine makes it
+    (https://docs.aws.amazon.com/glue/latest/webapi/API_CreateIcebergTableInput.html)."""
     return {
         "IcebergInput": {
             "MetadataOperation": "CREATE",
             "Version": "2",
             "CreateIcebergTableInput": {
                 "Location": location,
-                "Schema": {
-                    "Type": "struct",
-                    "SchemaId": 0,
-                    "Fields": [
-                        {
-                            "Id": ids[each.name],
-                            "Name": each.name,
-                            "Type": _ICEBERG_TYPES.get(each.type, each.type),
-                            "Required": False,
-                            **({"Doc": each.comment[:_DOC_LENGTH_MAX]} if each.comment else {}),
-                        }
-                        for each in declared
-                    ],
-                },
-                "PartitionSpec": {
-                    "SpecId": 0,
-                    "Fields": [
-                        {
-                            "SourceId": ids[source],
-                            "FieldId": 1000 + place,
-                            "Name": partition,
-                            "Transform": transform,
-                        }
-                        for place, (source, partition, transform) in enumerate(partitions)
-                    ],
-                },
+                "Schema": _as_glue_has_it(schema(table, name)),
+                "PartitionSpec": _as_glue_has_it(partition_spec(table, name)),
                 "Properties": _PROPERTIES,
             },
         }
     }
+
+
+def _as_glue_has_it(document: Any) -> Any:
+    """Return a document of Iceberg's with Glue's names: `SchemaId` for `schema-id`."""
+    if isinstance(document, list):
+        return [_as_glue_has_it(each) for each in document]
+    if not isinstance(document, dict):
+        return document
+    return {name.title().replace("-", ""): _as_glue_has_it(each) for name, each in document.items()}
 
 
 def views(table: Table) -> tuple[View, ...]:
@@ -150,12 +220,17 @@ def views(table: Table) -> tuple[View, ...]:
         )
         for each in lake_tables(table)
     ]
-    names = [quoted(column.name) for column in columns(table)]
+    line = columns(table)
     last = View(
         LAST_CHANGES,
         "Of each key at least its last change, and every one that is not compacted yet.",
-        columns(table),
-        _union(names, raw_name(ALL_CHANGES), names, quoted(CURRENT)),
+        line,
+        _union(
+            [quoted(column.name) for column in line],
+            raw_name(ALL_CHANGES),
+            [_named(column) for column in line],
+            quoted(CURRENT),
+        ),
     )
     return (*lake, last)
 
@@ -182,7 +257,7 @@ def _view(
     line = columns(table, kind)
     partitions = partition_columns(table, kind) if levels else ()
     raw = [quoted(column.name) for column in (*line, *partitions)]
-    compacted = [quoted(column.name) for column in line]
+    compacted = [_named(column) for column in line]
     compacted += [f"{_in_path(level)} AS {quoted(partition_column(level))}" for level in levels]
     condition = ""
     if kind is not None:
@@ -190,6 +265,11 @@ def _view(
         condition = f" WHERE {quoted(KIND)} = '{text}'"
     sql = _union(raw, raw_name(name), compacted, HISTORY + condition)
     return View(name, description, (*line, *partitions), sql)
+
+
+def _named(column: Column) -> str:
+    value, name = stored_value(column), quoted(column.name)
+    return value if value == name else f"{value} AS {name}"
 
 
 def _union(raw: Sequence[str], raw_table: str, compacted: Sequence[str], rest: str) -> str:

@@ -107,7 +107,7 @@ def line_member(field: Field) -> str:
 def stored_fields(table: Table, shape: RecordShape) -> tuple[Field, ...]:
     """Return the fields of a kind as the lake holds them: a hashed one is text."""
     return tuple(
-        field._replace(type=_TEXT._replace(description=field.type.description))
+        field._replace(type=_TEXT._replace(description=field.type.description, was=field.type.was))
         if table.protect.get(field.name) == "hash"
         else field
         for field in shape.fields.values()

@@ -25,6 +25,7 @@ from chalicelib.compacted import (
     compacted_columns,
     group_columns,
     raw_name,
+    stored_name,
 )
 from chalicelib.declaration import Table
 
@@ -32,12 +33,13 @@ PARTITIONS_MAX = 100
 """Partitions that one statement may write to
 (https://docs.aws.amazon.com/athena/latest/ug/ctas-insert-into.html)."""
 
-MAINTENANCE = tuple(
-    statement.format(name)
-    for name in (HISTORY, CURRENT)
-    for statement in ("OPTIMIZE {} REWRITE DATA USING BIN_PACK", "VACUUM {}")
-)
+MAINTENANCE = ("OPTIMIZE {} REWRITE DATA USING BIN_PACK", "VACUUM {}")
 """Rewrite small files and those with deletes; expire snapshots, and remove what no other needs."""
+
+QUOTES = ('"{}"', "`{}`")
+"""How a table's name is quoted in MAINTENANCE: as in a query, or as in DDL, where `current` is a
+reserved word. AWS does not document which, and Athena has refused the first
+(https://github.com/dbt-labs/dbt-athena/pull/191)."""
 
 _NUMBER, _PLACE = quoted("$number"), quoted("$place")
 """Names that no column has."""
@@ -105,10 +107,11 @@ def append(table: Table, span: Span, known: Survey, places: tuple[int, int] | No
     )
 
 
-def merge(table: Table, span: Span) -> str:
+def merge(table: Table, span: Span, undeclared: Sequence[str] = ()) -> str:
     """Return the statement that lets the newest changes of a span be the current ones.
 
-    Only where they are newer than what `current` has.
+    Only where they are newer than what `current` has. `undeclared` are the columns of fields that
+    are not declared any more, and that no newer change has.
     """
     keys = [quoted(name) for name in key_columns(table)]
     names = [quoted(each.name) for each in compacted_columns(table, CURRENT)]
@@ -120,10 +123,11 @@ def merge(table: Table, span: Span) -> str:
         f"FROM ({_source(table, span)}) AS line) AS numbered WHERE {_NUMBER} = 1"
     )
     same = " AND ".join(f"c.{name} = r.{name}" for name in (quoted(BUCKET), *keys))
-    values = ", ".join(f"{name} = r.{name}" for name in stored if name not in keys)
+    updates = [f"{name} = r.{name}" for name in stored if name not in keys]
+    updates += [f"{quoted(name)} = NULL" for name in undeclared]
     return (
         f"MERGE INTO {quoted(CURRENT)} AS c USING ({select}) AS r ON {same} "
-        f"WHEN MATCHED AND r.{_SEQUENCE} > c.{_SEQUENCE} THEN UPDATE SET {values} "
+        f"WHEN MATCHED AND r.{_SEQUENCE} > c.{_SEQUENCE} THEN UPDATE SET {', '.join(updates)} "
         f"WHEN NOT MATCHED THEN {_insert(names)}"
     )
 
@@ -136,7 +140,13 @@ def add_columns(name: str, missing: Sequence[Column]) -> str:
 
 def _source(table: Table, span: Span) -> str:
     """Return the query for the lines of a span, with their times as timestamps."""
-    names = [quoted(each.name) for each in columns(table)]
+    names: list[str] = []
+    for each in columns(table):
+        if each.was:
+            names.append(f"CAST(NULL AS {each.was}) AS {quoted(each.name)}")
+            names.append(f"{quoted(each.name)} AS {quoted(stored_name(each))}")
+        else:
+            names.append(quoted(each.name))
     times = [
         f"date_add('millisecond', {quoted(column)}, {_EPOCH}) AS {quoted(name)}"
         for name, column in (

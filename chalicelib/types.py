@@ -45,6 +45,8 @@ class FieldType(NamedTuple):
     as well as a text that begins with a brace, as the text of its DynamoDB JSON."""
     line: str | None = None
     """The name in a line that `Meta(extra={"line": ...})` gives; None: that of the attribute."""
+    was: str | None = None
+    """The type of the column before the field became text, by `Meta(extra={"was": ...})`."""
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -73,8 +75,10 @@ def field_type(info: inspect.Type) -> FieldType:
     match info:
         case inspect.Metadata(type=inner):
             description = (info.extra_json_schema or {}).get("description", "")
-            line = (info.extra or {}).get("line")
-            return field_type(inner)._replace(description=description, line=line)
+            extra = info.extra or {}
+            return field_type(inner)._replace(
+                description=description, line=extra.get("line"), was=extra.get("was")
+            )
         case inspect.UnionType(types=types):
             others = [field_type(each) for each in types if not isinstance(each, inspect.NoneType)]
             declared = others[0] if len(others) == 1 else _mixed(info, others)

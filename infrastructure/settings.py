@@ -172,7 +172,8 @@ class DeploymentSettings:
     compaction: Compaction = "off"
     """Whether raw objects move into the Iceberg tables `history` and `current`: `hourly` or `daily`
     by a function, or `manual`, only by `sluice compact`. Once on, do not go back to `off`, with
-    which queries do not see what is compacted; `manual` ends a schedule."""
+    which Athena does not see what is compacted and `sluice query` refuses; `manual` ends a
+    schedule."""
 
     operators: OperatorPolicies = "none"
     """Whether the stack makes managed policies for who runs `sluice`: docs/security.md has them."""

@@ -112,6 +112,11 @@ class Stack:
         return "CompactName" in self.outputs
 
     @property
+    def reads_compacted(self) -> bool:
+        """Whether queries read what is compacted: the local engine always does, Athena by views."""
+        return self.emulated or self.has_views
+
+    @property
     def bucket(self) -> str:
         """The name of the lake's bucket."""
         return self.output("BucketName")

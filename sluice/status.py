@@ -167,7 +167,9 @@ def _compacted(stack: Stack) -> PartStatus:
     facts = {"history": history, "current": current}
     if not history.files:
         return PartStatus("compacted", "nothing is compacted", facts=facts)
-    return PartStatus("compacted", f"history {history}; current {current}", facts=facts)
+    hidden = "" if stack.reads_compacted else "; no query sees it: deploy with -c compaction=manual"
+    summary = f"history {history}; current {current}{hidden}"
+    return PartStatus("compacted", summary, bool(hidden), facts)
 
 
 def _errors(stack: Stack, now: datetime) -> PartStatus:

@@ -15,6 +15,14 @@ from chalicelib.declaration import Table
 
 _TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMPTZ", "int": "INTEGER"}
 
+_GLUE_TYPES = {
+    "VARCHAR": "string",
+    "TIMESTAMP WITH TIME ZONE": "timestamp",
+    "INTEGER": "int",
+    "BIGINT": "bigint",
+    "BOOLEAN": "boolean",
+}
+
 _MACROS = (
     "crc32_bit(c) AS CASE WHEN c & 1 = 1 THEN xor(c >> 1, 3988292384) ELSE c >> 1 END",
     "crc32_two(c) AS crc32_bit(crc32_bit(c))",
@@ -54,16 +62,30 @@ class FakeAthena:
         self.engine.execute("SET TimeZone = 'UTC'")
         for macro in _MACROS:
             self.engine.execute(f"CREATE MACRO {macro}")
-        declared = columns(table)
-        path = Column("$path", "string", "", "")
-        self._create(raw_name("all_changes"), [*declared, path])
+        self._lines: list[tuple[str, bytes]] = []
+        self.declare(table)
         for name in (HISTORY, CURRENT):
             self._create(name, compacted_columns(table, name))
-        self._declared = declared
         self.add(lines)
+
+    def declare(self, table: Table) -> None:
+        """Let the raw lines be read as they are declared from now on."""
+        self._declared = columns(table)
+        self.engine.execute("DROP TABLE IF EXISTS raw_all_changes")
+        self._create(raw_name("all_changes"), [*self._declared, Column("$path", "string", "", "")])
+        lines, self._lines = self._lines, []
+        self.add(lines)
+
+    def delete(self, addresses: Sequence[str]) -> None:
+        """Let the lake have these objects no more."""
+        self._lines = [each for each in self._lines if each[0] not in addresses]
+        marks = ", ".join("?" * len(addresses))
+        delete = f'DELETE FROM raw_all_changes WHERE "$path" IN ({marks})'  # noqa: S608
+        self.engine.execute(delete, list(addresses))
 
     def add(self, lines: Sequence[tuple[str, bytes]]) -> None:
         """Let the lake have more lines."""
+        self._lines += lines
         read_line = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
         marks = ", ".join("?" * (len(self._declared) + 1))
         for address, text in lines:
@@ -88,9 +110,20 @@ class FakeAthena:
         self.statements.append(statement)
         if self.failures:
             self._reasons[execution] = self.failures.pop(0)
+        elif statement.startswith("ALTER"):
+            self._alter(statement)
         elif re.match("SELECT|MERGE", statement):
             self._results[execution] = self.engine.execute(translated(statement)).fetchall()
         return {"QueryExecutionId": execution}
+
+    def _alter(self, statement: str) -> None:
+        """Add columns, as Hive's DDL has them, one by one."""
+        parsed = sqlglot.parse_one(statement, read="athena")
+        table = parsed.this.sql("duckdb")
+        for each in parsed.find_all(sqlglot.exp.ColumnDef):
+            self.engine.execute(
+                f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {each.sql('duckdb')}"
+            )
 
     def get_query_execution(self, **request: Any) -> dict[str, Any]:
         reason = self._reasons.get(request["QueryExecutionId"])
@@ -107,3 +140,31 @@ class FakeAthena:
         ]
         updated = rows[0][0] if len(rows) == 1 and len(rows[0]) == 1 else 0
         return {"ResultSet": {"Rows": [{"Data": []}, *cells]}, "UpdateCount": updated}
+
+
+class FakeGlue:
+    """A catalog of tables with their columns: those of a FakeAthena, if there is one."""
+
+    class exceptions:  # noqa: N801 - as boto3 has it
+        class EntityNotFoundException(Exception):  # noqa: N818
+            pass
+
+    def __init__(self, tables: dict[str, dict[str, str]], athena: FakeAthena | None = None) -> None:
+        self.tables = tables
+        self.created: list[dict[str, Any]] = []
+        self._athena = athena
+
+    def get_table(self, **request: Any) -> dict[str, Any]:
+        name = request["Name"]
+        if self._athena is not None:
+            described = self._athena.engine.execute(f"DESCRIBE {quoted(name)}").fetchall()
+            types = {column: _GLUE_TYPES[kind] for column, kind, *_ in described}
+        elif name in self.tables:
+            types = self.tables[name]
+        else:
+            raise self.exceptions.EntityNotFoundException
+        columns = [{"Name": n, "Type": t} for n, t in types.items()]
+        return {"Table": {"StorageDescriptor": {"Columns": columns}}}
+
+    def create_table(self, **request: Any) -> None:
+        self.created.append(request)

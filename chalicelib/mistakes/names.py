@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from chalicelib.catalog import partition_column, sql_name
+from chalicelib.compacted import WIDENED, text_name
 from chalicelib.declaration import EVENT_TIME, KIND, TIME_FORMATS, Level, Table
 from chalicelib.lines import ChangeFields, line_member
 from chalicelib.mistakes.reading import ReadKind
@@ -37,8 +38,15 @@ def check_names(table: Table, kinds: Sequence[ReadKind]) -> Iterator[str]:
             if len(field.line.encode()) > NAME_LENGTH_MAX:
                 yield f"{place}: a column has {NAME_LENGTH_MAX} bytes in its name; {RENAME}"
             columns[sql_name(field.line)].setdefault(field.line, place)
-            if field.name not in table.protect:
-                types[field.line].setdefault(field.type.column, place)
+            column = "string" if field.name in table.protect else field.type.column
+            if was := field.type.was:
+                if problem := _no_text_before(table, field.name, was, column):
+                    yield f"{place}: {problem}"
+                    continue
+                columns[text_name(sql_name(field.line))].setdefault(f"{field.line} as text", place)
+                column += f" that was {was}"
+            if was or field.name not in table.protect:
+                types[field.line].setdefault(column, place)
     for name in reserved:
         columns[sql_name(name)].setdefault(name, f"{name} of the change")
     for name in _partition_columns(table, kinds):
@@ -53,6 +61,19 @@ def check_names(table: Table, kinds: Sequence[ReadKind]) -> Iterator[str]:
         if len(by_type) > 1:
             several = " and ".join(f"{column} as {place}" for column, place in by_type.items())
             yield f"the column of {line} would have several types, {several}; {RENAME}"
+
+
+def _no_text_before(table: Table, name: str, was: object, column: str) -> str | None:
+    """Return why a field cannot have been of a type before it became text; None if it can."""
+    if was not in WIDENED:
+        return f"a column was {' or '.join(WIDENED)} before it became text, not {was!r}"
+    if column != "string":
+        return f"its column is {column}, not text; take `was` out of its Meta"
+    if name in {*(key.name for key in table.key), *(time.field for time in table.times)}:
+        return "a key or a time keeps its type; take `was` out of its Meta"
+    if name in table.layout:
+        return "a level of the layout keeps its type; take `was` out of its Meta"
+    return None
 
 
 def _names_of_change(table: Table, kinds: Sequence[ReadKind]) -> set[str]:

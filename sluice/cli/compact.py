@@ -7,11 +7,12 @@ from typing import Any
 import click
 import msgspec
 
+from chalicelib.compaction import Compacted
 from sluice.cli.command import exit_incomplete, json_option, out, print_json, progress_bar, sluice
 from sluice.cli.selection import Since
 from sluice.compaction.athena import compact_by_athena
 from sluice.compaction.maintenance import Maintained, Retention, maintain
-from sluice.compaction.run import Compacted, compact, older_objects
+from sluice.compaction.run import compact, older_objects
 from sluice.compaction.size import LakeSize, lake_size
 from sluice.compaction.tables import LakeTables
 from sluice.errors import OperationError
@@ -31,8 +32,6 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
         """Return what there is to say of the run, a line each."""
         run, care = self.compacted, self.maintained
         lines = [sentence(run)]
-        if run.kept:
-            lines[0] += f"; left because they cannot be read whole: {counted(run.kept, 'object')}"
         counts = {
             "copies of changes removed": care.copies,
             "small files written together": care.rewritten,
@@ -47,9 +46,11 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
 
 def sentence(run: Compacted) -> str:
     """Return what became of the raw objects, in words."""
+    kept = f"; left because they cannot be read whole: {counted(run.kept, 'object')}"
     return (
         f"{counted(run.lines, 'line')} of {counted(run.objects, 'object')} "
         f"({run.bytes:,} bytes): {counted(run.appended, 'change')} new in history"
+        f"{kept if run.kept else ''}"
     )
 
 
@@ -106,7 +107,7 @@ def compact_command(
     stays.
     """
     stack = Stack.named(stack_name)
-    if not stack.emulated and not stack.has_views:
+    if not stack.reads_compacted:
         raise OperationError(
             f"{stack.name} is a stack on AWS whose queries do not read compacted tables; deploy it "
             "with -c compaction=manual, or hourly or daily"
@@ -133,18 +134,19 @@ def compact_command(
         return
     # Listed anew while they are read, since a lake may have more than fit into memory.
     stored = older_objects(stack, before, day and day.date())
+    problems: list[str] = []
     if not stack.emulated:
         with progress_bar("compacting") as bar:
             task = bar.add_task("", total=number)
             by_athena = compact_by_athena(
-                stack, list(stored), lambda count: bar.advance(task, count)
+                stack, list(stored), problems, lambda count: bar.advance(task, count)
             )
         if as_json:
             print_json({"compacted": by_athena})
         else:
             out.print(sentence(by_athena))
+        exit_incomplete(problems)
         return
-    problems: list[str] = []
     tables = LakeTables(stack, stack.table)
     size_before = lake_size(stack)
     with progress_bar("compacting") as bar:

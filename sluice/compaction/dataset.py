@@ -3,7 +3,7 @@
 The tables are written without delete files, so what their files hold is what the tables hold.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, timedelta
 from functools import reduce
 from operator import and_
@@ -39,9 +39,10 @@ OBJECT = "$path"
 def dataset(tables: LakeTables, name: str, count: Callable[[int], None]) -> "ds.Dataset | None":
     """Return a table's files, None before the first compaction.
 
-    It has the table's columns, OBJECT, and for `history` those of the partitions of `changes`,
-    where a file's own partition fixes them. A file is not opened for a condition that its values
-    of those, or its event times, do not meet. `count` is called with the bytes that are read.
+    It has the table's columns and all that are declared, OBJECT, and for `history` those of the
+    partitions of `changes` that a file's own partition fixes. A file is not opened for a condition
+    that its values of those, or its event times, do not meet. `count` is called with the bytes that
+    are read.
     """
     iceberg = tables.find(name)
     if iceberg is None:
@@ -55,8 +56,12 @@ def dataset(tables: LakeTables, name: str, count: Callable[[int], None]) -> "ds.
             f"the table {name} has delete files, which only AWS reads; rewrite its data there"
         )
     schema = pa.schema(iceberg.schema().as_arrow()).remove_metadata()
+    for field in tables.schema(name).as_arrow():
+        if field.name not in schema.names:
+            schema = schema.append(field.remove_metadata())
     schema = schema.append(pa.field(OBJECT, pa.string()))
-    fixed = _fixed_columns(tables.table) if name == HISTORY else {}
+    names = [each.name for each in iceberg.spec().fields]
+    fixed = _fixed_columns(tables.table, names) if name == HISTORY else {}
     for column, kind in fixed.items():
         schema = schema.append(pa.field(column, pa.int64() if kind == "int" else pa.string()))
     paths = [task.file.file_path for task in files]
@@ -64,9 +69,8 @@ def dataset(tables: LakeTables, name: str, count: Callable[[int], None]) -> "ds.
         iceberg.io, urlsplit(paths[0] if paths else iceberg.location()), count
     )
     read = ds.ParquetFileFormat()
-    names = [each.name for each in iceberg.spec().fields]
-    times = (sql_name(tables.table.time_line_name), HAPPENED)
-    bounded = [iceberg.schema().find_field(each) for each in times]
+    times = {sql_name(tables.table.time_line_name), HAPPENED}
+    bounded = [each for each in iceberg.schema().fields if each.name in times]
     fragments = []
     for task, path in zip(files, paths, strict=True):
         values: dict[str, Any] = {OBJECT: path}
@@ -95,18 +99,16 @@ def _bounds(field: "NestedField", file: "DataFile") -> "list[ds.Expression]":
     return [ds.field(field.name) >= least, ds.field(field.name) <= greatest]
 
 
-def fixed_columns(table: Table) -> tuple[str, ...]:
-    """Return the partition columns of `changes` that a file of `history` fixes."""
-    return tuple(_fixed_columns(table))
+def _fixed_columns(table: Table, partitions: Collection[str]) -> dict[str, str]:
+    """Return the types of the partition columns of `changes` that a file of `history` fixes.
 
-
-def _fixed_columns(table: Table) -> dict[str, str]:
-    group = {level.name for level in (table.group,) if level is not None}
+    `partitions` are those of `history`, as it was made: the layout may be another one now.
+    """
     kinds = {column.name: column.type for column in partition_columns(table)}
     return {
         partition_column(level): kinds[partition_column(level)]
         for level in partition_levels(table)
-        if level.is_time or level.attribute is None or level.name in group
+        if level.is_time or sql_name(level.name) in partitions
     }
 
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from chalicelib.catalog import CURRENT, HISTORY, key_columns
 from chalicelib.compacted import BUCKET, HAPPENED
+from chalicelib.compaction import Compacted
 from chalicelib.declaration import TIME_FORMATS
 from chalicelib.objects import Stored, delete
 from chalicelib.partitions import DATA_PREFIX
@@ -51,21 +50,6 @@ DELETED_OBJECTS = 10_000
 """Objects that wait for the merge of their lines, and their deletion, at most."""
 
 _OF_A_DAY = ("year", "month", "day")
-
-
-class Compacted(msgspec.Struct, rename="camel"):
-    """What a run did."""
-
-    objects: int = 0
-    """Raw objects that were taken away."""
-    lines: int = 0
-    """Lines that were in them."""
-    appended: int = 0
-    """Changes that are new in `history`."""
-    bytes: int = 0
-    """Bytes of the raw objects, as stored."""
-    kept: int = 0
-    """Raw objects that stay, because not every line of them can be read."""
 
 
 @dataclass(slots=True)
@@ -172,9 +156,10 @@ def _append(tables: LakeTables, rows: "pa.Table") -> int:
         history = tables.open(HISTORY)
         places = _same_places(rows, tables.group_columns)
         new = rows
-        for task in history.scan(row_filter=places).plan_files():
-            known = read_files(history, [task], (EVENT_ID,), places)[EVENT_ID].combine_chunks()
-            new = new.filter(pc.invert(pc.is_in(new[EVENT_ID], value_set=known)))
+        for each in places:
+            for task in history.scan(row_filter=each).plan_files():
+                known = read_files(history, [task], (EVENT_ID,), each)[EVENT_ID].combine_chunks()
+                new = new.filter(pc.invert(pc.is_in(new[EVENT_ID], value_set=known)))
         if new.num_rows:
             order = [(name, "ascending") for name in (*tables.group_columns, *keys, SEQUENCE)]
             history.append(as_stored(history, new.sort_by(order)))
@@ -192,32 +177,37 @@ def _first_places(rows: "pa.Table") -> "pa.Array":
     return first["row_first"]
 
 
-def _same_places(rows: "pa.Table", groups: Sequence[str]) -> "BooleanExpression":
-    """Return the condition on `history` that holds for all changes of these times and groups.
+def _same_places(rows: "pa.Table", groups: Sequence[str]) -> "list[BooleanExpression]":
+    """Return conditions on `history`: one holds for each change of these times and groups.
 
     `groups` are columns of partitions.
     """
     from pyiceberg.expressions import And, In
     from pyiceberg.expressions.parser import parse
 
-    condition = parse(_same_times(rows))
+    conditions = [parse(each) for each in _same_times(rows)]
     for name in groups:
         values = rows[name].unique().to_pylist()
         if len(values) <= GROUPS_NAMED_MAX and None not in values:
-            condition = And(condition, In(name, values))  # type: ignore[arg-type,call-arg]
-    return condition
+            conditions = [And(each, In(name, values)) for each in conditions]  # type: ignore[arg-type,call-arg]
+    return conditions
 
 
-def _same_times(rows: "pa.Table") -> str:
+def _same_times(rows: "pa.Table") -> list[str]:
+    """Return the conditions for known times and for unknown ones, as far as the rows have them.
+
+    In one condition, pyiceberg would compare the day of a file without times.
+    """
     import pyarrow.compute as pc
 
+    conditions = []
     bounds = pc.min_max(rows[HAPPENED]).as_py()
-    unknown = f"{HAPPENED} is null"
-    if bounds["min"] is None:
-        return unknown
-    first, last = (bounds[name].isoformat() for name in ("min", "max"))
-    known = f"({HAPPENED} >= '{first}' and {HAPPENED} <= '{last}')"
-    return f"{known} or {unknown}" if rows[HAPPENED].null_count else known
+    if bounds["min"] is not None:
+        first, last = (bounds[name].isoformat() for name in ("min", "max"))
+        conditions.append(f"{HAPPENED} >= '{first}' and {HAPPENED} <= '{last}'")
+    if rows[HAPPENED].null_count:
+        conditions.append(f"{HAPPENED} is null")
+    return conditions
 
 
 def _merge(tables: LakeTables, rows: "pa.Table") -> None:

@@ -4,21 +4,24 @@ Both have the columns of a line, as `chalicelib.catalog` declares them, and its 
 timestamps. They lie in the stack's Glue database, and in its bucket below ICEBERG_PREFIX.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX, Column
-from chalicelib.compacted import BUCKET, DAY, HAPPENED, compacted_columns, group_columns
+from chalicelib.compacted import (
+    compacted_columns,
+    group_columns,
+    missing_columns,
+    partition_spec,
+    schema,
+)
 from chalicelib.declaration import Table
-from sluice.errors import OperationError
 from sluice.optional import optional
 from sluice.stack import Stack
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
-    from pyiceberg.partitioning import PartitionSpec
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table as IcebergTable
 
@@ -28,6 +31,17 @@ PROPERTIES = {
     # Another run may have appended the same lines: a refused commit is read and decided anew.
     "commit.retry.num-retries": "0",
 }
+
+
+def is_compacted(stack: Stack) -> bool:
+    """Return whether a stack's lake was ever compacted. It needs no pyiceberg."""
+    glue = stack.glue
+    try:
+        for name in (HISTORY, CURRENT):
+            glue.get_table(DatabaseName=stack.output("DatabaseName"), Name=name)
+    except glue.exceptions.EntityNotFoundException:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -54,17 +68,6 @@ class LakeTables:
         """The name of the Glue database."""
         return self.stack.output("DatabaseName")
 
-    @property
-    def exist(self) -> bool:
-        """Whether the stack's lake was ever compacted. It needs no pyiceberg."""
-        glue = self.stack.glue
-        try:
-            for name in (HISTORY, CURRENT):
-                glue.get_table(DatabaseName=self.database, Name=name)
-        except glue.exceptions.EntityNotFoundException:
-            return False
-        return True
-
     def find(self, name: str) -> "IcebergTable | None":
         """Return a table as it is now, None before the first compaction."""
         from pyiceberg.exceptions import NoSuchTableError
@@ -80,25 +83,25 @@ class LakeTables:
         Raises OperationError where a column has another type than it is declared with.
         """
         iceberg = self.find(name) or self._create(name)
-        known = {field.name: field.field_type for field in iceberg.schema().fields}
-        for each in self.columns(name):
-            stored = known.get(each.name)
-            if stored not in (None, _iceberg_type(each.type)):
-                raise OperationError(
-                    f"the table {name} has the column {each.name} as {stored}, and {each.key} is "
-                    f"declared as {_iceberg_type(each.type)} now; declare it as before, or give it "
-                    'a column of its own by Meta(extra={"line": "..."}). Queries read both types'
-                )
-        missing = [each for each in self.columns(name) if each.name not in known]
-        if missing:
+        stored = {each.name: str(each.field_type) for each in iceberg.schema().fields}
+        types = {column: "bigint" if kind == "long" else kind for column, kind in stored.items()}
+        if missing := missing_columns(self.table, name, types):
+            declared = self.schema(name)
             with iceberg.update_schema() as update:
                 for each in missing:
-                    update.add_column(each.name, _iceberg_type(each.type), each.comment or None)
+                    field = declared.find_field(each.name)
+                    update.add_column(each.name, field.field_type, field.doc)
         return iceberg
 
     def columns(self, name: str) -> tuple[Column, ...]:
         """Return the columns of a table."""
         return compacted_columns(self.table, name)
+
+    def schema(self, name: str) -> "Schema":
+        """Return the schema of a table as it is declared now."""
+        from pyiceberg.schema import Schema
+
+        return Schema.model_validate(schema(self.table, name))
 
     @property
     def group_columns(self) -> tuple[str, ...]:
@@ -107,60 +110,15 @@ class LakeTables:
 
     def _create(self, name: str) -> "IcebergTable":
         from pyiceberg.exceptions import TableAlreadyExistsError
+        from pyiceberg.partitioning import PartitionSpec
 
-        schema = _schema(self.columns(name))
-        parts = self.group_columns if name == HISTORY else (BUCKET,)
         try:
             return self.catalog.create_table(
                 (self.database, name),
-                schema,
+                self.schema(name),
                 location=f"s3://{self.stack.bucket}/{ICEBERG_PREFIX}{name}",
-                partition_spec=_partitions(schema, parts, HAPPENED if name == HISTORY else None),
+                partition_spec=PartitionSpec.model_validate(partition_spec(self.table, name)),
                 properties=PROPERTIES,
             )
         except TableAlreadyExistsError:
             return self.catalog.load_table((self.database, name))
-
-
-def _schema(declared: Sequence[Column]) -> "Schema":
-    from pyiceberg.schema import Schema
-    from pyiceberg.types import NestedField
-
-    return Schema(
-        *(
-            NestedField(
-                number,
-                each.name,
-                _iceberg_type(each.type),
-                required=False,
-                doc=each.comment or None,
-            )
-            for number, each in enumerate(declared, 1)
-        )
-    )
-
-
-def _partitions(schema: "Schema", names: Sequence[str], day_of: str | None) -> "PartitionSpec":
-    from pyiceberg.partitioning import PartitionField, PartitionSpec
-    from pyiceberg.transforms import DayTransform, IdentityTransform
-
-    fields = [
-        PartitionField(schema.find_field(name).field_id, 1000 + index, IdentityTransform(), name)
-        for index, name in enumerate(names)
-    ]
-    if day_of is not None:
-        source = schema.find_field(day_of).field_id
-        fields.append(PartitionField(source, 1000 + len(names), DayTransform(), DAY))
-    return PartitionSpec(*fields)
-
-
-def _iceberg_type(column_type: str) -> Any:
-    from pyiceberg.types import BooleanType, IntegerType, LongType, StringType, TimestamptzType
-
-    return {
-        "string": StringType(),
-        "boolean": BooleanType(),
-        "bigint": LongType(),
-        "int": IntegerType(),
-        "timestamp": TimestamptzType(),
-    }[column_type]

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.catalog import ALL_CHANGES, CHANGES, HISTORY
 from chalicelib.compacted import raw_name
 from chalicelib.declaration import Table
+from sluice.compaction.tables import is_compacted
 from sluice.errors import OperationError
 from sluice.lake import folders
 from sluice.query import emulator
@@ -93,7 +95,7 @@ class Workgroup:
     @property
     def has_last_changes(self) -> bool:
         """Whether the table `last_changes` can be queried."""
-        return self.emulated or self._stack.has_views
+        return self._stack.reads_compacted
 
     @property
     def with_objects(self) -> tuple[str, ...]:
@@ -123,6 +125,12 @@ class Workgroup:
         """Run a query to its end. Ctrl-C stops it. Raises OperationError with why it failed."""
         if self.emulated:
             return self._run_here(sql)
+        if self._hides_changes:
+            raise OperationError(
+                f"the lake of {self._stack.name} has compacted changes, which its queries do not "
+                "see since it was deployed with compaction=off; deploy it with -c "
+                "compaction=manual, or hourly or daily"
+            )
         execution = self._stack.athena.start_query_execution(
             QueryString=sql,
             QueryExecutionContext={"Database": self._database, "Catalog": "AwsDataCatalog"},
@@ -141,6 +149,11 @@ class Workgroup:
             statistics.get("DataScannedInBytes", 0),
             statistics.get("TotalExecutionTimeInMillis", 0) / 1000,
         )
+
+    @cached_property
+    def _hides_changes(self) -> bool:
+        """Whether the lake has compacted changes that no query would see."""
+        return not self._stack.reads_compacted and is_compacted(self._stack)
 
     def _run_here(self, sql: str) -> QueryResult:
         began = time.monotonic()

@@ -26,11 +26,11 @@ from chalicelib.catalog import (
     quoted,
     sql_name,
 )
-from chalicelib.compacted import raw_name
+from chalicelib.compacted import raw_name, stored_value
 from chalicelib.declaration import KIND, TIME_FORMATS, Level, Table
 from chalicelib.partitions import DATA_PREFIX, UNKNOWN_VALUE, encode_value
-from sluice.compaction.dataset import OBJECT, dataset, fixed_columns
-from sluice.compaction.tables import LakeTables
+from sluice.compaction.dataset import OBJECT, dataset
+from sluice.compaction.tables import LakeTables, is_compacted
 from sluice.lake import objects, read_objects
 from sluice.query.parameters import literal
 from sluice.stack import Stack
@@ -109,13 +109,13 @@ class Sources:
         table = self._table
         names = [*(column.name for column in columns(table)), *hidden]
         every = [*names, *(column.name for column in partition_columns(table))]
-        is_compacted = self._compacted.exist
+        has_compacted = is_compacted(self._stack)
         for view, seen, compacted in (
             (CHANGES, every, HISTORY),
             (LAST_CHANGES, names, CURRENT),
         ):
             selects = [f"SELECT {', '.join(map(quoted, seen))} FROM {_RAW}"]  # noqa: S608
-            if is_compacted:
+            if has_compacted:
                 selects += self._compacted_select(compacted, seen)
             self._engine.execute(f"CREATE TEMP VIEW {view} AS {' UNION ALL '.join(selects)}")
         for each in lake_tables(table)[1:]:
@@ -138,16 +138,14 @@ class Sources:
         if files is None:
             return []
         self._engine.register(f"compacted_{name}", files)
-        stored = {each.name for each in self._compacted.columns(name)}
-        as_they_are = {OBJECT, *stored, *fixed_columns(self._table)}
-        by_column = {partition_column(level): level for level in partition_levels(self._table)}
-        values = [
-            quoted(column)
-            if column in as_they_are
-            else f"{_encoded(by_column[column])} AS {quoted(column)}"
-            for column in seen
-        ]
-        return [f"SELECT {', '.join(values)} FROM compacted_{name}"]  # noqa: S608
+        values = {each.name: stored_value(each) for each in columns(self._table)}
+        values[OBJECT] = quoted(OBJECT)
+        for level in partition_levels(self._table):
+            column = partition_column(level)
+            is_fixed = column in files.schema.names
+            values[column] = quoted(column) if is_fixed else _encoded(level)
+        selected = [f"{values[each]} AS {quoted(each)}" for each in seen]
+        return [f"SELECT {', '.join(selected)} FROM compacted_{name}"]  # noqa: S608
 
 
 def _encoded(level: Level) -> str:

@@ -1,7 +1,8 @@
 """The run of Athena's statements: what is read together, and what is deleted when."""
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,13 +10,13 @@ import pytest
 
 from chalicelib.catalog import CURRENT, HISTORY
 from chalicelib.compacted import compacted_columns
-from chalicelib.compaction import AthenaCompaction, StatementError, scheduled_run
+from chalicelib.compaction import AthenaCompaction, Compacted, StatementError, scheduled_run
 from chalicelib.declaration import Table
 from chalicelib.errors import OperationError
 from chalicelib.merging import MAINTENANCE
 from chalicelib.objects import DeletionError, Stored
 from chalicelib.schema import TABLE
-from tests.athena import FakeAthena
+from tests.athena import FakeAthena, FakeGlue
 from tests.declaring import change, delivered
 
 OLD = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,6 +65,10 @@ class Lake:
     athena: FakeAthena
     s3: FakeS3
     compaction: AthenaCompaction
+    problems: list[str] = field(default_factory=list)
+
+    def compact(self, stored: Sequence[Stored] | None = None) -> Compacted:
+        return self.compaction.compact(self.s3.stored if stored is None else stored, self.problems)
 
     @property
     def statements(self) -> list[str]:
@@ -79,7 +84,7 @@ def lake_of(items: Sequence[dict[str, Any]], together: bool = False, table: Tabl
     lines.sort()
     keys = dict.fromkeys(address.removeprefix("s3://lake/") for address, _ in lines)
     athena, s3 = FakeAthena(table, lines), FakeS3([Stored(key, 100, OLD) for key in keys])
-    clients: dict[str, Any] = {"athena": athena, "s3": s3}
+    clients: dict[str, Any] = {"athena": athena, "s3": s3, "glue": FakeGlue({}, athena)}
     compaction = AthenaCompaction(
         table,
         **clients,
@@ -93,7 +98,7 @@ def lake_of(items: Sequence[dict[str, Any]], together: bool = False, table: Tabl
 
 def test_objects_are_deleted_when_both_tables_have_their_lines() -> None:
     lake = lake_of([item(n) for n in range(3)])
-    done = lake.compaction.compact(lake.s3.stored)
+    done = lake.compact()
     assert (done.objects, done.lines, done.appended, done.bytes) == (3, 3, 3, 300)
     assert lake.statements[1:] == ["MERGE INTO history AS h", 'MERGE INTO "current" AS c']
     assert lake.s3.deleted == [each.key for each in lake.s3.stored]
@@ -106,12 +111,12 @@ def test_nothing_is_deleted_when_a_statement_fails(failed: int) -> None:
 
     def failing(**request: Any) -> dict[str, Any]:
         if len(lake.athena.statements) == failed:
-            lake.athena.failures.append("HIVE_BAD_DATA: no JSON")
+            lake.athena.failures.append("GENERIC_INTERNAL_ERROR: no luck")
         return start(**request)
 
     lake.athena.start_query_execution = failing  # type: ignore[method-assign]
-    with pytest.raises(StatementError, match="HIVE_BAD_DATA: no JSON"):
-        lake.compaction.compact(lake.s3.stored)
+    with pytest.raises(StatementError, match="GENERIC_INTERNAL_ERROR: no luck"):
+        lake.compact()
     assert lake.s3.deleted == []
     assert len(lake.athena.statements) == failed + 1
 
@@ -119,17 +124,17 @@ def test_nothing_is_deleted_when_a_statement_fails(failed: int) -> None:
 def test_a_commit_that_another_came_before_is_tried_anew_but_not_without_end() -> None:
     lake = lake_of([item(1)])
     lake.athena.failures += ["ICEBERG_COMMIT_ERROR: conflict"] * 2
-    assert lake.compaction.compact(lake.s3.stored).appended == 1
+    assert lake.compact().appended == 1
     lake.athena.failures += ["ICEBERG_COMMIT_ERROR: conflict"] * 3
     with pytest.raises(StatementError, match="ICEBERG_COMMIT_ERROR"):
-        lake.compaction.compact(lake.s3.stored)
+        lake.compact()
 
 
 def test_objects_of_too_many_partitions_are_halved() -> None:
     # The days of a month are in one folder of the layout, so only the lines tell them apart.
     monthly = TABLE.with_layout(("siteId", "year", "month"))
     lake = lake_of([item(n, n) for n in range(110)], table=monthly)
-    done = lake.compaction.compact(lake.s3.stored)
+    done = lake.compact()
     assert (done.objects, done.appended) == (110, 110)
     for name in (HISTORY, CURRENT):
         assert {row["id"] for row in lake.athena.rows(name)} == {f"id-{n}" for n in range(110)}
@@ -138,7 +143,7 @@ def test_objects_of_too_many_partitions_are_halved() -> None:
 
 def test_one_object_of_too_many_partitions_is_added_some_of_them_at_a_time() -> None:
     lake = lake_of([item(n, n // 2) for n in range(220)], together=True)
-    assert lake.compaction.compact(lake.s3.stored).appended == 220
+    assert lake.compact().appended == 220
     assert lake.statements.count("MERGE INTO history AS h") == 2
     assert len({row["id"] for row in lake.athena.rows(HISTORY)}) == 220
     assert lake.s3.deleted == ["data/all"]
@@ -147,31 +152,72 @@ def test_one_object_of_too_many_partitions_is_added_some_of_them_at_a_time() -> 
 def test_an_object_that_comes_to_lie_between_others_is_not_deleted() -> None:
     lake = lake_of([item(n) for n in range(3)])
     first, between, last = lake.s3.stored
-    lake.compaction.compact([first, last])
+    lake.compact([first, last])
     assert lake.s3.deleted == [first.key, last.key]
-    lake.compaction.compact([between])
+    lake.compact([between])
     assert len(lake.athena.rows(HISTORY)) == 3
 
 
 def test_what_there_is_no_time_for_is_left() -> None:
     lake = lake_of([item(1)])
-    done = lake.compaction.compact(lake.s3.stored, lambda: False)
-    assert (done.objects, done.left) == (0, 1)
+    done = lake.compaction.compact(lake.s3.stored, [], lambda: False)
+    assert (done.objects, done.kept) == (0, 1)
     assert lake.athena.statements == lake.s3.deleted == []
+
+
+def test_a_damaged_object_stays_and_is_named_and_all_others_are_compacted() -> None:
+    lake = lake_of([item(n) for n in range(11)])
+    damaged = lake.s3.stored[6].key
+    start = lake.athena.start_query_execution
+
+    def failing(**request: Any) -> dict[str, Any]:
+        first, last = re.findall(
+            r"BETWEEN 's3://lake/([^']+)' AND 's3://lake/([^']+)'", request["QueryString"]
+        )[0]
+        if first <= damaged <= last:
+            lake.athena.failures.append("HIVE_CURSOR_ERROR: Row is not a valid JSON Object")
+        return start(**request)
+
+    lake.athena.start_query_execution = failing  # type: ignore[method-assign]
+    done = lake.compact()
+    assert (done.objects, done.lines, done.appended, done.kept) == (10, 10, 10, 1)
+    assert sorted([*lake.s3.deleted, damaged]) == [each.key for each in lake.s3.stored]
+    assert len(lake.problems) == 1
+    assert lake.problems[0].startswith(f"s3://lake/{damaged} stays, since it cannot be read: ")
+    # Eleven objects are halved four times, and each failure is one query.
+    assert sum(each.startswith("SELECT") for each in lake.athena.statements) <= 9
+    with pytest.raises(StatementError, match=f"1 damaged: s3://lake/{damaged} stays"):
+        scheduled_run(lake.compaction, {"time": "2026-11-26T07:20:00Z"}, lambda: 900_000)
+
+
+def test_maintenance_quotes_a_name_as_athena_takes_it() -> None:
+    lake = lake_of([item(1)])
+    lake.athena.failures += ["mismatched input '\"history\"'"]
+    lake.compaction.maintain()
+    optimize, vacuum = MAINTENANCE
+    assert lake.athena.statements[:3] == [
+        optimize.format('"history"'),
+        optimize.format("`history`"),
+        vacuum.format('"history"'),
+    ]
+    lake.athena.failures += ["no permission"] * 2
+    with pytest.raises(StatementError, match="no permission"):
+        lake.compaction.maintain()
 
 
 def test_an_object_that_s3_does_not_delete_is_named() -> None:
     lake = lake_of([item(1)])
     lake.s3.refuse = True
     with pytest.raises(DeletionError, match=f"s3://lake/{lake.s3.stored[0].key} cannot be deleted"):
-        lake.compaction.compact(lake.s3.stored)
+        lake.compact()
 
 
 def test_maintenance_goes_on_while_athena_wants_more_runs() -> None:
     lake = lake_of([item(1)])
     lake.athena.failures += ["ICEBERG_OPTIMIZE_MORE_RUNS_NEEDED: again"]
     lake.compaction.maintain()
-    assert lake.athena.statements == [MAINTENANCE[0], *MAINTENANCE]
+    every = [each.format(f'"{name}"') for name in (HISTORY, CURRENT) for each in MAINTENANCE]
+    assert lake.athena.statements == [every[0], *every]
 
 
 @pytest.mark.parametrize(("hour", "maintained"), [(0, True), (7, False)])
@@ -183,28 +229,7 @@ def test_a_scheduled_run_takes_old_objects_and_maintains_after_midnight(
     lake.s3.stored[1] = Stored(fresh.key, 100, datetime.now(UTC) - timedelta(minutes=59))
     scheduled_run(lake.compaction, {"time": f"2026-11-26T{hour:02}:20:00Z"}, lambda: 900_000)
     assert lake.s3.deleted == [old.key]
-    assert (MAINTENANCE[-1] in lake.athena.statements) == maintained
-
-
-class FakeGlue:
-    """The catalog, with the columns of its tables."""
-
-    class exceptions:  # noqa: N801 - as boto3 has it
-        class EntityNotFoundException(Exception):  # noqa: N818
-            pass
-
-    def __init__(self, tables: dict[str, dict[str, str]]) -> None:
-        self.tables = tables
-        self.created: list[dict[str, Any]] = []
-
-    def get_table(self, **request: Any) -> dict[str, Any]:
-        if request["Name"] not in self.tables:
-            raise self.exceptions.EntityNotFoundException
-        columns = [{"Name": n, "Type": t} for n, t in self.tables[request["Name"]].items()]
-        return {"Table": {"StorageDescriptor": {"Columns": columns}}}
-
-    def create_table(self, **request: Any) -> None:
-        self.created.append(request)
+    assert ('VACUUM "current"' in lake.athena.statements) == maintained
 
 
 @pytest.fixture
@@ -212,7 +237,7 @@ def prepared() -> Callable[[dict[str, dict[str, str]]], tuple[FakeGlue, Lake]]:
     def prepare(tables: dict[str, dict[str, str]]) -> tuple[FakeGlue, Lake]:
         glue, lake = FakeGlue(tables), lake_of([item(1)])
         client: Any = glue
-        lake.compaction.prepare(client)
+        replace(lake.compaction, glue=client).prepare()
         return glue, lake
 
     return prepare
@@ -247,5 +272,5 @@ def test_columns_that_are_missing_are_added_and_none_is_of_another_type(prepared
     assert lake.athena.statements == ["ALTER TABLE `history` ADD COLUMNS (`valuetwo` bigint)"]
     assert glue.created == []
     tables[CURRENT]["name"] = "bigint"
-    with pytest.raises(OperationError, match="the column name of the table current is bigint"):
+    with pytest.raises(OperationError, match=r"current has the column name as bigint.*was.*bigint"):
         prepared(tables)

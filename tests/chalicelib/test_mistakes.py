@@ -249,6 +249,32 @@ WRONG: Mapping[str, Table] = {
             Kind("two", extended("Two", ("size", Decimal)), "b"),
         ),
     ),
+    "Thing.size: a column was bigint or boolean before it became text, not 'int'": with_field(
+        "size", Annotated[Decimal, Meta(extra={"was": "int"})]
+    ),
+    "Thing.size: its column is bigint, not text; take `was` out": with_field(
+        "size", Annotated[int, Meta(ge=0, le=9, extra={"was": "bigint"})]
+    ),
+    "Thing.zone: a level of the layout keeps its type": with_field(
+        "zone", Annotated[int, Meta(extra={"was": "bigint"})], layout=("site", "zone")
+    ),
+    "Thing.size and Thing.size__string would be one column": of(
+        extended(
+            "Thing",
+            ("size", Annotated[int, Meta(extra={"was": "bigint"})]),
+            ("size__string", str),
+        )
+    ),
+    "types, string that was bigint as One.size and string as Two.size": two(
+        "a",
+        "b",
+        kinds=(
+            Kind(
+                "one", extended("One", ("size", Annotated[int, Meta(extra={"was": "bigint"})])), "a"
+            ),
+            Kind("two", extended("Two", ("size", int)), "b"),
+        ),
+    ),
     "Thing.half: ": with_field("half", float),
     "Thing.any: ": with_field("any", complex),
     "Thing.bound: Can only set `ge` on a numeric type": with_field(

@@ -23,7 +23,7 @@ from infrastructure.access import granted
 from infrastructure.operators import OPERATORS
 from infrastructure.settings import DeploymentSettings
 from sluice.cli import sluice
-from sluice.compaction.tables import LakeTables
+from sluice.compaction.tables import is_compacted
 from sluice.recovery.progress import Progress
 from sluice.stack import Stack
 from tests.end_to_end.deployment import Deployed
@@ -328,7 +328,7 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
     ((key, line),) = deployed_stack.wait_for(1, lambda line: line["id"] == name)
     made: dict[str, set[Call]] = {}
     database = stack.output("DatabaseName")
-    is_compacted = LakeTables(stack, stack.table).exist
+    was_compacted = is_compacted(stack)
 
     def run(*arguments: str) -> None:
         recorder.calls = set()
@@ -367,7 +367,7 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
     if stack.emulated:  # Its queries run in the command's own process.
         for command in ("query", "verify", "backfill", "probe", "compact"):
             made[command] |= asked_of_athena(stack)
-    if is_compacted:  # The tables were made before; only the first compaction makes them.
+    if was_compacted:  # The tables were made before; only the first compaction makes them.
         for each in ("catalog", f"database/{database}", f"table/{database}/current"):
             made["compact"].add(("glue:CreateTable", ARN.format("glue", each)))
     files = asked_by_pyiceberg(stack)

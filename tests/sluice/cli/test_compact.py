@@ -3,10 +3,10 @@
 import pytest
 from click.testing import CliRunner
 
+from chalicelib.compaction import Compacted
 from sluice.cli import sluice
 from sluice.cli.compact import Report
 from sluice.compaction.maintenance import Maintained
-from sluice.compaction.run import Compacted
 from sluice.compaction.size import LakeSize, Size
 from sluice.stack import Stack
 

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib.catalog import HISTORY, key_columns, partition_column, partition_levels
+from chalicelib.compaction import Compacted
 from chalicelib.declaration import Table
 from sluice.compaction.rows import SEQUENCE
-from sluice.compaction.run import Compacted, compact, older_objects
+from sluice.compaction.run import compact, older_objects
 from sluice.compaction.tables import LakeTables
 from sluice.items import Item
 from sluice.query.athena import QueryResult

@@ -12,12 +12,12 @@ import sqlglot
 from chalicelib.catalog import CURRENT, HISTORY
 from chalicelib.compacted import compacted_columns, iceberg_input, views
 from chalicelib.compaction import AthenaCompaction
-from chalicelib.merging import MAINTENANCE, Span, Survey, add_columns, append, merge, survey
+from chalicelib.merging import Span, Survey, add_columns, append, merge, survey
 from chalicelib.objects import Stored
 from sluice.compaction.run import compact, older_objects
 from sluice.compaction.tables import LakeTables
 from sluice.stack import Stack
-from tests.athena import FakeAthena
+from tests.athena import FakeAthena, FakeGlue
 from tests.declaring import WORKED, change, delivered, items_of, worked
 
 SHAPES = sorted(file.stem for file in WORKED.glob("*.py"))
@@ -59,10 +59,12 @@ def everything(stack: Stack) -> list[Stored]:
 
 
 def by_athena(stack: Stack, name: str, athena: Any) -> AthenaCompaction:
+    glue: Any = FakeGlue({}, athena)
     return AthenaCompaction(
         worked(name),
         athena,
         stack.s3,
+        glue,
         bucket=stack.bucket,
         database=stack.output("DatabaseName"),
         workgroup="the-workgroup",
@@ -89,7 +91,7 @@ def test_both_engines_make_the_same_rows_of_the_same_lines(stack_of: StackOf, na
     stack, payloads = stack_of(name), changes(name)
     lines = write(stack, name, payloads)
     athena = FakeAthena(worked(name), lines)
-    done = by_athena(stack, name, athena).compact(everything(stack))
+    done = by_athena(stack, name, athena).compact(everything(stack), [])
     assert (done.lines, done.appended) == (len(payloads), len(set(payloads)))
     assert everything(stack) == []
     write(stack, name, payloads)
@@ -106,15 +108,15 @@ def test_lines_that_come_again_or_late_change_nothing_but_history(
     athena = FakeAthena(worked(name), write(stack, name, payloads))
     compaction = by_athena(stack, name, athena)
     again = everything(stack)
-    compaction.compact(again)
+    compaction.compact(again, [])
     current = ordered(athena.rows(CURRENT))
-    assert compaction.compact(again).appended == 0
+    assert compaction.compact(again, []).appended == 0
     ((folder, line),) = delivered(worked(name), [change(items_of(worked(name), COUNT)[1], 5)])
     late = f"{folder}late.gz"
     stack.s3.put_object(Bucket=stack.bucket, Key=late, Body=gzip.compress(line))
     athena.add([(f"s3://{stack.bucket}/{late}", line)])
     assert [each.key for each in everything(stack)] == [late]
-    assert compaction.compact(everything(stack)).appended == 1
+    assert compaction.compact(everything(stack), []).appended == 1
     assert ordered(athena.rows(CURRENT)) == current
     assert len(athena.rows(HISTORY)) == len(set(payloads)) + 1
 
@@ -129,7 +131,6 @@ def test_each_statement_is_of_athenas_dialect(name: str) -> None:
         append(table, span, known._replace(start=None, end=None), (101, 200)),
         merge(table, span),
         add_columns(HISTORY, compacted_columns(table, HISTORY)),
-        *MAINTENANCE,
         *(view.sql for view in views(table)),
     ]
     for statement in statements:

@@ -38,6 +38,7 @@ class Athena:
     running: int = 1
     state: str = "SUCCEEDED"
     reason: str = ""
+    is_compacted: bool = False
     looked: Callable[[], None] = lambda: None
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -46,6 +47,10 @@ class Athena:
         match operation:
             case "GetTableMetadata":
                 return 200, {"TableMetadata": {**METADATA, "Parameters": PARAMETERS}}
+            case "GetTable" if self.is_compacted:
+                return 200, {"Table": {"Name": request["Name"]}}
+            case "GetTable":
+                return 400, {"__type": "EntityNotFoundException"}
             case "StartQueryExecution":
                 return 200, {"QueryExecutionId": "q"}
             case "GetQueryExecution":
@@ -94,7 +99,9 @@ def workgroup(
 ) -> Workgroup:
     """A workgroup that takes its server for AWS."""
     aws_environment.delenv("AWS_ENDPOINT_URL", raising=False)
-    aws_environment.setenv("AWS_ENDPOINT_URL_ATHENA", scripted_dynamodb(athena.answer))
+    server = scripted_dynamodb(athena.answer)
+    aws_environment.setenv("AWS_ENDPOINT_URL_ATHENA", server)
+    aws_environment.setenv("AWS_ENDPOINT_URL_GLUE", server)
     return Workgroup(Stack("Sluice-test", {"WorkgroupName": "w", "DatabaseName": "d"}))
 
 
@@ -152,6 +159,18 @@ def test_a_failure_says_why_and_what_to_do(
         workgroup.run("SELECT x")
     assert f"the query failed: {reason}" in str(refused.value)
     assert words in str(refused.value)
+
+
+def test_a_lake_whose_compacted_changes_no_view_shows_is_not_asked(
+    athena: Athena, workgroup: Workgroup
+) -> None:
+    athena.is_compacted = True
+    with pytest.raises(OperationError, match="the lake of Sluice-test has compacted changes"):
+        workgroup.run("SELECT 1")
+    assert athena.asked("StartQueryExecution") == []
+    outputs = {"WorkgroupName": "w", "DatabaseName": "d", "CompactName": "f"}
+    Workgroup(Stack("Sluice-test", outputs)).run("SELECT 1")
+    assert len(athena.asked("StartQueryExecution")) == 1
 
 
 def test_ctrl_c_stops_the_query(athena: Athena, workgroup: Workgroup) -> None:
