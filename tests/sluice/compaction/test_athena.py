@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ import sqlglot
 from chalicelib.catalog import CURRENT, HISTORY
 from chalicelib.compacted import compacted_columns, iceberg_input, views
 from chalicelib.compaction import AthenaCompaction
-from chalicelib.merging import Span, Survey, add_columns, append, merge, survey
+from chalicelib.merging import MAINTENANCE, QUOTES, Span, Survey, add_columns, append, merge, survey
 from chalicelib.objects import Stored
 from sluice.compaction.run import compact, older_objects
 from sluice.compaction.tables import LakeTables
@@ -135,6 +136,18 @@ def test_each_statement_is_of_athenas_dialect(name: str) -> None:
     ]
     for statement in statements:
         assert len(sqlglot.parse(statement, dialect="athena")) == 1
+
+
+def test_maintenance_has_the_syntax_that_aws_documents() -> None:
+    # https://docs.aws.amazon.com/athena/latest/ug/optimize-statement.html, vacuum-statement.html
+    name = r"(\"[a-z_]+\"|`[a-z_]+`)"
+    optimize = rf"OPTIMIZE ({name}\.)?{name} REWRITE DATA USING BIN_PACK"
+    documented = re.compile(rf"{optimize}|VACUUM ({name}\.)?{name}")
+    for quotes in QUOTES:
+        for table in (HISTORY, CURRENT):
+            kinds = [each.format(quotes.format(table)) for each in MAINTENANCE]
+            assert all(map(documented.fullmatch, kinds))
+            assert [each.split()[0] for each in kinds] == ["OPTIMIZE", "VACUUM"]
 
 
 @pytest.mark.parametrize("name", SHAPES)

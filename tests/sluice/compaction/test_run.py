@@ -172,7 +172,7 @@ def test_a_field_of_another_type_is_read_beside_the_old_one_and_not_compacted(
     stack = Stack(lake.stack.name, {**lake.stack.outputs, **schema_outputs(table)})
     changed = Lake(stack, table, [], [])
     changed.write([change(items_of(table, 1)[0] | {"valueOne": {"N": "1.5"}}, 999)])
-    with pytest.raises(OperationError, match="valueone as long, and valueOne is"):
+    with pytest.raises(OperationError, match="valueone as bigint, and it is"):
         changed.compact()
     assert len(changed.stored()) == 1
     known = {str(row["valueone"]) for row in lake.rows(HISTORY) if row["valueone"] is not None}
