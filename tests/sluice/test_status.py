@@ -7,8 +7,11 @@ import boto3
 import pytest
 
 from chalicelib.metrics import DIMENSION, NAMESPACE, ODD_TIMES
+from sluice.compaction.run import compact
+from sluice.compaction.tables import LakeTables
+from sluice.lake import objects
 from sluice.stack import Stack
-from sluice.status import PartStatus, status
+from sluice.status import PartStatus, _compacted, status
 from sluice.wording import age, counted, printable
 from tests.fakes import error_line, lake_line
 from tests.sluice.conftest import ErrorObjects
@@ -29,6 +32,20 @@ def test_an_empty_queue_and_an_empty_lake_need_nobody(stack: Stack) -> None:
     for part in ("dead letters", "delivery", "compacted", "errors", "alarms"):
         assert not found(stack, part).needs_person
     assert found(stack, "delivery").summary == "nothing is delivered yet"
+
+
+def test_compacted_changes_that_no_view_shows_need_a_person(
+    stack: Stack, aws_environment: pytest.MonkeyPatch, emulator: str
+) -> None:
+    stack.s3.put_object(Bucket=stack.bucket, Key="data/a.gz", Body=gzip.compress(lake_line()))
+    compact(LakeTables(stack, stack.table), list(objects(stack, "data/")), [])
+    assert not found(stack, "compacted").needs_person
+    aws_environment.delenv("AWS_ENDPOINT_URL")
+    for name in ("S3", "GLUE"):
+        aws_environment.setenv(f"AWS_ENDPOINT_URL_{name}", emulator)
+    as_on_aws = _compacted(Stack(stack.name, stack.outputs))
+    assert as_on_aws.needs_person
+    assert "no query sees it: deploy with -c compaction=manual" in as_on_aws.summary
 
 
 def test_dead_letters_need_a_person_and_are_left_alone(stack: Stack) -> None:
