@@ -4,7 +4,7 @@ import gzip
 import json
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +33,6 @@ class Services:
     athena: FakeAthena
     glue: FakeGlue
     reports: HTTPServer
-    keys: list[str] = field(default_factory=list)
 
     def answer(self, operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         match operation:
