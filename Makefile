@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev shapes api quick test coverage package clients lint check docs lock bench attack deploy destroy clean
+.PHONY: help setup demo dev shapes api quick test coverage package clients lint check docs lock bench attack crash deploy destroy clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -111,6 +111,10 @@ attack: setup ## Attack whatever reads others' bytes (installs the fuzzer first)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary atheris -r requirements-attack.txt \
 		|| { echo "error: the fuzzer atheris has wheels for Python 3.11 to 3.14 on Linux (x86-64) alone; tests/checks/attacks needs none"; exit 1; }
 	@$(BIN)/python -m checks.attacks $(ARGS)
+
+# ARGS passes options on: make crash ARGS="--changes 3000"
+crash: setup ## Kill a compaction of 100,000 changes five times, and compare what is left.
+	@$(BIN)/python -m checks.crash $(ARGS)
 
 deploy: setup ## Deploy to AWS (STAGE=dev).
 	@cd infrastructure && npx cdk deploy -c stage=$(STAGE)

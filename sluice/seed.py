@@ -87,8 +87,15 @@ class TableWriter:
 
 def put_items(client: "DynamoDBClient", table_name: str, items: Iterable[Item]) -> None:
     """Write items with different keys. Raises UnavailableError while the table is throttled."""
-    writes: Iterator[Any] = ({"PutRequest": {"Item": item}} for item in items)
-    while batch := list(islice(writes, BATCH_WRITES_MAX)):
+    write_requests(client, table_name, ({"PutRequest": {"Item": item}} for item in items))
+
+
+def write_requests(client: "DynamoDBClient", table_name: str, requests: Iterator[Any]) -> None:
+    """Put and delete items with different keys, as BatchWriteItem has it.
+
+    Raises UnavailableError while the table is throttled.
+    """
+    while batch := list(islice(requests, BATCH_WRITES_MAX)):
         for _ in retrying(ATTEMPTS, 0.1, 3.2, time.sleep):
             answer = client.batch_write_item(RequestItems={table_name: batch})
             if not (batch := list(answer["UnprocessedItems"].get(table_name, ()))):

@@ -1,4 +1,7 @@
-"""The command itself, killed at its worst moments beside a writer and a replay."""
+"""The command itself, killed at its worst moments beside a writer and lines that come again.
+
+`make crash` does it at full size, through the whole local pipeline.
+"""
 
 import json
 import signal
@@ -13,54 +16,14 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX, key_columns
-from chalicelib.partitions import DATA_PREFIX
+from chalicelib.catalog import CURRENT, HISTORY, key_columns
+from checks.crash.moments import MOMENTS
 from sluice.compaction.rows import EVENT_ID, SEQUENCE
-from sluice.lake import keys
 from sluice.verify.compare import verify
 from tests.declaring import WORKED, change, items_of
 from tests.sluice.compaction.lake import Lake
 
 ROOT = Path(__file__).resolve().parents[3]
-Moment = Callable[[Lake], object]
-"""Returns something that changes when the moment has come."""
-
-
-def files(prefix: str) -> Moment:
-    """The moment at which a file is written below a prefix."""
-    return lambda lake: {key for key, _ in keys(lake.stack, ICEBERG_PREFIX + prefix)}
-
-
-def commit(name: str) -> Moment:
-    """The moment of a commit to a table."""
-
-    def entry(lake: Lake) -> object:
-        glue, database = lake.stack.glue, lake.stack.output("DatabaseName")
-        tables = glue.get_tables(DatabaseName=database)["TableList"]
-        return [each["Parameters"] for each in tables if each["Name"] == name]
-
-    return entry
-
-
-def deletion() -> Moment:
-    """The moment at which objects that were there at the start are deleted."""
-    first: set[str] = set()
-
-    def are_missing(lake: Lake) -> object:
-        stored = {key for key, _ in keys(lake.stack, DATA_PREFIX)}
-        first.update(first or stored)
-        return not first <= stored
-
-    return are_missing
-
-
-MOMENTS: dict[str, Moment] = {
-    "a file of history is written": files(f"{HISTORY}/data/"),
-    "history is committed": commit(HISTORY),
-    "a file of current is written": files(f"{CURRENT}/data/"),
-    "current is committed": commit(CURRENT),
-    "objects are deleted": deletion(),
-}
 
 
 @pytest.fixture
@@ -113,9 +76,9 @@ def test_killed_at_any_moment_beside_a_writer_and_a_replay_nothing_is_lost_or_th
 
     for moment in MOMENTS.values():
         write(150)
-        before = moment(lake)
+        before = moment(lake.stack)
         with compacting(deployed) as run:
-            while moment(lake) == before:
+            while moment(lake.stack) == before:
                 assert run.poll() is None, "the run ended before it could be killed"
                 write(1)
             run.kill()
