@@ -81,14 +81,15 @@ class Lake:
         return last
 
 
-def changes(items: Sequence[Item], chance: random.Random) -> list[bytes]:
-    """Inserts, changes and deletes of items, some twice, in disorder."""
+def changes(items: Sequence[Item], chance: random.Random, *, repeated: bool = True) -> list[bytes]:
+    """Inserts, changes and deletes of items in disorder, some of them twice where `repeated`."""
     payloads = []
     for number, item in enumerate(items):
         payloads.append(change(item, 10 * number + 1))
         payloads.append(change(item, 10 * number + 2, "MODIFY"))
         if number % 3 == 0:
             payloads.append(change(item, 10 * number + 3, "REMOVE"))
-    payloads += chance.sample(payloads, len(payloads) // 3)
+    if repeated:
+        payloads += chance.sample(payloads, len(payloads) // 3)
     chance.shuffle(payloads)
     return payloads
