@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from random import Random
 
+from chalicelib.firehose import DeliveryStream
 from chalicelib.partitions import DATA_PREFIX
 from checks.crash.compare import differences
 from checks.crash.moments import MOMENTS, Moment
@@ -17,7 +18,6 @@ from local.cdk import ROOT
 from local.processes import LocalRunError
 from local.session import Session
 from sluice.compaction.size import lake_size
-from sluice.firehose import DeliveryStream
 from sluice.lake import objects, read_objects
 from sluice.stack import Stack
 
