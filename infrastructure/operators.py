@@ -384,7 +384,7 @@ OPERATORS: tuple[Right, ...] = (
         source=_ATHENA,
     ),
     *_rows(
-        *("verify", "failed"),
+        *("verify", "failed", "erase"),
         may=["lambda:GetFunctionConfiguration"],
         on=["${Transform.Arn}"],
         why="The settings by which the transform reads changes.",

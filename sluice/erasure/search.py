@@ -199,21 +199,18 @@ class Search:
             of_key = versions_of(self._s3, self._bucket, key)
             dirty = {each.version: each for each in self._read(place, of_key, goes)}
             newest = next((each for each in dirty.values() if each.version.is_latest), None)
-            if newest is None:
-                old = list(dirty)
-            elif newest.filtered.content is None:
-                # All of it goes, or an older version would be the object's.
-                old = of_key
-            elif self._rewrite(key, newest):
-                old = list(dirty)
-            else:
+            is_empty = newest is not None and newest.filtered.content is None
+            if newest and not is_empty and not self._rewrite(key, newest):
                 continue
-            # The newest last: ended anywhere, none of the older ones takes its place.
+            # Of an object of which nothing stays all goes, or an older version would be the
+            # object's; and the newest last, for the same reason when it ends in between.
+            old = of_key if is_empty else list(dirty)
             delete_versions(self._s3, self._bucket, [each for each in old if not each.is_latest])
             delete_versions(self._s3, self._bucket, [each for each in old if each.is_latest])
-            left = versions_of(self._s3, self._bucket, key)
-            if all(each.is_marker for each in left):
-                delete_versions(self._s3, self._bucket, left)
+            if newest is None:
+                left = [each for each in of_key if each not in dirty]
+                if all(each.is_marker for each in left):
+                    delete_versions(self._s3, self._bucket, left)
             return
         raise OperationError(
             f"s3://{self._bucket}/{key} was rewritten by others {REWRITES_MAX} times in a row; run "

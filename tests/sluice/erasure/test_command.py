@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,8 +33,17 @@ def erase(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Erase:
     """Runs the command on the bucket's stack, whose changes take up to 150 s into the lake."""
     hints = {"ExtendedS3DestinationDescription": {"BufferingHints": {"IntervalInSeconds": 60}}}
     description = {"DeliveryStreamDescription": {"Destinations": [hints]}}
-    stack = Stack(bucket.stack.name, {**bucket.stack.outputs, "PipeName": "pipe"})
-    stack.__dict__["pipes"] = SimpleNamespace(describe_pipe=lambda **_: {})
+    variables = {"LAYOUT": bucket.stack.output("Layout"), "CHANGE_TYPES": "INSERT,REMOVE"}
+    configuration = {"Environment": {"Variables": variables}}
+    pipe = {"Name": "pipe", "CurrentState": "RUNNING", "CreationTime": datetime.now(UTC)}
+    stack = Stack(
+        bucket.stack.name,
+        {**bucket.stack.outputs, "PipeName": "pipe", "TransformName": "transform"},
+    )
+    stack.__dict__["functions"] = SimpleNamespace(
+        get_function_configuration=lambda **_: configuration
+    )
+    stack.__dict__["pipes"] = SimpleNamespace(describe_pipe=lambda **_: pipe)
     stack.__dict__["firehose"] = SimpleNamespace(describe_delivery_stream=lambda **_: description)
     monkeypatch.setattr(Stack, "named", lambda _: stack)
 

@@ -13,6 +13,7 @@ from chalicelib.change import INPUT_TEMPLATE
 from chalicelib.firehose import RefusedError
 from local.pipe.definition import PipeDefinition
 from local.pipe.template import Template
+from sluice.erasure.memory import Memory, Moment
 from sluice.event import as_event, render
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.recovery.redrive import Redriven, redrive
@@ -88,6 +89,20 @@ def redriven(stack: Stack, **options: Any) -> tuple[Redriven, list[str]]:
     with DeadLetters(stack, wait_seconds=0) as letters:
         steps = list(redrive(stack, letters, **options))
     return steps[-1].counts, [step.loss for step in steps if step.loss]
+
+
+def test_changes_of_an_erased_key_are_held_back_and_their_message_goes(
+    stack: Stack, source: Source, dead_letter: Letter, firehose_server: FakeFirehose
+) -> None:
+    source.put("gone")
+    source.put("other")
+    first, last = source.sequence_numbers()
+    dead_letter(first, last, size=2)
+    Memory(stack).remember({("gone",): Moment(9_999_999_999_999)})
+    counts, losses = redriven(stack)
+    assert counts == Redriven(messages=1, removed=1, accepted=1, held_back=1)
+    assert losses == []
+    assert firehose_server.ids() == ["other"]
 
 
 def depth(stack: Stack) -> int:
