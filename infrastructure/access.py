@@ -63,6 +63,31 @@ class Right:
                 yield Grant(self.effect, self.who, action, named(resource, settings), conditions)
 
 
+def right(
+    who: str,
+    *actions: str,
+    on: str | tuple[str, ...],
+    why: str,
+    source: str,
+    when: Condition | tuple[Condition, ...] = (),
+    effect: Literal["Allow", "Deny"] = "Allow",
+    holds: Callable[[DeploymentSettings], bool] = always,
+    holds_when: str = "",
+) -> Right:
+    """Return a row; one resource or condition needs no tuple."""
+    return Right(
+        who=who,
+        actions=actions,
+        on=(on,) if isinstance(on, str) else on,
+        why=why,
+        source=source,
+        conditions=(when,) if isinstance(when, Condition) else when,
+        effect=effect,
+        holds=holds,
+        holds_when=holds_when,
+    )
+
+
 def only(
     holds: Callable[[DeploymentSettings], bool], holds_when: str, *rights: Right
 ) -> tuple[Right, ...]:
