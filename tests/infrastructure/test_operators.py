@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from infrastructure.operators import OPERATORS, POLICIES
 from sluice.cli import sluice
 
@@ -41,8 +43,9 @@ def test_whoever_reads_can_change_nothing_but_the_results_of_queries(prod: Any) 
                 assert statement["Resource"] == "${Lake/Bucket.Arn}/query-results/*", statement
 
 
-def test_a_policy_is_no_longer_than_aws_takes(prod: Any) -> None:
-    for path, policy in prod.all(POLICY).items():
+@pytest.mark.parametrize("kind", ["prod", "function"])
+def test_a_policy_is_no_longer_than_aws_takes(deployments: Any, kind: str) -> None:
+    for path, policy in deployments[kind].all(POLICY).items():
         text = json.dumps(policy["Properties"]["PolicyDocument"], separators=(",", ":"))
         # References stand for the longest region, an account's number and ARNs of this length.
         text = re.sub(r"\$\{AWS::[^}]+\}", "x" * 14, text)
