@@ -81,6 +81,8 @@ def on(stack: Stack, service: str, operation: str, parameters: Mapping[str, Any]
             yield ARN.format("firehose", f"deliverystream/{parameters['DeliveryStreamName']}")
         case "pipes", _:
             yield ARN.format("pipes", f"pipe/{parameters['Name']}")
+        case "lambda", "GetEventSourceMapping":
+            yield ARN.format("lambda", f"event-source-mapping:{parameters['UUID']}")
         case "lambda", _:
             yield ARN.format("lambda", f"function:{parameters['FunctionName']}")
         case "logs", _:
@@ -93,16 +95,24 @@ def on(stack: Stack, service: str, operation: str, parameters: Mapping[str, Any]
             raise AssertionError(f"{service}:{operation} is not known here")
 
 
+def feed_names(stack: Stack) -> dict[str, str]:
+    """What the feed is made of, by its name in the table."""
+    if stack.feed == "function":
+        return {"${FunctionFeed/Mapping}": stack.output("FeedMapping")}
+    queue = stack.output("DeadLetterQueueUrl").rpartition("/")[2]
+    return {
+        "${Pipe/Pipe.Arn}": ARN.format("pipes", f"pipe/{stack.output('PipeName')}"),
+        "${Pipe/DeadLetters.Arn}": ARN.format("sqs", queue),
+    }
+
+
 def physical(stack: Stack, grant: str) -> str:
     """A resource of the table as an ARN of the deployed stack, maybe with `*`."""
     output = stack.outputs
     names = {
         "${Lake/Bucket.Arn}": f"arn:aws:s3:::{output['BucketName']}",
         "${Delivery/Stream.Arn}": ARN.format("firehose", f"deliverystream/{output['StreamName']}"),
-        "${Pipe/Pipe.Arn}": ARN.format("pipes", f"pipe/{output['PipeName']}"),
-        "${Pipe/DeadLetters.Arn}": ARN.format(
-            "sqs", output["DeadLetterQueueUrl"].rpartition("/")[2]
-        ),
+        **feed_names(stack),
         "${Transform.Arn}": ARN.format("lambda", f"function:{output['TransformName']}"),
         "${Records/Table.Arn}": ARN.format("dynamodb", f"table/{output['TableName']}"),
         "${Records/Table.StreamArn}": ARN.format(
@@ -115,7 +125,9 @@ def physical(stack: Stack, grant: str) -> str:
             for path, name in (
                 ("Runtime/TransformLog", "TransformLogName"),
                 ("Runtime/ApiLog", "ApiLogName"),
-                ("Pipe/Log", "PipeLogName"),
+                ("Pipe/Log", "PipeLogName")
+                if stack.feed == "pipe"
+                else ("FunctionFeed/Log", "FeedLogName"),
                 ("Delivery/Log", "FirehoseLogName"),
             )
         },
@@ -270,6 +282,35 @@ def put_dead_letter(deployed: Deployed) -> None:
     )
 
 
+def put_failed_batch(deployed: Deployed) -> None:
+    """A failure object with a change of the table, as Lambda writes it."""
+    arn = boto3.client("dynamodb").describe_table(TableName=deployed.stack.output("TableName"))[
+        "Table"
+    ]["LatestStreamArn"]
+    item = {"id": {"S": uuid.uuid4().hex}, "siteId": {"S": "op"}}
+    change = {
+        "eventID": uuid.uuid4().hex,
+        "eventName": "INSERT",
+        "eventSourceARN": arn,
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1700000000,
+            "Keys": {"id": item["id"]},
+            "NewImage": {**item, "createdAtTime": {"N": "1700076551926"}},
+            "SequenceNumber": "1".zfill(21),
+        },
+    }
+    document = {
+        "requestContext": {"condition": "RetryAttemptsExhausted"},
+        "timestamp": "2023-11-14T22:13:20.000Z",
+        "payload": json.dumps({"Records": [change]}),
+    }
+    deployed.stack.s3.put_object(
+        Bucket=deployed.stack.bucket,
+        Key=f"aws/lambda/mapping/shard/2023/11/14/2023-11-14T22.13.20-{uuid.uuid4()}",
+        Body=json.dumps(document).encode(),
+    )
+
+
 ERASED, AWAITED = "an-erased-key", "a-key-whose-deletion-is-awaited"
 
 
@@ -351,7 +392,10 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
         Body=gzip.compress(json.dumps(old).encode() + b"\n"),
     )
     put_error_object(deployed_stack)
-    put_dead_letter(deployed_stack)
+    if stack.feed == "pipe":
+        put_dead_letter(deployed_stack)
+    else:
+        put_failed_batch(deployed_stack)
     monkeypatch.setenv("HOME", str(tmp_path))
     erasable = put_erasable(deployed_stack, line)
     # Before the others, which look at what was erased.
@@ -377,7 +421,10 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
     # It signs its requests itself.
     made["seed"].add(("execute-api:Invoke", ARN.format("execute-api", "the API/api/POST/records")))
 
-    rights = granted(OPERATORS, DeploymentSettings(stage="local", target="local"))
+    settings = DeploymentSettings(
+        stage="local", target="local", feed="pipe" if stack.feed == "pipe" else "function"
+    )
+    rights = granted(OPERATORS, settings)
     refused, unused = set(), set()
     for command, calls in made.items():
         allowed = {

@@ -296,7 +296,7 @@ def test_an_object_whose_answer_is_lost_is_written_over_itself(stack: FaultyStac
 def test_a_throttled_stream_is_read_to_its_end(stack: FaultyStack) -> None:
     with stack.aws.failing(operation("GetRecords"), Times(5, refused("LimitExceededException"))):
         stack.write()
-        account = stack.account("the table's stream throttles the pipe")
+        account = stack.account("the table's stream throttles its reader")
     assert account.delivered == account.changes
     assert account.duplicates == 0
 
