@@ -1,21 +1,61 @@
-"""A file system that counts what is read of its files."""
+"""A file system that counts what is read of its files, and whose reads come to an end.
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+Arrow reads ahead in threads of its own, and goes on when an engine wants no more of a table. Such a
+thread would call into an interpreter that ends, which aborts the process.
+"""
+
+import time
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import SplitResult
+from weakref import WeakSet
 
 WHOLE_BYTES = 64 * 1024
 """A file up to this size is read once and whole, as Arrow reads as much for its last part alone."""
+
+END_SECONDS = 10.0
+"""How long a read that is under way may take to end."""
 
 if TYPE_CHECKING:
     import pyarrow.fs as fs
     from pyiceberg.io import FileIO
 
 
-def counted_files(
-    io: "FileIO", address: SplitResult, count: Callable[[int], None]
-) -> "fs.FileSystem":
-    """Return the file system of an Iceberg table's files; `count` hears of the bytes read."""
+class Reading:
+    """What is read for a question. As a context, it ends when nothing is read any more."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.is_over = False
+        self.files: WeakSet[Any] = WeakSet()
+        """Those that are open."""
+
+    def close(self) -> None:
+        """Have whatever is still to be read fail."""
+        self.is_over = True
+
+    def open(self, file: Any) -> None:
+        """Take in a file that is being read. Raises OSError when the reading is over."""
+        if self.is_over:
+            raise OSError("nobody reads on")
+        self.files.add(file)
+
+    def count(self, content: bytes) -> bytes:
+        """Count bytes that were read, and return them."""
+        self.bytes += len(content)
+        return content
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        deadline = time.monotonic() + END_SECONDS
+        while len(self.files) and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+
+def counted_files(io: "FileIO", address: SplitResult, reading: Reading) -> "fs.FileSystem":
+    """Return the file system of an Iceberg table's files, for this reading."""
     import pyarrow as pa
     import pyarrow.fs as fs
 
@@ -25,13 +65,13 @@ def counted_files(
         """A file that is read in ranges."""
 
         def __init__(self, path: str) -> None:
+            reading.open(self)
             self._file = inner.open_input_file(path)
             self.closed = False
 
         def read(self, size: int = -1) -> bytes:
-            content: bytes = self._file.read(None if size < 0 else size)
-            count(len(content))
-            return content
+            reading.open(self)
+            return reading.count(self._file.read(None if size < 0 else size))
 
         def seek(self, position: int, whence: int = 0) -> int:
             return int(self._file.seek(position, whence))

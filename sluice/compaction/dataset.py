@@ -3,7 +3,7 @@
 The tables are written without delete files, so what their files hold is what the tables hold.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from functools import reduce
 from operator import and_
@@ -20,7 +20,7 @@ from chalicelib.catalog import (
 from chalicelib.compacted import DAY, HAPPENED
 from chalicelib.declaration import Table
 from chalicelib.partitions import UNKNOWN_VALUE, encode_value
-from sluice.compaction.counting import counted_files
+from sluice.compaction.counting import Reading, counted_files
 from sluice.compaction.files import value_range
 from sluice.compaction.tables import LakeTables
 from sluice.errors import OperationError
@@ -36,13 +36,12 @@ OBJECT = "$path"
 """The column with the address of a row's file, as in Athena."""
 
 
-def dataset(tables: LakeTables, name: str, count: Callable[[int], None]) -> "ds.Dataset | None":
+def dataset(tables: LakeTables, name: str, reading: Reading) -> "ds.Dataset | None":
     """Return a table's files, None before the first compaction.
 
     It has the table's columns and all that are declared, OBJECT, and for `history` those of the
     partitions of `changes` that a file's own partition fixes. A file is not opened for a condition
-    that its values of those, or its event times, do not meet. `count` is called with the bytes that
-    are read.
+    that its values of those, or its event times, do not meet.
     """
     iceberg = tables.find(name)
     if iceberg is None:
@@ -66,7 +65,7 @@ def dataset(tables: LakeTables, name: str, count: Callable[[int], None]) -> "ds.
         schema = schema.append(pa.field(column, pa.int64() if kind == "int" else pa.string()))
     paths = [task.file.file_path for task in files]
     filesystem = counted_files(
-        iceberg.io, urlsplit(paths[0] if paths else iceberg.location()), count
+        iceberg.io, urlsplit(paths[0] if paths else iceberg.location()), reading
     )
     read = ds.ParquetFileFormat()
     times = {sql_name(tables.table.time_line_name), HAPPENED}

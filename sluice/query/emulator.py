@@ -10,13 +10,14 @@ files.
 import resource
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 from chalicelib.declaration import Table
+from sluice.compaction.counting import Reading
 from sluice.compaction.dataset import OBJECT
 from sluice.errors import OperationError
 from sluice.optional import optional
@@ -67,12 +68,13 @@ def answer(
     # Not at the head: queries on AWS need no DuckDB.
     duckdb = optional("duckdb", "querying a local stack")
     _refuse_all_but_one_select(duckdb, sql)
-    with duckdb.connect(":memory:") as engine:
+    # The reading ends before the engine, which would wait for it, and is waited for after it.
+    with Reading() as reading, duckdb.connect(":memory:") as engine, closing(reading):
         try:
             engine.execute(f"SET memory_limit = '{limits.memory_mb}MB'")
             # Without files, what does not fit into memory is refused.
             engine.execute("SET temp_directory = ''")
-            sources = Sources(engine, stack, table, levels)
+            sources = Sources(engine, stack, table, levels, reading)
             problems = sources.load(with_object=OBJECT in sql)
             # https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
             engine.execute("SET enable_external_access = false")
@@ -92,7 +94,7 @@ def answer(
     return Answer(
         tuple(name for name, _ in heads),
         [tuple(read(value) for read, value in zip(reads, row, strict=True)) for row in rows],
-        sources.scanned,
+        reading.bytes,
         tuple(problems),
     )
 

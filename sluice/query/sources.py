@@ -29,6 +29,7 @@ from chalicelib.catalog import (
 from chalicelib.compacted import raw_name, stored_value
 from chalicelib.declaration import KIND, TIME_FORMATS, Level, Table
 from chalicelib.partitions import DATA_PREFIX, UNKNOWN_VALUE, encode_value
+from sluice.compaction.counting import Reading
 from sluice.compaction.dataset import OBJECT, dataset
 from sluice.compaction.tables import LakeTables, is_compacted
 from sluice.lake import objects, read_objects
@@ -46,15 +47,21 @@ _read_line = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 class Sources:
     """The tables of a stack's lake, in an engine."""
 
-    def __init__(self, engine: Any, stack: Stack, table: Table, levels: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        engine: Any,
+        stack: Stack,
+        table: Table,
+        levels: Mapping[str, str],
+        reading: Reading,
+    ) -> None:
         """`levels` has the level of the layout for each partition column."""
-        self.scanned = 0
-        """Bytes read of the lake so far."""
         self._engine = engine
         self._stack = stack
         self._table = table
         self._levels = levels
         self._compacted = LakeTables(stack, table)
+        self._reading = reading
 
     def load(self, *, with_object: bool) -> list[str]:
         """Make the tables, and return a sentence on each damaged object.
@@ -65,9 +72,6 @@ class Sources:
         self._load_raw(problems)
         self._make_views([OBJECT] if with_object else [])
         return problems
-
-    def _count(self, size: int) -> None:
-        self.scanned += size
 
     def _load_raw(self, problems: list[str]) -> None:
         """Make the table of what is not compacted yet."""
@@ -97,7 +101,7 @@ class Sources:
     ) -> Iterator[list[str | None]]:
         stored = objects(self._stack, DATA_PREFIX)
         for each, lines in read_objects(self._stack, stored, problems):
-            self._count(each.size)
+            self._reading.bytes += each.size
             folders = dict(part.split("=", 1) for part in each.key.split("/")[:-1] if "=" in part)
             address = f"s3://{self._stack.bucket}/{each.key}"
             places = [address, *map(folders.get, self._levels.values())]
@@ -134,7 +138,7 @@ class Sources:
 
     def _compacted_select(self, name: str, seen: Sequence[str]) -> list[str]:
         """Return the query for these columns of a table; none before the first compaction."""
-        files = dataset(self._compacted, name, self._count)
+        files = dataset(self._compacted, name, self._reading)
         if files is None:
             return []
         self._engine.register(f"compacted_{name}", files)
