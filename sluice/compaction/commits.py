@@ -16,12 +16,12 @@ COMMIT_TRIES = 8
 
 def committed(work: Callable[[], T]) -> T:
     """Return what `work` returns; it is done anew where another's commit came first."""
-    from pyiceberg.exceptions import CommitFailedException
+    from pyiceberg.exceptions import CommitFailedException, ValidationException
 
     for _ in range(COMMIT_TRIES):
         try:
             return work()
-        except CommitFailedException:
+        except (CommitFailedException, ValidationException):
             continue
     raise OperationError(
         f"another run commits to the same tables without end ({COMMIT_TRIES} tries); run this "

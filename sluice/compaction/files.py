@@ -1,7 +1,11 @@
 """Files of an Iceberg table: their rows, and the range of a column."""
 
 from collections.abc import Iterable
+from itertools import count
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from sluice.compaction.commits import as_stored
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +28,16 @@ def read_files(
 
     schema = table.schema().select(*names) if names else table.schema()
     return ArrowScan(table.metadata, table.io, schema, condition or AlwaysTrue()).to_table(tasks)
+
+
+def write_files(table: "IcebergTable", rows: "pa.Table") -> list["DataFile"]:
+    """Write rows into new files of a table, which a commit is to add, and return those."""
+    from pyiceberg.io.pyarrow import _dataframe_to_data_files
+
+    if not rows.num_rows:
+        return []
+    stored = as_stored(table, rows)
+    return list(_dataframe_to_data_files(table.metadata, stored, table.io, uuid4(), count()))
 
 
 def value_range(field: "NestedField", file: "DataFile") -> tuple[Any, Any] | None:

@@ -5,17 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import msgspec
 
 from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX, key_columns
 from chalicelib.compacted import CHANGED, HAPPENED
 from chalicelib.objects import delete
-from sluice.compaction.commits import as_stored, committed
-from sluice.compaction.files import read_files, value_range
+from sluice.compaction.commits import committed
+from sluice.compaction.files import read_files, value_range, write_files
 from sluice.compaction.rows import EVENT_ID, SEQUENCE
 from sluice.compaction.tables import LakeTables
 from sluice.lake import objects
@@ -91,7 +89,7 @@ def _rewrite(tables: LakeTables, result: Maintained) -> bool:
     for tasks in _unchecked(history):
         for batch, content, dropped in _tidy(history, tasks, key_columns(tables.table)):
             replaced.append(batch)
-            added += _write(history, content)
+            added += write_files(history, content)
             copies += dropped
             rows += content.num_rows
         if rows >= 5 * FILE_ROWS:
@@ -223,18 +221,6 @@ def _batches(tasks: Sequence["FileScanTask"]) -> Iterator[tuple["FileScanTask", 
         yield tuple(batch)
 
 
-def _write(history: "IcebergTable", rows: "pa.Table") -> list["DataFile"]:
-    from pyiceberg.io.pyarrow import _dataframe_to_data_files
-
-    if not rows.num_rows:
-        return []
-    return list(
-        _dataframe_to_data_files(
-            history.metadata, as_stored(history, rows), history.io, uuid4(), count()
-        )
-    )
-
-
 def _expire_deleted(tables: LakeTables, before: datetime) -> int:
     """Remove the deleted records that changed before a moment, and return their number."""
     current = tables.open(CURRENT)
@@ -261,13 +247,13 @@ def _delete_orphans(tables: LakeTables, name: str, before: datetime) -> int:
     stored = [each for each in objects(stack, f"{ICEBERG_PREFIX}{name}/") if each.modified < before]
     if not stored:
         return 0
-    needed = set(_needed(tables.open(name)))
+    needed = set(needed_files(tables.open(name)))
     orphans = [each for each in stored if f"s3://{stack.bucket}/{each.key}" not in needed]
     delete(stack.s3, stack.bucket, (each.key for each in orphans))
     return len(orphans)
 
 
-def _needed(table: "IcebergTable") -> Iterator[str]:
+def needed_files(table: "IcebergTable") -> Iterator[str]:
     """Yield the addresses of the files that a table and its snapshots need."""
     yield table.metadata_location
     yield from (entry.metadata_file for entry in table.metadata.metadata_log)

@@ -65,22 +65,14 @@ def change_of(table: Table) -> Callable[[bytes], KeyChange | None]:
         gc=False,
     )
     decode = msgspec.json.Decoder(line).decode
-    is_text = all(_is_text(field) for field in table.key_fields)
+    read_key = key_reader(table)
+    are_texts = all(map(is_text, table.key_fields))
 
     def of_line(data: bytes) -> KeyChange:
         *values, kind, sequence, changed_at = msgspec.structs.astuple(decode(data))
-        key = (
-            tuple(values)
-            if is_text
-            else texts_of(
-                table,
-                {
-                    field.name: _attribute(field, value)
-                    for field, value in zip(table.key_fields, values, strict=True)
-                },
-            )
-        )
-        return KeyChange(key, str(kind), int(changed_at), str(sequence))
+        if not are_texts:
+            values = [value if isinstance(value, str) else read_value(value) for value in values]
+        return KeyChange(read_key(values), str(kind), int(changed_at), str(sequence))
 
     def of_stream(data: bytes) -> KeyChange:
         change = _read_stream_change(data)
@@ -103,17 +95,29 @@ def change_of(table: Table) -> Callable[[bytes], KeyChange | None]:
     return read
 
 
-def _is_text(field: Field) -> bool:
+def key_reader(table: Table) -> Callable[[Sequence[Any]], Texts]:
+    """Return a function from the values of a key in a line to its texts."""
+    if all(map(is_text, table.key_fields)):
+        return tuple
+    fields = table.key_fields
+
+    def read(values: Sequence[Any]) -> Texts:
+        attributes = {
+            field.name: field.type.attribute(line_value(field.type, value))
+            for field, value in zip(fields, values, strict=True)
+        }
+        return texts_of(table, attributes)
+
+    return read
+
+
+def is_text(field: Field) -> bool:
+    """Whether lines have a field as the text that it is."""
     return field.type.kinds == ("S",) and not field.type.is_mixed
 
 
 def _member_type(field: Field) -> Any:
-    return str if _is_text(field) else Raw
-
-
-def _attribute(field: Field, value: Any) -> dict[str, Any]:
-    content = value if isinstance(value, str) else read_value(bytes(value))
-    return field.type.attribute(line_value(field.type, content))
+    return str if is_text(field) else Raw
 
 
 def _key_of_images(table: Table, images: Collection[Raw | UnsetType]) -> Texts:

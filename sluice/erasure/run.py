@@ -16,9 +16,8 @@ from chalicelib.keys import Texts, key_from, texts_of
 from chalicelib.partitions import DATA_PREFIX
 from sluice.erasure.changes import KeyChange, Keys
 from sluice.erasure.memory import Memory, Moment
-from sluice.erasure.search import PLACES, Findings, NewestChange, Search, Tally
+from sluice.erasure.search import Findings, NewestChange, Search, Tally
 from sluice.items import Item, item_writer, read_line
-from sluice.lake import keys as object_keys
 from sluice.lake import lines_of
 from sluice.stack import Stack
 from sluice.verify.rows import States
@@ -30,6 +29,9 @@ GOT_AT_ONCE = 100
 
 ROUNDS_MAX = 5
 """Searches after the erasure; more are needed only while others go on writing the keys."""
+
+LAKE = (DATA_PREFIX, ICEBERG_PREFIX)
+"""Where the latest state of a key stays, if it is to be kept."""
 
 Progress = Callable[[int], None]
 
@@ -86,7 +88,6 @@ class Erasure:
         """Search on for all changes of the keys; `note` is called when the findings are whole."""
         if not self.findings.done:
             self._search.run(self.findings, _everything, progress, note)
-        self._note_compacted_tables()
 
     def refusal(self) -> str | None:
         """Return why the table does not allow it; None if it does."""
@@ -135,20 +136,18 @@ class Erasure:
 
         def goes(prefix: str, change: KeyChange) -> bool:
             moment, newest = Moment(change.changed_at, change.sequence), moments[change.key]
-            is_kept = self._keep_latest and prefix == DATA_PREFIX
+            is_kept = self._keep_latest and prefix in LAKE
             return moment < newest if is_kept else moment <= newest
 
         erased = Erased(len(self._keys), len(self._keys) - len(self.findings.newest))
         left = self.findings
         for _ in range(ROUNDS_MAX):
-            for number, key in left.objects:
-                self._search.clean(PLACES[number], key, goes)
+            self._search.clean(left.objects, goes)
             erased.add(left.tallies)
             left = self._search.remaining(self.findings, goes, progress)
             if not left.objects:
                 break
         erased.left = left.holding
-        self._note_compacted_tables()
         return erased
 
     def verify(self, progress: Progress) -> None:
@@ -159,14 +158,6 @@ class Erasure:
             return moment is None or Moment(change.changed_at, change.sequence) <= moment
 
         self._search.run(self.findings, is_left, progress)
-        self._note_compacted_tables()
-
-    def _note_compacted_tables(self) -> None:
-        """Add a problem where there are compacted tables, which are not searched."""
-        if next(object_keys(self._stack, ICEBERG_PREFIX), None):
-            self.findings.problems.append(
-                f"{ICEBERG_PREFIX} has compacted tables, which this command does not search"
-            )
 
     def _awaited(self) -> int:
         """Return of how many keys the lake does not have the newest change yet."""
@@ -187,7 +178,7 @@ class Erasure:
         """Whether the newest change in the lake is the table's item."""
         if not newest.kind:
             return True
-        if item is None or newest.place != DATA_PREFIX:
+        if item is None or newest.place not in LAKE:
             return False
         table = self._stack.table
         states = States(table)

@@ -7,7 +7,7 @@ never overwritten, and what a run leaves when it ends anywhere is the work of th
 
 import gzip
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 from botocore.exceptions import ClientError
 from msgspec import Struct
 
+from chalicelib.catalog import ICEBERG_PREFIX
 from chalicelib.declaration import TIME_FORMATS, Table
 from chalicelib.partitions import (
     DATA_PREFIX,
@@ -25,7 +26,9 @@ from chalicelib.partitions import (
     RESULT_PREFIX,
 )
 from sluice.erasure.changes import KeyChange, Keys
-from sluice.erasure.contents import Filter, Filtered, of_data, of_failures, of_results
+from sluice.erasure.compacted import erase_from_tables
+from sluice.erasure.contents import Filter, Filtered, Goes, of_data, of_failures, of_results
+from sluice.erasure.iceberg import CompactedFiles
 from sluice.erasure.versions import Version, delete_versions, versions, versions_of
 from sluice.errors import OperationError
 from sluice.lake import OBJECT_BYTES_MAX, is_gzip, unzip
@@ -55,7 +58,8 @@ class Place(NamedTuple):
     """A part of the bucket that may hold changes."""
 
     prefix: str
-    filter: Filter
+    filter: Filter | None
+    """None for the compacted tables, whose files are not rewritten one by one."""
 
 
 PLACES = (
@@ -64,6 +68,7 @@ PLACES = (
     Place(REPLAYED_PREFIX, of_failures),
     Place(FEED_FAILURES, of_failures),
     Place(RESULT_PREFIX, of_results),
+    Place(ICEBERG_PREFIX, None),
 )
 
 
@@ -155,6 +160,7 @@ class Search:
         self._numbers = {key: number for number, key in enumerate(keys.texts)}
         self._part = part
         self._problems = problems
+        self._compacted = CompactedFiles(stack, keys)
 
     def run(
         self,
@@ -193,8 +199,19 @@ class Search:
             self._count(second, PLACES[number], self._read(PLACES[number], of_key, goes))
         return second
 
-    def clean(self, place: Place, key: str, goes: Rule) -> None:
-        """Erase what goes from all versions of an object. Raises OperationError."""
+    def clean(self, objects: Collection[tuple[int, str]], goes: Rule) -> None:
+        """Erase what goes from all versions of these objects. Raises OperationError."""
+        if not objects:
+            return
+        compacted = []
+        for number, key in objects:
+            if PLACES[number].filter is None:
+                compacted.append(key)
+            else:
+                self._clean(PLACES[number], key, goes)
+        erase_from_tables(self._compacted, compacted, partial(goes, ICEBERG_PREFIX))
+
+    def _clean(self, place: Place, key: str, goes: Rule) -> None:
         for _ in range(REWRITES_MAX):
             of_key = versions_of(self._s3, self._bucket, key)
             dirty = {each.version: each for each in self._read(place, of_key, goes)}
@@ -271,13 +288,7 @@ class Search:
             if version.is_marker or version.modified.timestamp() < since:
                 continue
             try:
-                answer = self._s3.get_object(
-                    Bucket=self._bucket, Key=version.key, VersionId=version.id
-                )
-                raw = answer["Body"].read(OBJECT_BYTES_MAX + 1)
-                filtered = place.filter(
-                    unzip(raw), self._keys, partial(goes, place.prefix), self._table
-                )
+                content = self._content(place, version, partial(goes, place.prefix))
             except ClientError as refused:
                 code = refused.response["Error"].get("Code")
                 if code == "InvalidObjectState":
@@ -287,14 +298,19 @@ class Search:
             except ValueError as damaged:
                 self._problem(version, f"it is damaged: {damaged}")
             else:
-                if filtered.removed:
-                    headers: dict[str, Any] = {
-                        name: answer[name] for name in _HEADERS if name in answer
-                    }
-                    contents.append(
-                        _Content(version, answer["ETag"], is_gzip(raw), headers, filtered)
-                    )
+                if content.filtered.removed:
+                    contents.append(content)
         return contents
+
+    def _content(self, place: Place, version: Version, goes: Goes) -> _Content:
+        if place.filter is None:
+            removed = list(filter(goes, self._compacted.changes(version)))
+            return _Content(version, "", False, {}, Filtered(None, removed))
+        answer = self._s3.get_object(Bucket=self._bucket, Key=version.key, VersionId=version.id)
+        raw = answer["Body"].read(OBJECT_BYTES_MAX + 1)
+        headers: dict[str, Any] = {name: answer[name] for name in _HEADERS if name in answer}
+        filtered = place.filter(unzip(raw), self._keys, goes, self._table)
+        return _Content(version, answer["ETag"], is_gzip(raw), headers, filtered)
 
     def _problem(self, version: Version, reason: str) -> None:
         name = f"s3://{self._bucket}/{version.key}"

@@ -21,6 +21,7 @@ class Version(NamedTuple):
     modified: datetime
     is_latest: bool
     is_marker: bool
+    size: int
 
 
 def versions(s3: "S3Client", bucket: str, prefix: str, after: str = "") -> Iterator[list[Version]]:
@@ -45,17 +46,18 @@ def _listed(s3: "S3Client", bucket: str, prefix: str, after: str) -> Iterator[Ve
     for page in pages:
         yield from sorted(
             [
-                *(_version(each, False) for each in page.get("Versions", [])),
-                *(_version(each, True) for each in page.get("DeleteMarkers", [])),
+                *(_version(each, each["Size"]) for each in page.get("Versions", [])),
+                *(_version(each) for each in page.get("DeleteMarkers", [])),
             ],
             key=attrgetter("key"),
         )
 
 
-def _version(each: "ObjectVersionTypeDef | DeleteMarkerEntryTypeDef", is_marker: bool) -> Version:
-    return Version(
-        each["Key"], each["VersionId"], each["LastModified"], each["IsLatest"], is_marker
-    )
+def _version(
+    each: "ObjectVersionTypeDef | DeleteMarkerEntryTypeDef", size: int | None = None
+) -> Version:
+    key, version = each["Key"], each["VersionId"]
+    return Version(key, version, each["LastModified"], each["IsLatest"], size is None, size or 0)
 
 
 def delete_versions(s3: "S3Client", bucket: str, doomed: Iterable[Version]) -> None:

@@ -312,6 +312,7 @@ def put_failed_batch(deployed: Deployed) -> None:
 
 
 ERASED, AWAITED = "an-erased-key", "a-key-whose-deletion-is-awaited"
+COMPACTED = "an-erased-key-of-the-compacted-tables"
 
 
 def put_erasable(deployed: Deployed, line: Mapping[str, Any]) -> list[str]:
@@ -386,10 +387,11 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
     moment = datetime.fromisoformat(COMPACTED_DAY).replace(tzinfo=UTC)
     folder = "data/siteId=op/" + moment.strftime("year=%Y/month=%m/day=%d/hour=00/minute=00/")
     old = {**line, "createdAtTime": int(moment.timestamp() * 1000)}
+    gone = {**old, "id": COMPACTED, "changeType": "REMOVE", "eventId": COMPACTED}
     stack.s3.put_object(
         Bucket=stack.bucket,
         Key=f"{folder}{name}",
-        Body=gzip.compress(json.dumps(old).encode() + b"\n"),
+        Body=gzip.compress(f"{json.dumps(old)}\n{json.dumps(gone)}\n".encode()),
     )
     put_error_object(deployed_stack)
     if stack.feed == "pipe":
@@ -404,6 +406,7 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
     delete(stack.s3, stack.bucket, erasable)
     for arguments in COMMANDS:
         run(*arguments)
+    run("erase", COMPACTED, "--yes")
     run("backfill", "--checkpoint", str(tmp_path / "checkpoint"))
     run("init", "--from-table", stack.output("TableName"))
     run("backfill", "--restored-at", "1h", "--checkpoint", str(tmp_path / "restored"))
@@ -416,6 +419,7 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
             made["compact"].add(("glue:CreateTable", ARN.format("glue", each)))
     files = asked_by_pyiceberg(stack)
     made["compact"] |= files
+    made["erase"] |= {call for call in files if call[0] in ("s3:GetObject", "s3:PutObject")}
     for command in ("status", "tree"):
         made[command] |= {call for call in files if call[0] == "s3:GetObject"}
     # It signs its requests itself.

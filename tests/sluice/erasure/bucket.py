@@ -11,10 +11,13 @@ from io import BytesIO
 from typing import Any
 
 import pyarrow.parquet as pq
+from pyiceberg.avro.file import AvroFile
+from pyiceberg.typedef import Record
 
 from chalicelib.declaration import Table
 from chalicelib.keys import Texts, key_of, texts_of
 from sluice.erasure.changes import Keys
+from sluice.erasure.manifests import Content
 from sluice.erasure.memory import ERASED_PREFIX, Memory
 from sluice.erasure.run import Erased, Erasure
 from sluice.erasure.search import Findings
@@ -94,7 +97,7 @@ class Bucket:
         erasure.search(lambda _: None)
         assert erasure.delay(lambda: 90.0, lambda _: None) is None
         erased = erasure.erase(lambda _: None)
-        assert erasure.findings.problems == []
+        assert not erasure.findings.problems, "\n".join(erasure.findings.problems)
         return erased
 
     def versions(self) -> list[tuple[str, str]]:
@@ -127,11 +130,17 @@ class Bucket:
 
 
 def revealed(body: bytes) -> bytes:
-    """Bytes, decompressed as gzip or Parquet, and with all base64 in them decoded beside them."""
+    """Bytes, decompressed, and with all base64 in them decoded beside them.
+
+    Of Parquet and Avro also the rows, with bytes as the text or number that they may be.
+    """
     if body.startswith(b"\x1f\x8b"):
         body = zlib.decompress(body, 31)
     if body.startswith(b"PAR1"):
-        body += json.dumps(pq.read_table(BytesIO(body)).to_pylist()).encode()
+        body += json.dumps(pq.read_table(BytesIO(body)).to_pylist(), default=str).encode()
+    if body.startswith(b"Obj\x01"):
+        with AvroFile[Any](Content(body)) as file:
+            body += json.dumps(list(file), default=_plain).encode()
     pieces = [body]
     for found in _BASE64.findall(body):
         try:
@@ -139,6 +148,13 @@ def revealed(body: bytes) -> bytes:
         except ValueError:
             continue
     return b"\n".join(pieces)
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, bytes):
+        return value._data if isinstance(value, Record) else str(value)
+    number = int.from_bytes(value, "little", signed=True)
+    return [value.decode(errors="replace"), number] if len(value) == 8 else value.decode("latin-1")
 
 
 def quoted(table: Table, keys: Collection[Texts], body: bytes) -> set[Texts]:

@@ -1,0 +1,224 @@
+"""The erasure of keys from the compacted tables.
+
+A file with changes of theirs is written anew without them, and the table gets a state with no trace
+of the old one. Then everything goes that had it: the earlier states, their metadata, and at last
+the file itself, by which all the others are found. So what a run leaves when it ends anywhere is
+the work of the next.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX
+from chalicelib.objects import delete, listing
+from sluice.compaction.commits import committed
+from sluice.compaction.files import read_files, write_files
+from sluice.compaction.maintenance import needed_files
+from sluice.compaction.tables import LakeTables
+from sluice.erasure.changes import KeyChange
+from sluice.erasure.iceberg import CompactedFiles
+from sluice.erasure.versions import Version, delete_versions, versions, versions_of
+from sluice.errors import OperationError
+from sluice.optional import optional
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyiceberg.manifest import ManifestEntry
+    from pyiceberg.table import Table as IcebergTable
+
+UNCOMMITTED = timedelta(hours=1)
+"""So long a file that no state of a table has may be about to be committed: twice the time that
+Athena gives a statement (https://docs.aws.amazon.com/athena/latest/ug/service-limits.html)."""
+
+_READ_AT_ONCE = 8
+
+
+def erase_from_tables(
+    files: CompactedFiles, objects: Collection[str], goes: Callable[[KeyChange], bool]
+) -> None:
+    """Erase what goes from these objects, and from all that is known of them.
+
+    Each table gets a new state, whether or not an object is of it: so a compaction that has changes
+    of a key in its memory cannot commit before it asks again which keys were erased. Raises
+    OperationError.
+    """
+    if not any(True for _ in versions(files.stack.s3, files.stack.bucket, ICEBERG_PREFIX)):
+        return
+    optional("pyiceberg.table", "erasing from compacted tables")
+    tables = LakeTables(files.stack, files.stack.table)
+    for name in (HISTORY, CURRENT):
+        cleaning = _Cleaning(files, tables, name, goes)
+        cleaning.run([key for key in objects if key.startswith(cleaning.folder)])
+    files.forget()
+
+
+class _Cleaning:
+    """The erasure from one table."""
+
+    def __init__(
+        self,
+        files: CompactedFiles,
+        tables: LakeTables,
+        name: str,
+        goes: Callable[[KeyChange], bool],
+    ) -> None:
+        self.folder = f"{ICEBERG_PREFIX}{name}/"
+        self._files = files
+        self._find = partial(tables.find, name)
+        self._name = name
+        self._goes = goes
+        self._s3, self._bucket = files.stack.s3, files.stack.bucket
+
+    def run(self, objects: Iterable[str]) -> None:
+        """Erase what goes from these objects."""
+        concerned = [versions_of(self._s3, self._bucket, key) for key in objects]
+        with_rows = [
+            of_key
+            for of_key in concerned
+            if any(self._files.has_rows(each, self._goes) for each in of_key)
+        ]
+        committed(partial(self._rewrite, {self._path(of_key[-1]) for of_key in with_rows}))
+        if not concerned:
+            return
+        gone = self._settled(with_rows)
+        # As old versions of deleted objects they are known as what no state is to have again.
+        newest = (of_key[-1] for of_key in gone)
+        delete(self._s3, self._bucket, (each.key for each in newest if not each.is_marker))
+        committed(self._expire)
+        self._delete(self._metadata_of_gone_files())
+        self._delete(
+            each for of_key in gone for each in versions_of(self._s3, self._bucket, of_key[-1].key)
+        )
+
+    def _rewrite(self, paths: Collection[str]) -> None:
+        """Give the table a state with no trace of these files, nor of any that is no more."""
+        from pyiceberg.manifest import ManifestEntryStatus
+
+        from sluice.erasure.manifests import Without
+
+        table = self._find()
+        if table is None or table.current_snapshot() is None:
+            return
+        exists = self._existing()
+
+        def is_stale(entry: "ManifestEntry") -> bool:
+            path = entry.data_file.file_path
+            is_deleted = entry.status == ManifestEntryStatus.DELETED
+            return path in paths or (is_deleted and not exists(path))
+
+        tasks = [task for task in table.scan().plan_files() if task.file.file_path in paths]
+        with table.transaction() as transaction, Without(transaction, is_stale) as update:
+            for task in tasks:
+                update.delete_data_file(task.file)
+                for file in write_files(table, self._rest(read_files(table, [task]))):
+                    update.append_data_file(file)
+
+    def _rest(self, rows: "pa.Table") -> "pa.Table":
+        """Return the rows that stay."""
+        import pyarrow as pa
+
+        gone = set(self._files.places(rows, self._goes))
+        return rows.filter(pa.array(place not in gone for place in range(rows.num_rows)))
+
+    def _settled(self, with_rows: Iterable[list[Version]]) -> list[list[Version]]:
+        """Return the files that no state of the table will have, from now on.
+
+        A file that no state ever had may be about to be committed, unless it is too old for it.
+        """
+        table = self._find()
+        live: set[str] = set()
+        known: set[str] = set()
+        if table is not None:
+            known.update(*_paths(table).values())
+            live.update(task.file.file_path for task in table.scan().plan_files())
+        before = datetime.now(UTC) - UNCOMMITTED
+        return [
+            of_key
+            for of_key in with_rows
+            if self._path(of_key[-1]) not in live
+            and (
+                self._path(of_key[-1]) in known
+                or of_key[-1].is_marker
+                or of_key[-1].modified < before
+            )
+        ]
+
+    def _expire(self) -> None:
+        """Remove the earlier states that had a file that is no more."""
+        table = self._find()
+        if table is None or (current := table.current_snapshot()) is None:
+            return
+        exists = self._existing()
+        expired = [
+            snapshot
+            for snapshot, paths in _paths(table).items()
+            if snapshot != current.snapshot_id and not all(map(exists, paths))
+        ]
+        for name, ref in table.metadata.refs.items():
+            if ref.snapshot_id in expired:
+                raise OperationError(
+                    f"the table {self._name} has the branch or tag {name!r}, which keeps changes "
+                    "of the keys; remove it, and run the command again"
+                )
+        if expired:
+            table.maintenance.expire_snapshots().by_ids(expired).commit()
+
+    def _metadata_of_gone_files(self) -> list[Version]:
+        """Return the versions of the table's metadata that name a file that is no more."""
+        of_folder = versions(self._s3, self._bucket, f"{self.folder}metadata/")
+        listed = [each for of_key in of_folder for each in of_key]
+        exists = self._existing()
+        with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
+            entries = list(zip(listed, pool.map(self._files.entries, listed), strict=True))
+        table = self._find()
+        needed = set() if table is None else set(needed_files(table))
+        gone: set[str] = set()
+        # Manifests name files, and lists name manifests.
+        for _ in range(2):
+            gone |= {
+                self._path(version)
+                for version, of_version in entries
+                if any(each.path in gone or not exists(each.path) for each in of_version)
+            }
+        gone -= needed
+        return [version for version in listed if self._path(version) in gone]
+
+    def _existing(self) -> Callable[[str], bool]:
+        """Return whether the object at an address is there.
+
+        One that is not in the listing may be younger than that.
+        """
+        listed = {
+            f"s3://{self._bucket}/{each.key}"
+            for each in listing(self._s3, self._bucket, self.folder)
+        }
+        return lambda path: path in listed or self._files.exists(path)
+
+    def _delete(self, doomed: Iterable[Version]) -> None:
+        """Delete versions for good, and then the markers of their deletion."""
+        all_of_them = list(doomed)
+        for is_marker in (False, True):
+            of_kind = [each for each in all_of_them if each.is_marker == is_marker]
+            delete_versions(self._s3, self._bucket, of_kind)
+
+    def _path(self, version: Version) -> str:
+        return f"s3://{self._bucket}/{version.key}"
+
+
+def _paths(table: "IcebergTable") -> dict[int, set[str]]:
+    """Return the addresses of the files that each state of a table has, or says are deleted."""
+    of_manifests: dict[str, set[str]] = {}
+    of_snapshots: dict[int, set[str]] = {}
+    for snapshot in table.snapshots():
+        paths = of_snapshots.setdefault(snapshot.snapshot_id, set())
+        for manifest in snapshot.manifests(table.io):
+            if manifest.manifest_path not in of_manifests:
+                entries = manifest.fetch_manifest_entry(table.io, discard_deleted=False)
+                of_manifests[manifest.manifest_path] = {
+                    entry.data_file.file_path for entry in entries
+                }
+            paths |= of_manifests[manifest.manifest_path]
+    return of_snapshots
