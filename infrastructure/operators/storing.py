@@ -233,7 +233,7 @@ STORING = (
         source=_S3,
     ),
     *rows(
-        "replay redrive backfill",
+        "replay redrive backfill compact",
         may="s3:GetObject",
         on=_ERASED,
         why="Changes of erased keys are held back.",

@@ -2,7 +2,8 @@
 
 An object is deleted only when both tables have its lines. What a run leaves when it is killed is
 the work of the next one, which appends no line that `history` has and lets no older change win in
-`current`: so a run may be repeated, and run beside another, at any moment.
+`current`: so a run may be repeated, and run beside another, at any moment. Nor does it bring back a
+key that is erased beside it: before each commit it asks what was, and an erasure makes it ask.
 """
 
 import os
@@ -28,6 +29,7 @@ from sluice.compaction.rows import (
     with_bucket,
 )
 from sluice.compaction.tables import LakeTables
+from sluice.erasure.rows import without_erased
 from sluice.errors import OperationError
 from sluice.lake import objects, read_objects
 from sluice.optional import optional
@@ -36,6 +38,8 @@ from sluice.stack import Stack
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.expressions import BooleanExpression
+
+    Filter = Callable[[pa.Table], pa.Table]
 
 CHUNK_LINES = 25_000
 """Lines that are held in memory at a time."""
@@ -98,12 +102,13 @@ def compact(
     stack = tables.stack
     read_rows = row_reader(tables.table, tables.columns(HISTORY))
     keys = key_columns(tables.table)
+    stay = without_erased(stack, tables.table)
     newest: list[pa.Table] = []
     whole: list[Stored] = []
 
     def finish() -> None:
         if newest:
-            _merge(tables, arrow.concat_tables(newest))
+            _merge(tables, arrow.concat_tables(newest), stay)
         delete(stack.s3, stack.bucket, (each.key for each in whole))
         newest.clear()
         whole.clear()
@@ -111,7 +116,7 @@ def compact(
     for chunk in _chunks(stack, stored, problems):
         if chunk.lines:
             rows = read_rows(chunk.lines)
-            result.appended += _append(tables, rows)
+            result.appended += _append(tables, rows, stay)
             newest.append(last_of_each(rows, keys))
         whole += chunk.whole
         if sum(each.num_rows for each in newest) >= MERGED_ROWS or len(whole) >= DELETED_OBJECTS:
@@ -145,7 +150,7 @@ def _chunks(stack: Stack, stored: Iterable[Stored], problems: list[str]) -> Iter
         yield chunk
 
 
-def _append(tables: LakeTables, rows: "pa.Table") -> int:
+def _append(tables: LakeTables, rows: "pa.Table", stay: "Filter") -> int:
     """Append what `history` does not have, and return how many rows that were."""
     import pyarrow.compute as pc
 
@@ -155,7 +160,7 @@ def _append(tables: LakeTables, rows: "pa.Table") -> int:
     def append() -> int:
         history = tables.open(HISTORY)
         places = _same_places(rows, tables.group_columns)
-        new = rows
+        new = stay(rows)
         for each in places:
             for task in history.scan(row_filter=each).plan_files():
                 known = read_files(history, [task], (EVENT_ID,), each)[EVENT_ID].combine_chunks()
@@ -210,7 +215,7 @@ def _same_times(rows: "pa.Table") -> list[str]:
     return conditions
 
 
-def _merge(tables: LakeTables, rows: "pa.Table") -> None:
+def _merge(tables: LakeTables, rows: "pa.Table", stay: "Filter") -> None:
     """Let the newest of these changes be the current ones, where they are newer than those."""
     keys = key_columns(tables.table)
     newest = with_bucket(last_of_each(rows, keys), keys)
@@ -227,11 +232,15 @@ def _merge(tables: LakeTables, rows: "pa.Table") -> None:
             buckets.append(bucket)
         for bucket in buckets:
             del waiting[bucket]
-        _merge_buckets(tables, newest, buckets, keys)
+        _merge_buckets(tables, newest, buckets, keys, stay)
 
 
 def _merge_buckets(
-    tables: LakeTables, newest: "pa.Table", buckets: Sequence[int], keys: Sequence[str]
+    tables: LakeTables,
+    newest: "pa.Table",
+    buckets: Sequence[int],
+    keys: Sequence[str],
+    stay: "Filter",
 ) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -242,7 +251,8 @@ def _merge_buckets(
     def merge() -> int:
         current = tables.open(CURRENT)
         before = current.scan(row_filter=condition).to_arrow()
-        after = last_of_each(pa.concat_tables([before, as_stored(current, of_buckets)]), keys)
+        changes = as_stored(current, stay(of_buckets))
+        after = last_of_each(pa.concat_tables([before, changes]), keys)
         if after.num_rows > before.num_rows or not after[SEQUENCE].equals(
             last_of_each(before, keys)[SEQUENCE]
         ):

@@ -51,20 +51,33 @@ class Memory:
         self._stack = stack
         self._moments: dict[str, Moment] = {}
         self._secret = b""
-        names = [key for key, _ in object_keys(stack, ERASED_PREFIX)]
-        if _SECRET in names:
+        self._known: set[str] = set()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Learn what others erased meanwhile. Raises OperationError as at the beginning."""
+        names = {key for key, _ in object_keys(self._stack, ERASED_PREFIX)}
+        if _SECRET in names and not self._secret:
             self._secret = self._get(_SECRET)
-        for name in names:
+        for name in names - self._known:
             if name.startswith(_KEYS_PREFIX):
                 self._learn(self._read(name).erased)
+        self._known |= names
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever erased."""
+        return not self._moments
 
     def holds_back(self, payload: bytes) -> bool:
         """Whether a change, or a finished line, is of an erased key and not newer than that."""
-        if not self._moments:
+        if self.is_empty:
             return False
         change = self._change_of(payload)
-        if change is None:
-            return False
+        return change is not None and self.is_erased(change)
+
+    def is_erased(self, change: KeyChange) -> bool:
+        """Whether a change is of an erased key and not newer than that."""
         moment = self.moment(change.key)
         return moment is not None and Moment(change.changed_at, change.sequence) <= moment
 

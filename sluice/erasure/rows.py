@@ -7,6 +7,8 @@ from chalicelib.catalog import key_columns
 from chalicelib.declaration import Table
 from sluice.compaction.rows import SEQUENCE
 from sluice.erasure.changes import KeyChange, Keys, is_text, key_reader
+from sluice.erasure.memory import Memory
+from sluice.stack import Stack
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,3 +55,20 @@ def changes_of_keys(
                 yield place, change
 
     return of_keys
+
+
+def without_erased(stack: Stack, table: Table) -> Callable[["pa.Table"], "pa.Table"]:
+    """Return a function from rows to those that are not of a key erased up to that moment."""
+    memory = Memory(stack)
+    changes = row_changes(table)
+
+    def stay(rows: "pa.Table") -> "pa.Table":
+        import pyarrow as pa
+
+        memory.refresh()
+        if memory.is_empty:
+            return rows
+        kept = [not memory.is_erased(change) for change in changes(rows)]
+        return rows.filter(pa.array(kept, pa.bool_()))
+
+    return stay

@@ -172,6 +172,31 @@ def test_a_compaction_that_commits_between_is_asked_for_what_it_brought(bucket: 
     assert len(rows_of(bucket, items[1:])[HISTORY]) == 9 + 3
 
 
+def test_a_compaction_that_read_a_key_before_its_erasure_does_not_bring_it_back(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = items_of(bucket.table, 3)
+    fill(bucket, items)
+    lake_of(bucket).compact()
+    bucket.deliver([change(items[0], 9, "REMOVE"), change(items[1], 109, "REMOVE")])
+    commits: list[str] = []
+
+    def erase_first(**_: Any) -> None:
+        if not commits:
+            commits.append("one")
+            # The file that was about to be committed.
+            assert bucket.erase(items[:1]).left == 1
+
+    bucket.stack.glue.meta.events.register("provide-client-params.glue.UpdateTable", erase_first)
+    lake_of(bucket).compact()
+    assert commits
+    assert not any(rows_of(bucket, items[:1]).values())
+    assert len(rows_of(bucket, items[1:2])[HISTORY]) == 5
+    monkeypatch.setattr(compacted, "UNCOMMITTED", timedelta(seconds=-9))
+    bucket.erase(items[:1])
+    assert not quoted(bucket.table, keys_of(bucket, items[:1]), bucket.bytes())
+
+
 def test_a_file_that_may_be_about_to_be_committed_stays_and_is_counted(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
