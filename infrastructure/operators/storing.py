@@ -105,7 +105,7 @@ STORING = (
         source=_S3,
     ),
     *rows(
-        "compact",
+        "compact erase",
         may="glue:GetDatabase",
         on=(arn("glue", "catalog"), arn("glue", "database/<database>")),
         why="Whose storage the database's tables have.",

@@ -40,6 +40,7 @@ ACTIONS = {
     "ListObjectsV2": "ListBucket",
     "CopyObject": "PutObject",
     "DeleteObjects": "DeleteObject",
+    "HeadObject": "GetObject",
     "ListObjectVersions": "ListBucketVersions",
     "Invoke": "InvokeFunction",
 }
