@@ -71,8 +71,9 @@ MAPPED_RECORDS_MAX = 10_000
 """Records that one invocation by a stream's mapping has
 (https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html)."""
 
-MAPPED_SECONDS_MAX = 300
-"""How long a mapping may gather them (the same page)."""
+MAPPED_SECONDS = (1, 300)
+"""How long a mapping may gather them, the shortest and the longest; up to ten it need not gather
+(the same page)."""
 
 STREAM_RETENTION = timedelta(hours=24)
 """How long a stream keeps a change

@@ -17,9 +17,10 @@ from infrastructure.runtime import FEED, Runtime
 from infrastructure.settings import DeploymentSettings
 from infrastructure.terms import STREAM
 
-RETRIES = 100
-"""How often Lambda brings a batch again that Firehose did not take. Each time the function tries
-for as long as it may, so these are for hours in which Firehose is not there."""
+RETRIES = 10_000
+"""How often Lambda brings a batch again that Firehose did not take: as often as it may. A key that
+cannot be used is refused within a moment, and what is given up meanwhile cannot be kept either, so
+changes are to wait in the table's stream until they are too old."""
 
 RECORD_AGE_MAX = Duration.hours(11)
 """How old a change may be and still be delivered. What is given up is kept whole, and must still be

@@ -18,7 +18,7 @@ from chalicelib.limits import (
     BUFFER_MEGABYTES,
     BUFFER_SECONDS,
     MAPPED_RECORDS_MAX,
-    MAPPED_SECONDS_MAX,
+    MAPPED_SECONDS,
 )
 from chalicelib.mistakes import layout_errors
 from infrastructure.values import (
@@ -108,7 +108,7 @@ class DeploymentSettings:
     feed_batch_size: Annotated[int, whole(1, MAPPED_RECORDS_MAX, _MAPPING)] = 1000
     """How many changes the function has at a time, at most. Firehose takes records of up to 500."""
 
-    feed_window_seconds: Annotated[int, whole(0, MAPPED_SECONDS_MAX, _MAPPING)] = 5
+    feed_window_seconds: Annotated[int, whole(*MAPPED_SECONDS, _MAPPING)] = 5
     """How long changes wait for so many; a longer wait packs more of few changes together."""
 
     format: Format = "json"

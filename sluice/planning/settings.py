@@ -9,7 +9,7 @@ from chalicelib.limits import (
     BUFFER_MEGABYTES,
     BUFFER_SECONDS,
     MAPPED_RECORDS_MAX,
-    MAPPED_SECONDS_MAX,
+    MAPPED_SECONDS,
 )
 from chalicelib.mistakes import layout_errors
 from sluice.planning.limits import REGION
@@ -103,7 +103,7 @@ class PlanSettings:
 
     feed_window_seconds: Annotated[
         float,
-        number(0, MAPPED_SECONDS_MAX),
+        number(*MAPPED_SECONDS),
         Option("Seconds that the function's batch is gathered", "feed-window"),
     ] = 5
 

@@ -10,6 +10,7 @@ from chalicelib.partitions import FEED_FAILURES
 MAPPING = "FunctionFeed/Mapping"
 ROLE = "FunctionFeed/Role"
 STREAM_RETENTION_SECONDS = 24 * 60 * 60
+LAMBDA_RETRIES_MAX = 10_000
 
 
 @pytest.fixture
@@ -62,10 +63,13 @@ def test_the_filter_passes_the_changes_that_the_transform_expects(function: Any)
     assert json.loads(only["Pattern"]) == {"eventName": expected}
 
 
-def test_a_batch_comes_again_from_the_change_that_failed_and_not_for_ever(function: Any) -> None:
+def test_a_batch_comes_again_from_the_change_that_failed(function: Any) -> None:
     assert function[MAPPING]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert function[MAPPING]["BisectBatchOnFunctionError"] is True
-    assert 0 < function[MAPPING]["MaximumRetryAttempts"] <= 10_000
+
+
+def test_only_their_age_ends_the_waiting_of_changes_that_are_refused_at_once(function: Any) -> None:
+    assert function[MAPPING]["MaximumRetryAttempts"] == LAMBDA_RETRIES_MAX
 
 
 def test_what_is_given_up_can_still_be_read_to_be_kept(function: Any) -> None:

@@ -44,7 +44,7 @@ def test_every_setting_can_be_given_as_text() -> None:
         "deletes": "drop",
         "feed": "function",
         "feed_batch_size": "10000",
-        "feed_window_seconds": "0",
+        "feed_window_seconds": "1",
         "format": "parquet",
         "buffer_seconds": "900",
         "buffer_megabytes": "64",
@@ -75,7 +75,7 @@ def test_every_setting_can_be_given_as_text() -> None:
         deletes="drop",
         feed="function",
         feed_batch_size=10_000,
-        feed_window_seconds=0,
+        feed_window_seconds=1,
         format="parquet",
         buffer_seconds=900,
         buffer_megabytes=64,
@@ -165,6 +165,11 @@ def test_all_errors_are_reported_together_each_naming_value_rule_and_remedy() ->
     assert "keep, drop" in deletes
     assert "layout is 'siteId/month'" in layout
     assert "year, month, day, hour, minute in this order" in layout
+
+
+def test_changes_of_a_large_batch_are_gathered_for_a_second_at_least() -> None:
+    (window,) = errors(feed_window_seconds="0")
+    assert "from 1 to 300" in window
 
 
 def test_a_rule_that_spans_settings_is_reported_beside_a_wrong_value() -> None:

@@ -94,7 +94,7 @@ def test_packed_records_are_rounded_up_by_half_of_five_kilobytes() -> None:
 
 
 def test_changes_are_visible_later_by_the_time_that_their_batch_is_gathered() -> None:
-    short, long = function(10, feed_window_seconds=0), function(10, feed_window_seconds=60)
+    short, long = function(10, feed_window_seconds=1), function(10, feed_window_seconds=61)
     assert long.visible_median - short.visible_median == pytest.approx(30)
     assert long.visible_p99 - short.visible_p99 == pytest.approx(60)
     assert long.visible_longest - short.visible_longest == pytest.approx(60)
