@@ -2,18 +2,18 @@
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from chalicelib.catalog import columns
-from chalicelib.declaration import Table
+from chalicelib.declaration import EPOCH_MS_MAX, Int64, Table
 from chalicelib.lines import ChangeFields, change_fields
 from chalicelib.objects import Stored, listing
 from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX
@@ -28,6 +28,8 @@ _READ_AT_ONCE = 8
 _GZIP = b"\x1f\x8b"
 _GZIP_WBITS = 16 + zlib.MAX_WBITS
 _PARQUET = b"PAR1"
+
+_Moment = Annotated[int, msgspec.Meta(ge=0, le=EPOCH_MS_MAX)]
 
 _read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -122,15 +124,16 @@ def is_parquet(body: bytes) -> bool:
 
 
 def read_objects(
-    stack: Stack, stored: Iterable[Stored], problems: list[str]
+    stack: Stack, stored: Iterable[Stored], problems: list[str], *, typed: bool = False
 ) -> Iterator[tuple[Stored, list[bytes]]]:
     """Yield each object with its lines, in order, without those that are not of this lake.
 
-    Adds a sentence on each damaged object to `problems`. Some are read at once, so that the way to
-    S3 and back does not count for each.
+    Adds a sentence on each damaged object to `problems`. `typed` are lines of which every column
+    can hold its value. Some are read at once, so that the way to S3 and back does not count for
+    each.
     """
 
-    read_change = _change_reader(stack.table)
+    read_change = _change_reader(stack.table, typed)
 
     def read(each: Stored) -> tuple[list[bytes], str | None]:
         try:
@@ -203,25 +206,44 @@ def damaged(stack: Stack, key: str, reason: str) -> DamagedError:
 
 
 @cache
-def _change_reader(table: Table) -> Callable[[bytes], Any]:
+def _change_reader(table: Table, typed: bool) -> Callable[[bytes], Any]:
     """Return a reader of what every line of a lake has: the key, and the fields of the change.
 
     A number of the key may be a number or a text, as the types that it was declared with had it.
+    Where `typed`, it also reads the values of all columns but those of text, which hold any.
     """
-    types = [int | str if key.type == "N" else str for key in table.key]
-    members = {f"key_{index}": field.line for index, field in enumerate(table.key_fields)}
     own = change_fields(table)
     change = [each for each in msgspec.structs.fields(ChangeFields) if each.name in own]
+    types: dict[str, tuple[Any, Any]] = {each.name: (each.type, each.default) for each in change}
+    for key, field in zip(table.key, table.key_fields, strict=True):
+        types[field.line] = (int | str if key.type == "N" else str, msgspec.NODEFAULT)
+    if typed:
+        types |= _column_types(table, types)
+    members = {f"member_{number}": name for number, name in enumerate(types)}
     line = msgspec.defstruct(
         "Line",
-        [
-            *((each.name, each.type, each.default) for each in change),
-            *zip(members, types, strict=True),
-        ],
+        [(member, *types[name]) for member, name in members.items()],
         rename=members,
         kw_only=True,
     )
     return msgspec.json.Decoder(line).decode
+
+
+def _column_types(
+    table: Table, required: Mapping[str, tuple[Any, Any]]
+) -> dict[str, tuple[Any, Any]]:
+    """Return the types and defaults of a line's values whose columns are not of text."""
+    of_columns = {"bigint": Int64, "boolean": bool}
+    types: dict[str, tuple[Any, Any]] = {}
+    for column in columns(table):
+        if kind := of_columns.get(column.type):
+            if column.key in ("changedAt", table.time_line_name):
+                kind = _Moment
+            _, default = required.get(column.key, (None, None))
+            types[column.key] = (
+                (kind, default) if default is msgspec.NODEFAULT else (kind | None, None)
+            )
+    return types
 
 
 def _fault(read: Callable[[bytes], Any], line: bytes) -> str | None:

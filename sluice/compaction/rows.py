@@ -23,7 +23,7 @@ EVENT_ID = "eventid"
 def row_reader(table: Table, declared: Sequence[Column]) -> Callable[[Sequence[bytes]], "pa.Table"]:
     """Return a function from lines to their rows, with the columns of a line and its times.
 
-    A line whose value is of another type than its column, as older ones may be, has its text.
+    A value of another type than its column of text, as older lines may have, is its JSON.
     """
     import pyarrow as pa
 
@@ -63,13 +63,15 @@ def row_reader(table: Table, declared: Sequence[Column]) -> Callable[[Sequence[b
 
 
 def _value(column: Column, raw: msgspec.Raw | None) -> Any:
-    """Return the value of a column as far as its type holds it."""
+    """Return the value of a column. Raises ValidationError for one that its type cannot hold."""
     if raw is None or bytes(raw) == b"null":
         return None
     try:
         return msgspec.json.decode(raw, type=_TYPES[column.type])
     except msgspec.ValidationError:
-        return bytes(raw).decode() if column.type == "string" else None
+        if column.type != "string":
+            raise
+        return bytes(raw).decode()
 
 
 def last_of_each(rows: "pa.Table", keys: Sequence[str]) -> "pa.Table":

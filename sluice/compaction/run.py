@@ -136,16 +136,19 @@ def _chunks(stack: Stack, stored: Iterable[Stored], problems: list[str]) -> Iter
     """Yield the objects, each in the chunk that has its last lines or in the one after."""
     chunk = _Chunk()
     known = len(problems)
-    for each, lines in read_objects(stack, stored, problems):
-        for start in range(0, len(lines), CHUNK_LINES):
-            chunk.lines += lines[start : start + CHUNK_LINES]
+    for each, lines in read_objects(stack, stored, problems, typed=True):
+        is_whole = len(problems) == known
+        known = len(problems)
+        # The lines of an object that stays would be read twice.
+        own = lines if is_whole else []
+        for start in range(0, len(own), CHUNK_LINES):
+            chunk.lines += own[start : start + CHUNK_LINES]
             if len(chunk.lines) >= CHUNK_LINES:
                 yield chunk
                 chunk = _Chunk()
         chunk.stored.append(each)
-        if len(problems) == known:
+        if is_whole:
             chunk.whole.append(each)
-        known = len(problems)
     if chunk.stored:
         yield chunk
 

@@ -1,14 +1,17 @@
 """Compaction of lakes of worked declarations, in the emulator's S3 and Glue."""
 
+import gzip
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from chalicelib.catalog import CURRENT, HISTORY, key_columns, partition_columns
+from chalicelib.declaration import EPOCH_MS_MAX
 from chalicelib.declared import load
 from chalicelib.objects import Stored
 from sluice.compaction import run
@@ -122,17 +125,61 @@ def test_objects_are_chosen_by_age_and_by_day_of_event_time(
         older_objects(lake.stack, soon, date(2026, 1, 1))
 
 
-def test_an_object_that_cannot_be_read_whole_stays_and_is_named(
-    lake_of: Callable[[str], Lake],
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"\x1f\x8bno gzip",
+        b'{"id":',
+        {"valueOne": "abc"},
+        {"valueOne": 1.5},
+        {"valueOne": 2**63},
+        {"createdAtTime": EPOCH_MS_MAX + 1},
+        {"createdAtTime": -1},
+        {"changedAt": 2**62},
+        {"expired": 1},
+    ],
+    ids=repr,
+)
+def test_an_object_that_cannot_be_read_whole_stays_and_is_named_and_counts_once(
+    lake_of: Callable[[str], Lake], broken: Any
 ) -> None:
     lake = lake_of("sensors")
-    folder = lake.stored()[0].key.rpartition("/")[0]
-    key = f"{folder}/damaged.gz"
-    lake.stack.s3.put_object(Bucket=lake.stack.bucket, Key=key, Body=b"\x1f\x8bno gzip")
+    key, size = lake.stored()[0].key, lake.objects
+    whole = gzip.decompress(
+        lake.stack.s3.get_object(Bucket=lake.stack.bucket, Key=key)["Body"].read()
+    )
+    bad = broken
+    if isinstance(broken, dict):
+        bad = msgspec.json.encode(msgspec.json.decode(whole.splitlines()[0]) | broken)
+    body = bad if bad.startswith(b"\x1f") else gzip.compress(whole + bad)
+    lake.stack.s3.put_object(Bucket=lake.stack.bucket, Key=key, Body=body)
+    before = lake.ask("SELECT eventid FROM all_changes")
     problems: list[str] = []
-    assert lake.compact(problems).kept == 1
+    result = lake.compact(problems)
+    assert (result.objects, result.kept) == (size - 1, 1)
     assert [each.key for each in lake.stored()] == [key]
+    assert len(problems) == 1
     assert key in problems[0]
+    # Lines that come twice in the lake are there once after it.
+    after = lake.ask("SELECT eventid FROM all_changes")
+    assert set(after) == set(before)
+    assert len(after) <= len(before)
+    assert lake.compact(problems).appended == 0
+
+
+def test_a_column_of_text_has_the_json_of_any_other_value(lake_of: Callable[[str], Lake]) -> None:
+    lake = lake_of("sensors")
+    key = lake.stored()[0].key
+    whole = gzip.decompress(
+        lake.stack.s3.get_object(Bucket=lake.stack.bucket, Key=key)["Body"].read()
+    )
+    line = msgspec.json.decode(whole.splitlines()[0]) | {"name": {"a": 1}, "eventId": "other"}
+    body = gzip.compress(msgspec.json.encode(line))
+    lake.stack.s3.put_object(Bucket=lake.stack.bucket, Key=f"{key}-other", Body=body)
+    asked = "SELECT name FROM all_changes WHERE eventid = 'other'"
+    before = lake.ask(asked)
+    assert lake.compact().kept == 0
+    assert lake.ask(asked) == before == ["('{\"a\":1}',)"]
 
 
 def test_a_field_that_is_declared_later_is_a_column_later(
