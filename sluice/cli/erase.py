@@ -157,7 +157,7 @@ def _keys(table: Table, texts: tuple[str, ...], file: Path | None) -> list[Texts
 
 def _lines(file: Path) -> list[str]:
     try:
-        return [line.removesuffix("\r") for line in file.read_text("utf-8").split("\n")]
+        return [line.removesuffix("\r") for line in file.read_text("utf-8-sig").split("\n")]
     except OSError as error:
         raise OperationError(f"{file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

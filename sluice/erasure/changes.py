@@ -7,6 +7,7 @@ the key, as something that was cut off does.
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
+from decimal import Context, Decimal
 from typing import Any, NamedTuple
 
 import msgspec
@@ -95,6 +96,15 @@ def change_of(table: Table) -> Callable[[bytes], KeyChange | None]:
     return read
 
 
+def records_of(payload: bytes) -> list[bytes]:
+    """Return what was put as one record: a JSON document, or lines that the feed packed."""
+    try:
+        msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return payload.split(b"\n")
+    return [payload]
+
+
 def key_reader(table: Table) -> Callable[[Sequence[Any]], Texts]:
     """Return a function from the values of a key in a line to its texts."""
     if all(map(is_text, table.key_fields)):
@@ -181,7 +191,7 @@ def _patterns(key: Texts, kinds: Sequence[str], *, in_quotes: bool) -> _Patterns
     for text, kind in zip(key, kinds, strict=True):
         spelled = {json.dumps(text), json.dumps(text, ensure_ascii=False)}
         if kind == "N":
-            spellings = rf"(?<![\w.]){re.escape(text)}(?![\w.])"
+            spellings = rf"(?<![\w.])(?:{'|'.join(_numbers(text))})(?![\w.])"
         elif in_quotes:
             spellings = "|".join(map(re.escape, spelled))
         else:
@@ -189,3 +199,11 @@ def _patterns(key: Texts, kinds: Sequence[str], *, in_quotes: bool) -> _Patterns
             spellings = "|".join(map(re.escape, bare))
         patterns.append(re.compile(spellings.encode()))
     return patterns
+
+
+def _numbers(text: str) -> Iterator[str]:
+    """Yield patterns of the ways to write a number, with and without an exponent."""
+    exact = Decimal(text).normalize(Context(prec=40))
+    digits = f"{exact:f}"
+    yield re.escape(digits) + ("0*" if "." in digits else r"(?:\.0+)?")
+    yield f"(?i:{re.escape(f'{exact:E}')})"

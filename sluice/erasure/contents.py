@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chalicelib.declaration import Table
-from sluice.erasure.changes import KeyChange, Keys
+from sluice.erasure.changes import KeyChange, Keys, records_of
 from sluice.lake import is_parquet, lines_of
 from sluice.optional import optional
 from sluice.recovery.error_lines import read_line
@@ -103,7 +103,7 @@ def _error_line(line: bytes, keys: Keys, goes: Goes) -> tuple[bytes, list[KeyCha
     if payload is None:
         removed = [change for change in keys.quoted(line) if goes(change)]
         return (b"" if removed else line), removed
-    pieces = _records(payload)
+    pieces = records_of(payload)
     stays, removed = _judged(pieces, keys, goes)
     if not removed:
         return line, []
@@ -114,15 +114,6 @@ def _error_line(line: bytes, keys: Keys, goes: Goes) -> tuple[bytes, list[KeyCha
     (raw,) = (name for name in document if name.casefold() == "rawdata")
     document[raw] = b2a_base64(rest, newline=False).decode()
     return msgspec.json.encode(document), removed
-
-
-def _records(payload: bytes) -> list[bytes]:
-    """Return what was put as one record: a JSON document, or lines that the feed packed."""
-    try:
-        msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return payload.split(b"\n")
-    return [payload]
 
 
 def _parquet_rows(body: bytes, stays: list[bool]) -> bytes:

@@ -14,9 +14,9 @@ import msgspec
 from botocore.exceptions import ClientError
 from msgspec import Struct
 
-from chalicelib.change import SEQUENCE_DIGITS
+from chalicelib.change import SEQUENCE_DIGITS, SNAPSHOT
 from chalicelib.keys import Texts
-from sluice.erasure.changes import KeyChange, change_of
+from sluice.erasure.changes import KeyChange, change_of, records_of
 from sluice.errors import OperationError
 from sluice.lake import keys as object_keys
 from sluice.stack import Stack
@@ -37,6 +37,17 @@ class Moment(Struct, frozen=True, order=True):
     """Epoch milliseconds."""
     sequence: str = "9" * SEQUENCE_DIGITS
     """Of two changes in one moment, the later has the greater one."""
+
+    def covers(self, change: KeyChange) -> bool:
+        """Whether a change is not after this moment.
+
+        A change of the stream has its time rounded down to the second
+        (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html),
+        so that a snapshot from before it may have a later one.
+        """
+        if change.kind == SNAPSHOT:
+            return change.changed_at - change.changed_at % 1000 <= self.changed_at
+        return Moment(change.changed_at, change.sequence) <= self
 
 
 class _Content(Struct):
@@ -70,16 +81,16 @@ class Memory:
         return not self._moments
 
     def holds_back(self, payload: bytes) -> bool:
-        """Whether a change, or a finished line, is of an erased key and not newer than that."""
+        """Whether a record has a change, or a finished line, that is erased."""
         if self.is_empty:
             return False
-        change = self._change_of(payload)
-        return change is not None and self.is_erased(change)
+        changes = map(self._change_of, records_of(payload))
+        return any(change is not None and self.is_erased(change) for change in changes)
 
     def is_erased(self, change: KeyChange) -> bool:
         """Whether a change is of an erased key and not newer than that."""
         moment = self.moment(change.key)
-        return moment is not None and Moment(change.changed_at, change.sequence) <= moment
+        return moment is not None and moment.covers(change)
 
     @cached_property
     def _change_of(self) -> Callable[[bytes], KeyChange | None]:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from msgspec import Struct
 
 from chalicelib.catalog import ICEBERG_PREFIX
-from chalicelib.change import SEQUENCE_DIGITS
+from chalicelib.change import SEQUENCE_DIGITS, SNAPSHOT
 from chalicelib.keys import Texts, key_from, texts_of
 from chalicelib.partitions import DATA_PREFIX
 from sluice.erasure.changes import KeyChange, Keys
@@ -135,9 +135,12 @@ class Erasure:
         self._memory.remember(self._before_latest(moments) if self._keep_latest else moments)
 
         def goes(prefix: str, change: KeyChange) -> bool:
-            moment, newest = Moment(change.changed_at, change.sequence), moments[change.key]
-            is_kept = self._keep_latest and prefix in LAKE
-            return moment < newest if is_kept else moment <= newest
+            newest = moments[change.key]
+            if self._keep_latest and prefix in LAKE:
+                # Also a snapshot's, whose time may be after that of the change that came next.
+                return change.sequence < newest.sequence
+            # The table lacks the key, or its latest state is in the lake.
+            return change.kind == SNAPSHOT or newest.covers(change)
 
         erased = Erased(len(self._keys), len(self._keys) - len(self.findings.newest))
         left = self.findings
@@ -155,7 +158,7 @@ class Erasure:
 
         def is_left(_prefix: str, change: KeyChange) -> bool:
             moment = self._memory.moment(change.key)
-            return moment is None or Moment(change.changed_at, change.sequence) <= moment
+            return moment is None or moment.covers(change)
 
         self._search.run(self.findings, is_left, progress)
 
@@ -197,6 +200,8 @@ class Erasure:
             newest = self.findings.newest.get(number)
             if newest is None or not newest.kind or self._remove_lost:
                 moments[key] = now
+            elif self._keep_latest:
+                moments[key] = _moment(newest)
             else:
                 moments[key] = max(_moment(newest), self._memory.moment(key) or _moment(newest))
         return moments

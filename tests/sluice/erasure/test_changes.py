@@ -68,3 +68,11 @@ def test_a_number_is_quoted_only_as_a_whole_and_a_key_with_all_its_parts() -> No
     assert keys.change(b'{"meter": {"S": "m"}, "ts": {"N": "17"}') == KeyChange(key)
     assert keys.change(b'{"meter": "m", "ts": 170') is None
     assert keys.change(b'{"meter": "other", "ts": 17') is None
+
+
+@pytest.mark.parametrize("spelled", [b"1700", b"1700.0", b"1.7E+3", b"1.7e+3"])
+def test_a_number_is_mentioned_in_each_of_its_spellings(spelled: bytes) -> None:
+    table = worked("meters")
+    keys = Keys(table, [texts_of(table, key_from(table, ["m", "1700"]))])
+    assert list(keys.mentioned(b'"m","' + spelled + b'"'))
+    assert not list(keys.mentioned(b'"m","1700.01","-1700.5","1.7E+30","2.1.7E+3"'))

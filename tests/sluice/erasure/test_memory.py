@@ -31,10 +31,19 @@ def test_an_item_of_an_export_is_held_back_by_its_time(bucket: Bucket) -> None:
     (item,) = items_of(bucket.table, 1)
     memory = Memory(bucket.stack)
     memory.remember({texts_of(bucket.table, item): Moment(AT, sequence(5))})
-    for moment, is_held in ((AT - 1, True), (AT + 1, False)):
+    # Times of the stream, such as AT, are rounded down to the second.
+    for moment, is_held in ((AT - 1, True), (AT + 999, True), (AT + 1000, False)):
         payload = json.loads(change(item, moment, "SNAPSHOT"))
         payload["dynamodb"]["ApproximateCreationDateTime"] = moment / 1000
         assert memory.holds_back(json.dumps(payload).encode()) is is_held
+
+
+def test_a_record_that_the_feed_packed_is_held_back_for_one_of_its_changes(bucket: Bucket) -> None:
+    item, other = items_of(bucket.table, 2)
+    memory = Memory(bucket.stack)
+    memory.remember({texts_of(bucket.table, item): Moment(AT, sequence(5))})
+    assert memory.holds_back(change(other, 1) + b"\n" + change(item, 2) + b"\n")
+    assert not memory.holds_back(change(other, 1) + b"\n" + change(item, 6) + b"\n")
 
 
 def test_the_later_of_two_erasures_counts(bucket: Bucket) -> None:

@@ -14,6 +14,7 @@ import pytest
 from chalicelib.keys import texts_of
 from sluice.erasure.memory import Memory
 from sluice.erasure.search import Findings
+from sluice.items import Item
 from sluice.query.part import level_values
 from sluice.recovery.error_lines import read_object
 from tests.declaring import WORKED, change, delivered, items_of
@@ -25,6 +26,12 @@ from tests.sluice.erasure.bucket import (
     quoted,
 )
 from tests.sluice.erasure.conftest import BucketOf
+
+AT = 1_700_000_000_000
+"""When the changes of tests happen, epoch milliseconds."""
+
+LATE = 10**20
+"""A sequence number of the stream, which is greater than that of any snapshot."""
 
 DECLARATIONS = sorted(file.stem for file in WORKED.glob("*.py"))
 
@@ -223,6 +230,33 @@ def test_of_a_correction_the_latest_state_stays_and_nothing_older(bucket: Bucket
     everything = bucket.bytes()
     assert b"a name that must go" not in everything
     assert everything.count(b"the right name") == 2
+
+
+def snapshot_at(item: Item, moment: int) -> bytes:
+    """A change of a backfill that read the item at this moment."""
+    payload = json.loads(change(item, moment, "SNAPSHOT"))
+    payload["dynamodb"]["ApproximateCreationDateTime"] = moment / 1000
+    return json.dumps(payload).encode()
+
+
+@pytest.mark.parametrize("later", [700, 60_000], ids=["in its second", "by a clock that is ahead"])
+def test_a_snapshot_whose_time_is_after_the_deletions_goes_too(bucket: Bucket, later: int) -> None:
+    (item,) = items_of(bucket.table, 1)
+    first, *rest = history(item, LATE)
+    bucket.deliver([first, snapshot_at(item, AT + later), *rest])
+    bucket.erase([item])
+    assert not quoted(bucket.table, [texts_of(bucket.table, item)], bucket.bytes())
+
+
+def test_of_a_correction_a_snapshot_whose_time_is_after_it_goes_too(bucket: Bucket) -> None:
+    (item,) = items_of(bucket.table, 1)
+    wrong = {**item, "name": {"S": "a name that must go"}}
+    bucket.put_item(item)
+    bucket.deliver([snapshot_at(wrong, AT + 700), change(item, LATE, "MODIFY")])
+    bucket.erase([item], keep_latest=True)
+    everything = bucket.bytes()
+    assert b"a name that must go" not in everything
+    assert quoted(bucket.table, [texts_of(bucket.table, item)], everything)
 
 
 def test_a_key_that_is_nowhere_is_nothing_to_erase_and_is_remembered(bucket: Bucket) -> None:
