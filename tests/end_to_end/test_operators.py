@@ -397,8 +397,8 @@ def test_every_command_makes_the_calls_that_it_is_declared_to_need_and_no_other(
     put_error_object(deployed_stack)
     if stack.feed == "pipe":
         put_dead_letter(deployed_stack)
-    else:
-        put_failed_batch(deployed_stack)
+    # A stack that was fed by a function before may have some too.
+    put_failed_batch(deployed_stack)
     monkeypatch.setenv("HOME", str(tmp_path))
     erasable = put_erasable(deployed_stack, line)
     # Before the others, which look at what was erased.
