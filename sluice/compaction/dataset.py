@@ -41,7 +41,7 @@ def dataset(tables: LakeTables, name: str, reading: Reading) -> "ds.Dataset | No
 
     It has the table's columns and all that are declared, OBJECT, and for `history` those of the
     partitions of `changes` that a file's own partition fixes. A file is not opened for a condition
-    that its values of those, or its event times, do not meet.
+    that its values of those and of their fields, or its event times, do not meet.
     """
     iceberg = tables.find(name)
     if iceberg is None:
@@ -76,6 +76,9 @@ def dataset(tables: LakeTables, name: str, reading: Reading) -> "ds.Dataset | No
         if name == HISTORY:
             of_file = {each: task.file.partition[place] for place, each in enumerate(names)}
             values |= _partition_values(tables.table, of_file)
+            values |= {
+                each: value for each, value in of_file.items() if each != DAY and value is not None
+            }
         facts = [ds.field(column) == value for column, value in values.items()]
         facts += [each for field in bounded for each in _bounds(field, task.file)]
         address = urlsplit(path)

@@ -287,3 +287,18 @@ def test_a_question_about_a_part_reads_its_files_alone(
     result = lake.run(narrow(saved_query(lake.table, "hours"), part, names, names[:1]))
     assert list(result.rows)
     assert 0 < result.scanned_bytes <= of_part < every
+
+
+def test_a_condition_on_the_first_field_itself_reads_its_files_alone(
+    lake_of: Callable[[str], Lake],
+) -> None:
+    lake = lake_of("sensors")
+    lake.compact()
+    (site, *others) = sorted({row["siteid"] for row in lake.rows(HISTORY)})
+    assert others
+    select = "SELECT count(*) FROM all_changes WHERE "
+    own, unpruned = (
+        lake.run(f"{select}{column} = '{site}'") for column in ("siteid", "concat(siteid, '')")
+    )
+    assert list(own.rows) == list(unpruned.rows)
+    assert 0 < own.scanned_bytes < unpruned.scanned_bytes
