@@ -145,6 +145,7 @@ class Collector:
                 delivered=firehose.delivered,
                 quarantined=firehose.quarantined,
                 given_up=feed.given_up,
+                compacted=lake.compacted,
             )
         )
         return Snapshot(

@@ -49,6 +49,7 @@ WIDE = Drawing(
         "given_up": Box(390, 190, 150, 86),
         "transform": Box(594, 190, 180, 86),
         "quarantine": Box(828, 190, 160, 86),
+        "compacted": Box(1036, 190, 114, 86),
     },
     (
         Edge("changed", "M122 74H174", (148, 62)),
@@ -58,6 +59,7 @@ WIDE = Drawing(
         Edge("transformed", "M714 190V126", (744, 162)),
         Edge("delivered", "M774 74H826", (800, 62)),
         Edge("delivered", "M988 74H1034"),
+        Edge("compacted", "M960 124V157H1093V188"),
         Edge("given_up", "M465 124V188", (500, 162), failing=True),
         Edge("quarantined", "M774 104H801V230H826", (836, 162), failing=True),
     ),
@@ -66,7 +68,7 @@ WIDE = Drawing(
 TALL = Drawing(
     "tall",
     340,
-    676,
+    712,
     {
         "api": Box(4, 4, 176, 64),
         "table": Box(4, 106, 176, 92),
@@ -77,6 +79,7 @@ TALL = Drawing(
         "given_up": Box(214, 240, 122, 84),
         "transform": Box(214, 372, 122, 84),
         "quarantine": Box(214, 504, 122, 84),
+        "compacted": Box(214, 624, 122, 84),
     },
     (
         Edge("changed", "M92 68V104", (122, 91)),
@@ -86,6 +89,7 @@ TALL = Drawing(
         Edge("transformed", "M214 428H182"),
         Edge("delivered", "M92 462V498", (122, 485)),
         Edge("delivered", "M92 592V622"),
+        Edge("compacted", "M152 592V608H275V622"),
         Edge("given_up", "M180 282H212", None, failing=True),
         Edge("quarantined", "M164 462V480H276V502", None, failing=True),
     ),

@@ -93,7 +93,7 @@ class LakeState(Struct, frozen=True):
     latest: tuple[LakeObject, ...] = ()
     damaged: tuple[str, ...] = ()
     compacted: int = 0
-    """The changes of the compacted table."""
+    """The changes of the compacted table `history`."""
 
     @property
     def records(self) -> int:
@@ -133,6 +133,7 @@ class StationCounts(Struct, frozen=True):
     delivered: int = 0
     quarantined: int = 0
     given_up: int = 0
+    compacted: int = 0
 
 
 STATIONS = tuple(name for name in StationCounts.__struct_fields__ if name != "at")

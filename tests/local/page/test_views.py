@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.declared import shipped
-from local.page.snapshot import Snapshot
+from local.page.snapshot import LakeState, Snapshot
 from local.page.views import Views
 
 
@@ -47,3 +47,22 @@ def test_the_picture_shows_which_feed_there_is(kind: str, feed: str, given_up: s
     assert f">{given_up}</text>" in flow
     other = {"Pipe", "Feed", "Dead letters", "Failures"} - {feed, given_up}
     assert not [name for name in other if f">{name}</text>" in flow]
+
+
+def test_raw_and_compacted_changes_stand_apart() -> None:
+    lake = LakeState(objects=2, partitions={"data/siteId=1/": 5}, compacted=7)
+    flow = Views(shipped()).regions(Snapshot(lake=lake))["flow"]
+    values = re.findall(r'class="name"[^>]*>([\w ]+)</text>\s*<text class="value"[^>]*>(\d+)', flow)
+    assert [value for value in values if value[0] in ("Raw lake", "Compacted")] == [
+        ("Raw lake", "5"),
+        ("Compacted", "7"),
+    ] * 2
+
+
+def test_a_lake_that_is_all_compacted_is_not_said_to_be_empty() -> None:
+    regions = Views(shipped()).regions(Snapshot(lake=LakeState(compacted=7)))
+    assert "All 7 changes are compacted." in regions["latest"]
+    assert "All raw objects are compacted." in regions["heat"]
+    empty = Views(shipped()).regions(Snapshot())
+    assert "The lake is empty." in empty["latest"]
+    assert "No partition yet." in empty["heat"]
