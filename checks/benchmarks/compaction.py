@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from checks.benchmarks.days import (
 from checks.benchmarks.verdict import Measurement
 from local.emulator import CREDENTIALS, emulator
 from local.processes import free_port
+from sluice.cli import sluice
 from sluice.compaction.maintenance import Retention, maintain
 from sluice.compaction.rows import row_reader
 from sluice.compaction.run import CHUNK_LINES, compact, older_objects
@@ -149,22 +151,44 @@ def _on_disk(folder: Path, part: int) -> Iterable[Measurement]:
 def _in_emulator(part: int) -> Iterable[Measurement]:
     _make_stack("emulated")
     put_day("emulated", 0, part)
-    cost = run("compact", "emulated")
-    yield Measurement("compaction in the emulator", cost.seconds, "s", remark=str(cost.size))
+    cost = run("command", "emulated")
+    yield Measurement("`sluice compact` in the emulator", cost.seconds, "s", remark=str(cost.size))
     yield Measurement(
-        "compaction in the emulator, processor",
+        "`sluice compact` in the emulator, processor time",
         cost.processor_seconds,
         "s",
         remark="with what boto3 takes for each object",
     )
     yield Measurement(
-        "compaction in the emulator, peak memory", cost.peak_mib, "MiB", MEMORY_TARGET_MIB
+        "`sluice compact` in the emulator, peak memory", cost.peak_mib, "MiB", MEMORY_TARGET_MIB
     )
 
 
 def _make_stack(name: str) -> None:
-    boto3.client("s3").create_bucket(Bucket=name)
-    boto3.client("glue").create_database(DatabaseInput={"Name": name})
+    """Deploy a stack of a bucket and a database, which is as much as a compaction needs."""
+    table = declared()
+    outputs = {
+        "BucketName": name,
+        "DatabaseName": name,
+        "SchemaFingerprint": table.fingerprint,
+        "Layout": "/".join(table.layout),
+    }
+    template = {
+        "Resources": {
+            "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}},
+            "Database": {
+                "Type": "AWS::Glue::Database",
+                "Properties": {
+                    "CatalogId": {"Ref": "AWS::AccountId"},
+                    "DatabaseInput": {"Name": name},
+                },
+            },
+        },
+        "Outputs": {key: {"Value": value} for key, value in outputs.items()},
+    }
+    client = boto3.client("cloudformation")
+    client.create_stack(StackName=name, TemplateBody=msgspec.json.encode(template).decode())
+    client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
 
 
 def run(what: str, name: str, folder: str = "") -> Cost:
@@ -175,16 +199,8 @@ def run(what: str, name: str, folder: str = "") -> Cost:
 
 
 def _do(what: str, name: str, folder: str) -> Cost:
-    table = declared()
-    stack = Stack(
-        "Sluice-bench",
-        {
-            "BucketName": name,
-            "DatabaseName": name,
-            "SchemaFingerprint": table.fingerprint,
-            "Layout": "/".join(table.layout),
-        },
-    )
+    stack = Stack.named(name)
+    table = stack.table
     if folder:
         stack.__dict__["s3"] = FolderS3(boto3.client("s3"), Path(folder))
     tables = LakeTables(stack, table)
@@ -202,6 +218,12 @@ def _do(what: str, name: str, folder: str) -> Cost:
             day = FIRST_DAY.date() if what == "compact-first-day" else None
             compact(tables, older_objects(stack, soon, day), problems)
             maintain(tables, Retention())
+        case "command":
+            # Only the measurement is written to standard output.
+            with redirect_stdout(sys.stderr):
+                sluice(
+                    ["--stack-name", name, "compact", "--older-than", "0s"], standalone_mode=False
+                )
             cost.size = lake_size(stack)
         case _:
             levels = {partition_column(each): each.name for each in partition_levels(table)}

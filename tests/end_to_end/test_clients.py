@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,9 @@ def stack(stack_under_test: Deployed) -> Deployed:
     if not BIN.exists():
         pytest.skip("the programs are not installed; `make clients` does it")
     key = str(uuid.uuid4())
-    stack_under_test.api.request("POST", "/records", {"id": key, "siteId": "clients"})
+    stack_under_test.api.request(
+        "POST", "/records", {"id": key, "siteId": "clients", "valueOne": 782}
+    )
     stack_under_test.wait_for(1, lambda line: line["id"] == key)
     return stack_under_test
 
@@ -94,11 +97,18 @@ def test_awswrangler_reads_the_catalog_the_objects_and_the_result_of_a_query(
     assert int(lines) == int(counted) == changes(stack)
 
 
+HAPPENED = 1_002_003_004_000
+"""An event time of a day that no other test reads."""
+
+Row = tuple[Any, ...]
+"""The event id, the name and the number of a change."""
+
+
 @pytest.fixture(scope="module")
-def compacted(stack: Deployed) -> int:
-    """How many changes `history` has, after a compaction of lines of a day that no test reads."""
+def compacted(stack: Deployed) -> tuple[int, list[Row]]:
+    """How many changes `history` has after a compaction, and what was compacted of one moment."""
     lines = [line for content in stack.objects("data/").values() for line in content]
-    lines = [{**each, "createdAtTime": 1_002_003_004_000} for each in lines]
+    lines = [{**each, "createdAtTime": HAPPENED} for each in lines]
     folder = "data/siteId=clients/year=2001/month=10/day=02/hour=06/minute=10/"
     body = gzip.compress(b"".join(json.dumps(each).encode() + b"\n" for each in lines))
     bucket = stack.stack.bucket
@@ -114,15 +124,30 @@ def compacted(stack: Deployed) -> int:
         capture_output=True,
         check=True,
     )
-    return int(json.loads(done.stdout)["after"]["history"]["rows"])
+    rows = {(each["eventId"], each.get("name"), each.get("valueOne")) for each in lines}
+    return int(json.loads(done.stdout)["after"]["history"]["rows"]), sorted(rows, key=repr)
 
 
-@pytest.mark.parametrize("client", ["pyiceberg", "DuckDB", "Polars"])
+ROWS = {
+    "pyiceberg": "rows.select(names).to_pylist()",
+    "DuckDB": "[dict(zip(names, row)) for row in "
+    "connection.execute('SELECT ' + ', '.join(names) + ' FROM history').fetchall()]",
+    "Polars": "lines.select(names).collect().to_dicts()",
+}
+"""What has the rows of `history`, after the block of each program."""
+
+
+@pytest.mark.parametrize("client", ROWS)
 def test_other_engines_read_the_same_rows_of_the_compacted_table(
-    stack: Deployed, compacted: int, tmp_path: Path, client: str
+    stack: Deployed, compacted: tuple[int, list[Row]], tmp_path: Path, client: str
 ) -> None:
-    (count,) = run(stack, block(COMPACTED[client], "python"), tmp_path)
-    assert int(count) == compacted > 0
+    of_all, expected = compacted
+    names = ["eventid", "name", "valueone", "createdattime"]
+    printing = f"\nimport json\nnames = {names}\nprint(json.dumps({ROWS[client]}))\n"
+    count, text = run(stack, block(COMPACTED[client], "python") + printing, tmp_path)
+    rows = [tuple(row.values()) for row in json.loads(text) if row["createdattime"] == HAPPENED]
+    assert int(count) == of_all > 0
+    assert sorted((row[:-1] for row in rows), key=repr) == expected
 
 
 def test_the_emulator_still_puts_a_result_where_read_sql_query_finds_none(
