@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev shapes api quick test coverage package clients lint check docs lock bench attack crash deploy destroy clean
+.PHONY: help setup demo dev shapes api quick test coverage package clients lint check docs lock bench attack crash erasure deploy destroy clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -115,6 +115,10 @@ attack: setup ## Attack whatever reads others' bytes (installs the fuzzer first)
 # ARGS passes options on: make crash ARGS="--changes 3000"
 crash: setup ## Kill a compaction of 100,000 changes five times, and compare what is left.
 	@$(BIN)/python -m checks.crash $(ARGS)
+
+# ARGS passes options on: make erasure ARGS="--changes 3000"
+erasure: setup ## Erase 100 keys of 50,000 changes, killed three times, and search every byte of what is left.
+	@$(BIN)/python -m checks.erasure $(ARGS)
 
 deploy: setup ## Deploy to AWS (STAGE=dev).
 	@cd infrastructure && npx cdk deploy -c stage=$(STAGE)

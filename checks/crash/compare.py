@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from chalicelib.catalog import CURRENT, HISTORY
@@ -19,18 +19,22 @@ from sluice.verify.deployed import items
 READ_CAPACITY = 1_000_000
 
 
-def differences(stack: Stack, writer: Writer) -> Iterator[str]:
-    """Yield a sentence on each way in which the compacted tables are not as they must be."""
+def differences(stack: Stack, writer: Writer, erased: Collection[str] = ()) -> Iterator[str]:
+    """Yield a sentence on each way in which the compacted tables are not as they must be.
+
+    They must have nothing of the keys that were erased.
+    """
     changes = {
         each["eventID"]: (
             each["eventName"],
             int(each["dynamodb"]["SequenceNumber"]),
             each["dynamodb"]["Keys"]["id"]["S"],
         )
-        for each in _stream_records(stack)
+        for _, each in stream_records(stack)
     }
     if len(changes) != writer.written:
         yield f"the stream has {len(changes):,} changes of {writer.written:,}"
+    changes = {name: change for name, change in changes.items() if change[2] not in erased}
     rows = _rows(stack, HISTORY, ("eventid", "changetype", "changesequence", "id"))
     if twice := [each for each, n in Counter(row["eventid"] for row in rows).items() if n > 1]:
         yield f"history has {len(twice):,} changes more than once, such as {twice[0]}"
@@ -87,13 +91,18 @@ def _rows(stack: Stack, name: str, columns: Sequence[str]) -> list[dict[str, Any
     return rows
 
 
-def _stream_records(stack: Stack) -> Iterator[Mapping[str, Any]]:
-    """Yield the records of the table's stream, past the pipe."""
-    description = stack.dynamodb.describe_table(TableName=stack.output("TableName"))["Table"]
-    stream = Stream(stack.streams, description["LatestStreamArn"])
+def stream_arn(stack: Stack) -> str:
+    """Return the ARN of the table's stream."""
+    described = stack.dynamodb.describe_table(TableName=stack.output("TableName"))["Table"]
+    return described["LatestStreamArn"]
+
+
+def stream_records(stack: Stack) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the records of the table's stream, past the pipe, each with its shard."""
+    stream = Stream(stack.streams, stream_arn(stack))
     for shard in stream.shards()[0]:
         reader = stream.reader(shard.id, "TRIM_HORIZON").open()
         while (page := reader.read()).records:
-            yield from page.records
+            yield from ((shard.id, record) for record in page.records)
             if page.last:
                 break

@@ -2,20 +2,16 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable
 from random import Random
 
 from chalicelib.firehose import DeliveryStream
 from chalicelib.partitions import DATA_PREFIX
 from checks.crash.compare import differences
 from checks.crash.moments import MOMENTS, Moment
-from checks.crash.workload import DAYS, Writer
-from local.arrivals import Arrivals, Status, broken_transform
-from local.cdk import ROOT
-from local.processes import LocalRunError
+from checks.crash.trial import Report, Trial
+from checks.crash.workload import DAYS
+from local.arrivals import broken_transform
 from local.session import Session
 from sluice.compaction.size import lake_size
 from sluice.lake import objects, read_objects
@@ -23,9 +19,6 @@ from sluice.stack import Stack
 
 BEFORE = 0.55
 """The part of the changes that is there before the first compaction."""
-
-AT_ONCE = 5_000
-"""Changes that are on their way at a time."""
 
 QUARANTINED, REPEATED = 0.1, 0.1
 """The parts of a phase's changes that fail at first, and as many lines that come again."""
@@ -36,25 +29,14 @@ POLLS = 300
 SAMPLED_OBJECTS = 200
 IN_FLIGHT_SECONDS = 10
 
-Report = Callable[[str], None]
 
-
-class Crash:
+class Crash(Trial):
     """A table and a lake at work, whose compaction is killed."""
 
     def __init__(self, session: Session, stack: Stack, changes: int, report: Report) -> None:
-        self._session = session
-        self._stack = stack
-        self._changes = changes
-        self._report = report
-        self._writer = Writer(stack, changes)
-        self._arrivals = Arrivals(session, stack)
+        super().__init__(session, stack, changes, report)
         self._chance = Random(5)  # noqa: S311
         self._lines: list[bytes] = []
-        self._again = 0
-        """Records that Firehose got beside the changes: repeated, replayed, of the backfill."""
-        self.problems: list[str] = []
-        """A sentence on each promise that was not kept."""
 
     def run(self) -> None:
         """Kill the compaction at each moment, let it end, and compare."""
@@ -113,12 +95,6 @@ class Crash:
         self._report(f"compacted in {seconds:.1f} s by two runs at once beside a backfill")
         self._report(str(lake_size(self._stack)))
 
-    def _write(self, changes: int) -> None:
-        """Make so many changes and wait until they are delivered."""
-        for start in range(0, changes, AT_ONCE):
-            self._writer.write(min(AT_ONCE, changes - start))
-            self._settle()
-
     def _repeat(self, count: int) -> None:
         """Deliver lines again that were delivered before, and may be compacted."""
         stored = list(objects(self._stack, DATA_PREFIX))
@@ -132,37 +108,9 @@ class Crash:
         self._again += len(repeated)
         self._settle()
 
-    def _settle(self) -> None:
-        """Wait until Firehose has done with all that was written."""
-
-        def is_done(status: Status) -> bool:
-            ended = status["delivered"] + status["dropped"] + status["quarantined"]
-            return ended >= self._writer.written + self._again
-
-        if not self._arrivals.wait(is_done):
-            self.problems.append(f"not everything was delivered: {self._arrivals.status()}")
-
     def _verify(self, when: str) -> None:
         began = time.monotonic()
         seconds = ("--in-flight-seconds", str(IN_FLIGHT_SECONDS))
         output = self._output(self._start("verify", *seconds, "--read-capacity", "1000000"))
         took = time.monotonic() - began
         self._report(f"verify {when}, {took:.1f} s: {output.splitlines()[-1]}")
-
-    def _start(self, *arguments: str) -> "subprocess.Popen[str]":
-        """Start a `sluice` command."""
-        return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "sluice", *arguments],
-            cwd=ROOT,
-            env=self._session.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def _output(self, process: "subprocess.Popen[str]") -> str:
-        """Return what a command prints, once it has ended. Raises LocalRunError if it failed."""
-        output, errors = process.communicate()
-        if process.returncode:
-            raise LocalRunError(f"`{process.args!s}` exited {process.returncode}: {output}{errors}")
-        return output

@@ -1,6 +1,6 @@
 """The changes of a table over many days, whose outcome the writer knows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -34,14 +34,25 @@ class Writer:
         self._stack = stack
         self._total = total
         self._chance = Random(3)  # noqa: S311
-        self._keys = [f"record-{n}" for n in range(max(BATCH, total // CHANGES_OF_A_RECORD))]
+        self.keys = [f"record-{n}" for n in range(max(BATCH, total // CHANGES_OF_A_RECORD))]
+        """Of the records that are written."""
 
     def write(self, count: int) -> None:
         """Make this many changes of the table."""
         name = self._stack.output("TableName")
         for start in range(0, count, BATCH):
-            keys = self._chance.sample(self._keys, min(BATCH, count - start))
+            keys = self._chance.sample(self.keys, min(BATCH, count - start))
             write_requests(self._stack.dynamodb, name, self._requests(keys))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete records for good: none of these keys is written again."""
+        gone = set(keys)
+        self.keys = [key for key in self.keys if key not in gone]
+        requests = [{"DeleteRequest": {"Key": {"id": {"S": key}}}} for key in sorted(gone)]
+        write_requests(self._stack.dynamodb, self._stack.output("TableName"), iter(requests))
+        self.items = {key: item for key, item in self.items.items() if key not in gone}
+        self.written += len(gone)
+        self.deleted += len(gone)
 
     def _requests(self, keys: list[str]) -> Iterator[Any]:
         for key in keys:

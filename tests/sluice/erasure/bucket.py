@@ -2,30 +2,21 @@
 
 import gzip
 import json
-import re
-import zlib
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Any
-
-import pyarrow.parquet as pq
-from pyiceberg.avro.file import AvroFile
-from pyiceberg.typedef import Record
 
 from chalicelib.declaration import Table
 from chalicelib.keys import Texts, key_of, texts_of
+from checks.erasure.contents import contents
 from sluice.erasure.changes import Keys
-from sluice.erasure.manifests import Content
 from sluice.erasure.memory import ERASED_PREFIX, Memory
 from sluice.erasure.run import Erased, Erasure
 from sluice.erasure.search import Findings
 from sluice.items import Item
 from sluice.stack import Stack
 from tests.declaring import change, delivered
-
-_BASE64 = re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
 
 
 def error_line(payload: bytes) -> bytes:
@@ -111,50 +102,14 @@ class Bucket:
 
     def contents(self) -> dict[tuple[str, str], bytes]:
         """The bytes of every version, decompressed and with all base64 decoded beside it."""
-        contents = {}
-        pages = self.stack.s3.get_paginator("list_object_versions").paginate(
-            Bucket=self.stack.bucket
-        )
-        for page in pages:
-            for each in page.get("Versions", []):
-                if each["Key"].startswith(ERASED_PREFIX):
-                    continue
-                body = self.stack.s3.get_object(
-                    Bucket=self.stack.bucket, Key=each["Key"], VersionId=each["VersionId"]
-                )["Body"].read()
-                contents[each["Key"], each["VersionId"]] = revealed(body)
-        return contents
+        return {
+            (key, version): body
+            for key, version, body in contents(self.stack.s3, self.stack.bucket)
+            if not key.startswith(ERASED_PREFIX)
+        }
 
     def bytes(self) -> bytes:
         return b"\n".join(self.contents().values())
-
-
-def revealed(body: bytes) -> bytes:
-    """Bytes, decompressed, and with all base64 in them decoded beside them.
-
-    Of Parquet and Avro also the rows, with bytes as the text or number that they may be.
-    """
-    if body.startswith(b"\x1f\x8b"):
-        body = zlib.decompress(body, 31)
-    if body.startswith(b"PAR1"):
-        body += json.dumps(pq.read_table(BytesIO(body)).to_pylist(), default=str).encode()
-    if body.startswith(b"Obj\x01"):
-        with AvroFile[Any](Content(body)) as file:
-            body += json.dumps(list(file), default=_plain).encode()
-    pieces = [body]
-    for found in _BASE64.findall(body):
-        try:
-            pieces.append(b64decode(found + b"=" * (-len(found) % 4)))
-        except ValueError:
-            continue
-    return b"\n".join(pieces)
-
-
-def _plain(value: Any) -> Any:
-    if not isinstance(value, bytes):
-        return value._data if isinstance(value, Record) else str(value)
-    number = int.from_bytes(value, "little", signed=True)
-    return [value.decode(errors="replace"), number] if len(value) == 8 else value.decode("latin-1")
 
 
 def quoted(table: Table, keys: Collection[Texts], body: bytes) -> set[Texts]:
