@@ -284,7 +284,7 @@ def put_dead_letter(deployed: Deployed) -> None:
 
 
 def put_failed_batch(deployed: Deployed) -> None:
-    """A failure object with a change of the table, as Lambda writes it."""
+    """A failure object with two changes of the table, as Lambda writes it, one of them redriven."""
     arn = boto3.client("dynamodb").describe_table(TableName=deployed.stack.output("TableName"))[
         "Table"
     ]["LatestStreamArn"]
@@ -303,13 +303,13 @@ def put_failed_batch(deployed: Deployed) -> None:
     document = {
         "requestContext": {"condition": "RetryAttemptsExhausted"},
         "timestamp": "2023-11-14T22:13:20.000Z",
-        "payload": json.dumps({"Records": [change]}),
+        "payload": json.dumps({"Records": 2 * [change]}),
     }
+    key = f"aws/lambda/mapping/shard/2023/11/14/2023-11-14T22.13.20-{uuid.uuid4()}"
     deployed.stack.s3.put_object(
-        Bucket=deployed.stack.bucket,
-        Key=f"aws/lambda/mapping/shard/2023/11/14/2023-11-14T22.13.20-{uuid.uuid4()}",
-        Body=json.dumps(document).encode(),
+        Bucket=deployed.stack.bucket, Key=key, Body=json.dumps(document).encode()
     )
+    Progress(deployed.stack).note(key, [1])
 
 
 ERASED, AWAITED = "an-erased-key", "a-key-whose-deletion-is-awaited"
