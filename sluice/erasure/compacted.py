@@ -12,9 +12,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX
 from chalicelib.objects import delete, listing
-from sluice.compaction.commits import committed
+from sluice.compaction.commits import COMMIT_TRIES, committed
 from sluice.compaction.files import read_files, write_files
 from sluice.compaction.maintenance import needed_files
 from sluice.compaction.tables import LakeTables
@@ -51,8 +53,24 @@ def erase_from_tables(
     tables = LakeTables(files.stack, files.stack.table)
     for name in (HISTORY, CURRENT):
         cleaning = _Cleaning(files, tables, name, goes)
-        cleaning.run([key for key in objects if key.startswith(cleaning.folder)])
+        of_table = [key for key in objects if key.startswith(cleaning.folder)]
+        for left in reversed(range(COMMIT_TRIES)):
+            try:
+                cleaning.run(of_table)
+                break
+            except (OSError, ClientError) as error:
+                # Another erasure may have deleted what this one was about to read.
+                if not left or not _is_of_missing(error):
+                    raise
+                files.forget()
     files.forget()
+
+
+def _is_of_missing(error: Exception) -> bool:
+    """Whether an error of S3, or of Arrow that asked it, says that an object is not there."""
+    if isinstance(error, ClientError):
+        return error.response["Error"].get("Code") in ("NoSuchKey", "NoSuchVersion", "404")
+    return isinstance(error, FileNotFoundError) or "NO_SUCH_KEY" in str(error)
 
 
 class _Cleaning:

@@ -153,6 +153,28 @@ def test_ended_at_any_step_it_goes_on_and_nothing_is_left(bucket: Bucket) -> Non
     assert rows_of(bucket, others) == before
 
 
+def test_another_run_that_deletes_what_this_one_was_about_to_read_is_no_harm(
+    bucket: Bucket,
+) -> None:
+    items = items_of(bucket.table, 6)
+    gone, others = items[:2], items[2:]
+    fill(bucket, items)
+    before = rows_of(bucket, others)
+    erasure = bucket.erasure(gone)
+    erasure.search(lambda _: None)
+    is_alone = iter([True])
+
+    def interrupt(params: Any, **_: Any) -> None:
+        if params["Key"].endswith(".parquet") and next(is_alone, False):
+            bucket.erase(gone)
+
+    bucket.stack.s3.meta.events.register("provide-client-params.s3.GetObject", interrupt)
+    assert erasure.erase(lambda _: None).left == 0
+    assert not list(is_alone)
+    assert quoted(bucket.table, keys_of(bucket, gone), bucket.bytes()) == set()
+    assert rows_of(bucket, others) == before
+
+
 def test_a_compaction_that_commits_between_is_asked_for_what_it_brought(bucket: Bucket) -> None:
     items = items_of(bucket.table, 4)
     fill(bucket, items)
