@@ -46,14 +46,14 @@ def _listed(s3: "S3Client", bucket: str, prefix: str, after: str) -> Iterator[Ve
     for page in pages:
         yield from sorted(
             [
-                *(_version(each, each["Size"]) for each in page.get("Versions", [])),
-                *(_version(each) for each in page.get("DeleteMarkers", [])),
+                *(_read_version(each, each["Size"]) for each in page.get("Versions", [])),
+                *(_read_version(each) for each in page.get("DeleteMarkers", [])),
             ],
             key=attrgetter("key"),
         )
 
 
-def _version(
+def _read_version(
     each: "ObjectVersionTypeDef | DeleteMarkerEntryTypeDef", size: int | None = None
 ) -> Version:
     key, version = each["Key"], each["VersionId"]
