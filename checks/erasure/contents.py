@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from pyiceberg.avro.file import AvroFile
 from pyiceberg.typedef import Record
 
-from sluice.erasure.manifests import Content
+from sluice.erasure.manifests import in_memory
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -39,7 +39,7 @@ def revealed(body: bytes) -> bytes:
     if body.startswith(b"PAR1"):
         body += json.dumps(pq.read_table(BytesIO(body)).to_pylist(), default=str).encode()
     if body.startswith(b"Obj\x01"):
-        with AvroFile[Any](Content(body)) as file:
+        with AvroFile[Any](in_memory(body)) as file:
             body += json.dumps(list(file), default=_plain).encode()
     pieces = [body]
     for found in _BASE64.findall(body):

@@ -115,7 +115,7 @@ class _Cleaning:
         """Give the table a state with no trace of these files, nor of any that is no more."""
         from pyiceberg.manifest import ManifestEntryStatus
 
-        from sluice.erasure.manifests import Without
+        from sluice.erasure.manifests import without
 
         table = self._find()
         if table is None or table.current_snapshot() is None:
@@ -128,7 +128,7 @@ class _Cleaning:
             return path in paths or (is_deleted and not exists(path))
 
         tasks = [task for task in table.scan().plan_files() if task.file.file_path in paths]
-        with table.transaction() as transaction, Without(transaction, is_stale) as update:
+        with table.transaction() as transaction, without(transaction, is_stale) as update:
             for task in tasks:
                 update.delete_data_file(task.file)
                 for file in write_files(table, self._rest(read_files(table, [task]))):

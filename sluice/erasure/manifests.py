@@ -7,27 +7,11 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pyiceberg.avro.file import AvroFile
-from pyiceberg.conversions import from_bytes
-from pyiceberg.io import InputFile
-from pyiceberg.manifest import (
-    MANIFEST_ENTRY_SCHEMAS,
-    MANIFEST_LIST_FILE_SCHEMAS,
-    DataFile,
-    DataFileContent,
-    FileFormat,
-    ManifestContent,
-    ManifestEntry,
-    ManifestEntryStatus,
-    ManifestFile,
-    PartitionFieldSummary,
-)
-from pyiceberg.schema import Schema
-from pyiceberg.table.snapshots import Operation
-from pyiceberg.table.update.snapshot import _OverwriteFiles
-
 if TYPE_CHECKING:
+    from pyiceberg.io import InputFile
+    from pyiceberg.manifest import ManifestEntry, ManifestFile
     from pyiceberg.table import Transaction
+    from pyiceberg.table.update.snapshot import _OverwriteFiles
 
 _VERSION = 2
 
@@ -40,29 +24,28 @@ class Entry(NamedTuple):
     """Of the column that was asked for: its least and its greatest value, as far as kept."""
 
 
-class Content(InputFile):
-    """A file of which the content is known."""
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__("")
-        self._content = content
-
-    def __len__(self) -> int:
-        return len(self._content)
-
-    def exists(self) -> bool:  # noqa: D102
-        return True
-
-    def open(self, seekable: bool = True) -> BytesIO:  # noqa: ARG002, D102
-        return BytesIO(self._content)
-
-
 def entries(content: bytes, column: str) -> Iterator[Entry]:
     """Yield all entries of a manifest, with the bounds of a column, or those of a list of them.
 
     Raises ValueError for what is neither.
     """
-    body = Content(content)
+    from pyiceberg.avro.file import AvroFile
+    from pyiceberg.conversions import from_bytes
+    from pyiceberg.manifest import (
+        MANIFEST_ENTRY_SCHEMAS,
+        MANIFEST_LIST_FILE_SCHEMAS,
+        DataFile,
+        DataFileContent,
+        FileFormat,
+        ManifestContent,
+        ManifestEntry,
+        ManifestEntryStatus,
+        ManifestFile,
+        PartitionFieldSummary,
+    )
+    from pyiceberg.schema import Schema
+
+    body = in_memory(content)
     with AvroFile[Any](body) as file:
         meta = file.header.meta
     if "schema" not in meta:
@@ -91,40 +74,64 @@ def entries(content: bytes, column: str) -> Iterator[Entry]:
             )
 
 
-class Without(_OverwriteFiles):
-    """A snapshot with no trace of some data files: neither live nor as deleted entries.
+def in_memory(content: bytes) -> "InputFile":
+    """Return a file of this content."""
+    from pyiceberg.io import InputFile
+
+    class Content(InputFile):
+        """A file of which the content is known."""
+
+        def __init__(self) -> None:
+            super().__init__("")
+
+        def __len__(self) -> int:
+            return len(content)
+
+        def exists(self) -> bool:
+            return True
+
+        def open(self, seekable: bool = True) -> BytesIO:  # noqa: ARG002
+            return BytesIO(content)
+
+    return Content()
+
+
+def without(
+    transaction: "Transaction", is_stale: "Callable[[ManifestEntry], bool]"
+) -> "_OverwriteFiles":
+    """Return a snapshot that has no trace of the stale data files: no live and no deleted entry.
 
     Of a manifest that names one, only the other live entries are written on, with the sequence
     numbers by which files of deleted rows apply to them.
     """
+    from pyiceberg.manifest import ManifestContent, ManifestEntryStatus
+    from pyiceberg.table.snapshots import Operation
+    from pyiceberg.table.update.snapshot import _OverwriteFiles
 
-    def __init__(self, transaction: "Transaction", is_stale: Callable[[ManifestEntry], bool]):
-        super().__init__(
-            operation=Operation.OVERWRITE,
-            transaction=transaction,
-            io=transaction._table.io,
-        )
-        self._is_stale = is_stale
+    class Without(_OverwriteFiles):
+        """The snapshot."""
 
-    def _deleted_entries(self) -> list[ManifestEntry]:
-        return []
+        def _deleted_entries(self) -> "list[ManifestEntry]":
+            return []
 
-    def _existing_manifests(self) -> list[ManifestFile]:
-        snapshot = self._transaction.table_metadata.current_snapshot()
-        assert snapshot is not None  # noqa: S101
-        manifests = []
-        for manifest in snapshot.manifests(self._io):
-            all_entries = manifest.fetch_manifest_entry(self._io, discard_deleted=False)
-            stay = [entry for entry in all_entries if not self._is_stale(entry)]
-            live = [entry for entry in stay if entry.status != ManifestEntryStatus.DELETED]
-            if manifest.content != ManifestContent.DATA or len(stay) == len(all_entries):
-                manifests.append(manifest)
-            elif live:
-                manifests.append(self._written(manifest, live))
-        return manifests
+        def _existing_manifests(self) -> "list[ManifestFile]":
+            snapshot = self._transaction.table_metadata.current_snapshot()
+            assert snapshot is not None  # noqa: S101
+            manifests = []
+            for manifest in snapshot.manifests(self._io):
+                all_entries = manifest.fetch_manifest_entry(self._io, discard_deleted=False)
+                stay = [entry for entry in all_entries if not is_stale(entry)]
+                live = [entry for entry in stay if entry.status != ManifestEntryStatus.DELETED]
+                if manifest.content != ManifestContent.DATA or len(stay) == len(all_entries):
+                    manifests.append(manifest)
+                elif live:
+                    manifests.append(self._written(manifest, live))
+            return manifests
 
-    def _written(self, manifest: ManifestFile, live: list[ManifestEntry]) -> ManifestFile:
-        with self.new_manifest_writer(self.spec(manifest.partition_spec_id)) as writer:
-            for entry in live:
-                writer.existing(entry)
-        return writer.to_manifest_file()
+        def _written(self, manifest: "ManifestFile", live: "list[ManifestEntry]") -> "ManifestFile":
+            with self.new_manifest_writer(self.spec(manifest.partition_spec_id)) as writer:
+                for entry in live:
+                    writer.existing(entry)
+            return writer.to_manifest_file()
+
+    return Without(operation=Operation.OVERWRITE, transaction=transaction, io=transaction._table.io)

@@ -222,7 +222,7 @@ class Recorder:
     def __call__(self, params: Mapping[str, Any], model: Any, **_rest: Any) -> None:
         prefix = model.service_model.endpoint_prefix
         service = SERVICES.get(prefix, prefix)
-        of_versions = service == "s3" and "VersionId" in str(params.get("Delete", params))
+        of_versions = service == "s3" and "'VersionId'" in str(params.get("Delete", params))
         action = f"{service}:{ACTIONS.get(model.name, model.name)}{'Version' * of_versions}"
         for arn in on(self._stack, service, model.name, params):
             self.calls.add((action, arn))
