@@ -40,6 +40,7 @@ from infrastructure.values import (
     Years,
 )
 from sluice.planning.lint import projection_errors, template_errors, workload_errors
+from sluice.planning.proposals import CONTEXT
 from sluice.planning.rules import PlanError, annotations, noted, read_value, whole
 from sluice.planning.settings import Compaction, Feed, Format, PlanSettings
 from sluice.planning.workload import Workload
@@ -369,16 +370,7 @@ def _workload_is_carried(settings: DeploymentSettings) -> Iterator[str]:
             yield f"the declared workload cannot be planned: {error}"
 
 
-_PLANNED = (
-    "buffer_seconds",
-    "buffer_megabytes",
-    "format",
-    "feed",
-    "feed_batch_size",
-    "feed_window_seconds",
-    "scan_gigabytes",
-    "compaction",
-)
+_PLANNED = (*(name for name in CONTEXT if name not in ("schema", "layout")), "scan_gigabytes")
 """The settings that a plan takes from the settings of a deployment."""
 
 _RULES: Sequence[tuple[Callable[[DeploymentSettings], Iterator[str]], tuple[str, ...]]] = (

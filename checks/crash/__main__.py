@@ -1,17 +1,9 @@
 """`python -m checks.crash`: kill the compaction five times, and compare what is left."""
 
-import os
-import sys
-import tempfile
-from pathlib import Path
-
 import click
 
 from checks.crash.run import Crash
-from local.processes import LocalRunError
-from local.session import STACK_NAME, Options, running
-from sluice.errors import OperationError
-from sluice.stack import Stack
+from checks.crash.trial import run_locally
 
 CHANGES = 100_000
 
@@ -26,20 +18,7 @@ def main(changes: int) -> None:
     table. `sluice verify` must agree before, between and after. The exit code is 1 where a promise
     was broken.
     """
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="sluice-crash-") as folder,
-            running(Options(buffer_seconds=1), Path(folder), click.echo) as session,
-        ):
-            os.environ.update(session.client)
-            crash = Crash(session, Stack.named(STACK_NAME), changes, click.echo)
-            crash.run()
-    except (LocalRunError, OperationError) as error:
-        sys.exit(f"error: {error}")
-    for problem in crash.problems:
-        click.echo(problem)
-    if crash.problems:
-        sys.exit(1)
+    run_locally("crash", lambda session, stack: Crash(session, stack, changes, click.echo))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,21 @@
 """A table and a lake at work, and the commands that run on them beside a writer."""
 
+import os
 import subprocess
 import sys
+import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from pathlib import Path
+
+import click
 
 from checks.crash.workload import Writer
 from local.arrivals import Arrivals, Status
 from local.cdk import ROOT
 from local.processes import LocalRunError
-from local.session import Session
+from local.session import STACK_NAME, Options, Session, running
+from sluice.errors import OperationError
 from sluice.stack import Stack
 
 AT_ONCE = 5_000
@@ -19,7 +26,7 @@ _HOMES = ("HOME", "XDG_CONFIG_HOME")
 Report = Callable[[str], None]
 
 
-class Trial:
+class Trial(ABC):
     """A local stack whose table a writer changes."""
 
     def __init__(self, session: Session, stack: Stack, changes: int, report: Report) -> None:
@@ -34,6 +41,10 @@ class Trial:
         self._arrivals = Arrivals(session, stack)
         self._again = 0
         """Records that Firehose got beside the changes: repeated, replayed, of a backfill."""
+
+    @abstractmethod
+    def run(self) -> None:
+        """Kill what is on trial, and note each promise that was not kept in `problems`."""
 
     def _write(self, changes: int) -> None:
         """Make so many changes and wait until they are delivered."""
@@ -69,3 +80,21 @@ class Trial:
         if process.returncode:
             raise LocalRunError(f"`{process.args!s}` exited {process.returncode}: {output}{errors}")
         return output
+
+
+def run_locally(name: str, trial_of: Callable[[Session, Stack], Trial]) -> None:
+    """Run a trial on a local stack of its own, and exit with 1 where a promise was broken."""
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=f"sluice-{name}-") as folder,
+            running(Options(buffer_seconds=1), Path(folder), click.echo) as session,
+        ):
+            os.environ.update(session.client)
+            trial = trial_of(session, Stack.named(STACK_NAME))
+            trial.run()
+    except (LocalRunError, OperationError) as error:
+        sys.exit(f"error: {error}")
+    for problem in trial.problems:
+        click.echo(problem)
+    if trial.problems:
+        sys.exit(1)

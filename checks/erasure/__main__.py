@@ -1,17 +1,9 @@
 """`python -m checks.erasure`: kill an erasure three times, and search what is left of the keys."""
 
-import os
-import sys
-import tempfile
-from pathlib import Path
-
 import click
 
+from checks.crash.trial import run_locally
 from checks.erasure.run import Erasing
-from local.processes import LocalRunError
-from local.session import STACK_NAME, Options, running
-from sluice.errors import OperationError
-from sluice.stack import Stack
 
 CHANGES, KEYS = 50_000, 100
 
@@ -26,20 +18,9 @@ def main(changes: int) -> None:
     be there; a replay, a redrive and an export must bring none of them back. The exit code is 1
     where a promise was broken.
     """
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="sluice-erasure-") as folder,
-            running(Options(buffer_seconds=1), Path(folder), click.echo) as session,
-        ):
-            os.environ.update(session.client)
-            erasing = Erasing(session, Stack.named(STACK_NAME), changes, KEYS, click.echo)
-            erasing.run()
-    except (LocalRunError, OperationError) as error:
-        sys.exit(f"error: {error}")
-    for problem in erasing.problems:
-        click.echo(problem)
-    if erasing.problems:
-        sys.exit(1)
+    run_locally(
+        "erasure", lambda session, stack: Erasing(session, stack, changes, KEYS, click.echo)
+    )
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class Place:
     def client(
         self, service: Any, endpoint_url: str | None = None, read_seconds: float = 60
     ) -> Any:
-        """Return a client, of the emulator if not told otherwise; it tries once."""
+        """Return a client, of the emulator by default; it tries once."""
         config = Config(
             retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=read_seconds
         )

@@ -68,9 +68,9 @@ CHANGES: dict[str, tuple[Table, Table]] = {
         declaring({**BEFORE, "active": Annotated[bool | str, WAS_BOOLEAN]}),
     ),
     "a kind is added": (declaring(BEFORE, {"level": Int64}), declaring(BEFORE, {"why": str})),
-    "kinds are told apart": (declaring(BEFORE), declaring(BEFORE, {"why": str})),
+    "a second kind is declared": (declaring(BEFORE), declaring(BEFORE, {"why": str})),
 }
-SAME_LAYOUT = [name for name in CHANGES if name != "kinds are told apart"]
+SAME_LAYOUT = [name for name in CHANGES if name != "a second kind is declared"]
 
 
 def item(number: int, **values: Any) -> dict[str, Any]:

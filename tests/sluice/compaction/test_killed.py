@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from random import Random
-from uuid import uuid4
 
-import boto3
 import pytest
 
 from chalicelib.catalog import CURRENT, HISTORY, key_columns
@@ -21,6 +19,7 @@ from checks.crash.moments import MOMENTS
 from sluice.compaction.rows import EVENT_ID, SEQUENCE
 from sluice.verify.compare import verify
 from tests.declaring import WORKED, change, items_of
+from tests.deploying import deployed_outputs
 from tests.sluice.compaction.lake import Lake
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,16 +36,8 @@ def lake(lake_of: Callable[[str], Lake], aws_environment: pytest.MonkeyPatch) ->
 @pytest.fixture
 def deployed(lake: Lake) -> Iterator[str]:
     """The name of a stack of CloudFormation with the outputs of the lake's."""
-    cloudformation = boto3.client("cloudformation")
-    name = f"Sluice-{uuid4().hex[:8]}"
-    template = {
-        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
-        "Outputs": {key: {"Value": value} for key, value in lake.stack.outputs.items()},
-    }
-    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
-    cloudformation.get_waiter("stack_create_complete").wait(StackName=name)
-    yield name
-    cloudformation.delete_stack(StackName=name)
+    with deployed_outputs(lake.stack.outputs) as name:
+        yield name
 
 
 def compacting(stack_name: str) -> subprocess.Popen[str]:

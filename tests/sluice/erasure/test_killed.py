@@ -1,19 +1,17 @@
 """The command itself, killed at its worst moments and run twice at once."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import boto3
 import pytest
 
 from chalicelib.keys import Texts, texts_of
 from tests.declaring import WORKED, change, items_of
+from tests.deploying import deployed_outputs
 from tests.sluice.erasure.bucket import Bucket, error_line, history, quoted
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,16 +21,8 @@ ROOT = Path(__file__).resolve().parents[3]
 def deployed(bucket: Bucket, aws_environment: pytest.MonkeyPatch) -> Iterator[str]:
     """The name of a stack of CloudFormation with the outputs of the bucket's."""
     aws_environment.setenv("SLUICE_SCHEMA", str(WORKED / "sensors.py"))
-    cloudformation = boto3.client("cloudformation")
-    name = f"Sluice-{uuid4().hex[:8]}"
-    template = {
-        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
-        "Outputs": {key: {"Value": value} for key, value in bucket.stack.outputs.items()},
-    }
-    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
-    cloudformation.get_waiter("stack_create_complete").wait(StackName=name)
-    yield name
-    cloudformation.delete_stack(StackName=name)
+    with deployed_outputs(bucket.stack.outputs) as name:
+        yield name
 
 
 @pytest.fixture
