@@ -14,13 +14,13 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from chalicelib.errors import SluiceError
 from chalicelib.limits import PUT_BYTES_MAX, PUT_RECORD_BYTES_MAX, PUT_RECORDS_MAX
 from local.firehose.ledger import JournalError
 from local.firehose.stream import LocalStream
 from local.guard import Guard
+from local.routes import WholePath
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
 """Well above the largest valid request, so that a batch a bit too large gets AWS's own answer."""
@@ -199,8 +199,8 @@ def application(firehose: Firehose) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/", operation, methods=["POST"]),
-            Route("/status", status, methods=["GET"]),
+            WholePath("/", operation, methods=["POST"]),
+            WholePath("/status", status, methods=["GET"]),
         ],
         middleware=[Middleware(Guard)],
     )

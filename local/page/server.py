@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from chalicelib.catalog import ALL_CHANGES, quoted, sql_name
@@ -27,6 +27,7 @@ from local.page.collector import Collector
 from local.page.commands import ArgumentError, CommandError, SluiceCommand
 from local.page.guard import HEADERS, refuse
 from local.page.views import Views
+from local.routes import WholePath
 from sluice.api import Api
 from sluice.errors import OperationError, explain
 from sluice.query.saved import KEY_PARAMETERS, SavedQuery, saved_queries
@@ -76,15 +77,15 @@ class PageRoutes:
         """Return the ASGI application."""
         return Starlette(
             routes=[
-                Route("/", self._home),
-                Route("/events", self._events),
-                Route("/form", self._form),
+                WholePath("/", self._home),
+                WholePath("/events", self._events),
+                WholePath("/form", self._form),
                 *map(self._posting, self._forms),
-                Route("/broken", self._action(self._break), methods=["POST"]),
-                Route("/seed", self._action(self._seed), methods=["POST"]),
-                Route("/replay", self._action(self._replay), methods=["POST"]),
-                Route("/query", self._action(self._query, is_stoppable=True), methods=["POST"]),
-                Route("/queries", self._saved_query),
+                WholePath("/broken", self._action(self._break), methods=["POST"]),
+                WholePath("/seed", self._action(self._seed), methods=["POST"]),
+                WholePath("/replay", self._action(self._replay), methods=["POST"]),
+                WholePath("/query", self._action(self._query, is_stoppable=True), methods=["POST"]),
+                WholePath("/queries", self._saved_query),
                 Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
             ],
             middleware=[Middleware(Guard, refuse, HEADERS)],
@@ -113,9 +114,9 @@ class PageRoutes:
             return self._refused(HTTPStatus.NOT_FOUND, "There is no such kind of record.")
         return self._html("form", **self._form_of(kind))
 
-    def _posting(self, kind: str) -> Route:
+    def _posting(self, kind: str) -> WholePath:
         act = self._action(partial(self._post, kind))
-        return Route(posting_path(kind), act, methods=["POST"])
+        return WholePath(posting_path(kind), act, methods=["POST"])
 
     def _form_of(self, kind: str) -> dict[str, Any]:
         return {"action": posting_path(kind), "fields": self._forms[kind]}

@@ -20,12 +20,14 @@ def running(deploy: Any, run: Any) -> Any:
     return run(deploy())
 
 
-def post(running: Any, body: bytes, target: str = "PutRecordBatch", **headers: str) -> Any:
+def post(
+    running: Any, body: bytes, target: str = "PutRecordBatch", path: str = "/", **headers: str
+) -> Any:
     """Status and decoded body of a plain request."""
     url = urlsplit(running.url)
     connection = HTTPConnection(url.hostname, url.port, timeout=10)
     headers = {"X-Amz-Target": f"Firehose_20150804.{target}", **headers}
-    connection.request("POST", "/", body, headers)
+    connection.request("POST", path, body, headers)
     response = connection.getresponse()
     content = response.read()
     connection.close()
@@ -110,6 +112,14 @@ def test_an_unknown_stream_is_not_found(running: Any) -> None:
     error = refusal(running.client.put_record, DeliveryStreamName="absent", Record={"Data": RECORD})
     assert error["Code"] == "ResourceNotFoundException"
     assert "absent" in error["Message"]
+
+
+def test_a_path_with_more_than_the_root_is_not_found(running: Any) -> None:
+    body = json.dumps({"DeliveryStreamName": running.stream.name, "Record": {"Data": "YQ=="}})
+    for path in ("/%0A", "/%0a%0a", "/a", "//"):
+        status, _ = post(running, body.encode(), "PutRecord", path)
+        assert status == 404
+    assert running.status()["received"] == 0
 
 
 def test_an_unknown_operation_is_refused(running: Any) -> None:

@@ -112,6 +112,14 @@ def test_each_kind_of_record_has_a_form_of_its_own(site: Any, http: Any, post: A
     assert post("/records/none", {}).status == 404
 
 
+@pytest.mark.parametrize("path", ["", "form", "records", "broken", "seed", "replay", "queries"])
+def test_no_path_with_a_newline_at_its_end_is_taken_for_another(
+    site: Any, http: Any, post: Any, path: str
+) -> None:
+    assert http.request("GET", f"{site.origin}/{path}%0A").status == 404
+    assert post(f"/{path}%0A", {}).status == 404
+
+
 @pytest.mark.parametrize("declaration", [Table(key=(Key("hash", "B"),))])
 def test_what_is_no_object_beside_a_key_is_refused_at_once(post: Any) -> None:
     answer = post("/records", {"hash": "aGk=", "beside hash": "[1]"})
