@@ -62,8 +62,8 @@ def operators_tables() -> str:
 
 def _row(who: str, right: Right) -> tuple[str, ...]:
     conditions = [_condition(each) for each in right.conditions]
-    if right.holds_when:
-        conditions.append(f"the deployment: {right.holds_when}")
+    if right.case.words:
+        conditions.append(f"the deployment: {right.case.words}")
     return (
         who,
         _codes(right.actions),

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from infrastructure.settings import DeploymentSettings
 
+DOCS = "https://docs.aws.amazon.com/"
 ANYONE = "anyone"
 IAM_CALLERS = "callers that IAM admits (SigV4)"
 
@@ -28,9 +29,21 @@ class Grant(NamedTuple):
     conditions: frozenset[Condition]
 
 
-def always(_: DeploymentSettings) -> bool:
-    """Whether a row holds that every deployment has."""
-    return True
+class Case(NamedTuple):
+    """The deployments that have a row: by a rule, and the same in words."""
+
+    rule: Callable[[DeploymentSettings], bool]
+    words: str
+
+    def __and__(self, other: "Case") -> "Case":
+        return Case(
+            lambda settings: self.rule(settings) and other.rule(settings),
+            "; ".join(filter(None, (self.words, other.words))),
+        )
+
+
+ALWAYS = Case(lambda _: True, "")
+"""Every deployment has such a row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +58,11 @@ class Right:
     """The page that asks for it, or explains it."""
     conditions: tuple[Condition, ...] = ()
     effect: Literal["Allow", "Deny"] = "Allow"
-    holds: Callable[[DeploymentSettings], bool] = always
-    """Whether a deployment with these settings has it at all."""
-    holds_when: str = ""
-    """The same in words; nothing when it always does."""
+    case: Case = ALWAYS
+
+    def holds(self, settings: DeploymentSettings) -> bool:
+        """Return whether a deployment with these settings has the row at all."""
+        return self.case.rule(settings)
 
     def grants(self, settings: DeploymentSettings) -> Iterator[Grant]:
         """Return the grants of the row in one deployment."""
@@ -63,44 +77,55 @@ class Right:
                 yield Grant(self.effect, self.who, action, named(resource, settings), conditions)
 
 
+_PAGES = {
+    "athena": "amazonathena",
+    "cloudformation": "awscloudformation",
+    "cloudwatch": "amazoncloudwatch",
+    "dynamodb": "amazondynamodb",
+    "firehose": "amazonkinesisfirehose",
+    "glue": "awsglue",
+    "lambda": "awslambda",
+    "logs": "amazoncloudwatchlogs",
+    "pipes": "amazoneventbridgepipes",
+    "s3": "amazons3",
+    "sqs": "amazonsqs",
+}
+"""The services by their pages of the authorization reference."""
+
+
 def right(
     who: str,
-    *actions: str,
+    actions: str,
+    *,
     on: str | tuple[str, ...],
     why: str,
-    source: str,
+    source: str = "",
     when: Condition | tuple[Condition, ...] = (),
     effect: Literal["Allow", "Deny"] = "Allow",
-    holds: Callable[[DeploymentSettings], bool] = always,
-    holds_when: str = "",
+    case: Case = ALWAYS,
 ) -> Right:
-    """Return a row; one resource or condition needs no tuple."""
+    """Return a row; one text names its actions, and one resource or condition needs no tuple.
+
+    The source is the service's page of the authorization reference, unless another is given.
+    """
+    if not source:
+        page = _PAGES[actions.partition(":")[0]]
+        source = f"{DOCS}service-authorization/latest/reference/list_{page}.html"
     return Right(
         who=who,
-        actions=actions,
+        actions=tuple(actions.split()),
         on=(on,) if isinstance(on, str) else on,
         why=why,
         source=source,
         conditions=(when,) if isinstance(when, Condition) else when,
         effect=effect,
-        holds=holds,
-        holds_when=holds_when,
+        case=case,
     )
 
 
-def only(
-    holds: Callable[[DeploymentSettings], bool], holds_when: str, *rights: Right
-) -> tuple[Right, ...]:
+def only(case: Case, *rights: Right) -> tuple[Right, ...]:
     """Return rows that hold only in these deployments, besides what each asks for itself."""
-
-    def both(right: Right) -> Right:
-        return replace(
-            right,
-            holds=lambda settings: holds(settings) and right.holds(settings),
-            holds_when="; ".join(filter(None, (holds_when, right.holds_when))),
-        )
-
-    return tuple(map(both, rights))
+    return tuple(replace(each, case=case & each.case) for each in rights)
 
 
 def granted(rights: Iterable[Right], settings: DeploymentSettings) -> set[Grant]:

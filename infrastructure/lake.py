@@ -70,7 +70,7 @@ class Lake(Construct):
             ],
             removal_policy=removal_policy(settings),
             # The emulator cannot run the function that empties the bucket.
-            auto_delete_objects=not settings.retains_data and settings.target == "aws",
+            auto_delete_objects=settings.empties_bucket,
         )
         self.bucket.add_to_resource_policy(
             refusing_foreign_accounts(
@@ -79,7 +79,7 @@ class Lake(Construct):
         )
         # A bucket without its policy would admit plain HTTP and other accounts.
         cast(s3.BucketPolicy, self.bucket.policy).apply_removal_policy(removal_policy(settings))
-        if not settings.retains_data and settings.target == "aws":
+        if settings.empties_bucket:
             self._bind_the_emptying(Log(self, "EmptyingLog", settings=settings, key=key), settings)
         acknowledge(
             self.bucket,

@@ -190,6 +190,11 @@ class DeploymentSettings:
         return self.stage == "prod"
 
     @property
+    def empties_bucket(self) -> bool:
+        """Whether the bucket is emptied as the stack is destroyed."""
+        return not self.retains_data and self.target == "aws"
+
+    @property
     def stack_name(self) -> str:
         """The name of the CloudFormation stack."""
         return f"Sluice-{self.stage}"

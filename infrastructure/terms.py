@@ -5,8 +5,7 @@ of the stack, and `<stack>` the stack's name. `<table>`, `<stream>` and `<table 
 table's, whether the stack made it or follows it.
 """
 
-from infrastructure.access import Condition
-from infrastructure.settings import DeploymentSettings
+from infrastructure.access import DOCS, Case, Condition
 
 KEY = "${Encryption/Key.Arn}"
 BUCKET = "${Lake/Bucket.Arn}"
@@ -17,11 +16,15 @@ EMPTYING = "${Custom::S3AutoDeleteObjectsCustomResourceProvider/Role.Arn}"
 STREAM = "${Delivery/Stream.Arn}"
 HASH_KEY = "${Runtime/HashKey}"
 EMPTYING_LOG = "${Lake/EmptyingLog.Arn}"
-DOCS = "https://docs.aws.amazon.com/"
+DYNAMODB_ENCRYPTION = f"{DOCS}amazondynamodb/latest/developerguide/encryption.usagenotes.html"
 FIREHOSE_ENCRYPTION = f"{DOCS}firehose/latest/dev/encryption.html"
-HAS_API = "there is an API"
-BY_PIPE = "`feed` is `pipe`"
-BY_FUNCTION = "`feed` is `function`"
+HAS_API = Case(lambda settings: settings.has_api, "there is an API")
+BY_PIPE = Case(lambda settings: settings.feed == "pipe", "`feed` is `pipe`")
+BY_FUNCTION = Case(lambda settings: settings.feed == "function", "`feed` is `function`")
+HAS_TABLE_KEY = Case(
+    lambda settings: not settings.existing_table or settings.existing_table.key_arn is not None,
+    "the table has a customer key",
+)
 
 
 def arn(service: str, rest: str) -> str:
@@ -29,24 +32,10 @@ def arn(service: str, rest: str) -> str:
     return f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:{ACCOUNT}:{rest}"
 
 
-def has_table_key(settings: DeploymentSettings) -> bool:
-    """Whether the table is encrypted with a customer key."""
-    return settings.existing_table is None or settings.existing_table.key_arn is not None
-
-
-def by_pipe(settings: DeploymentSettings) -> bool:
-    """Whether a pipe feeds the delivery stream."""
-    return settings.feed == "pipe"
-
-
-def by_function(settings: DeploymentSettings) -> bool:
-    """Whether a function feeds the delivery stream."""
-    return settings.feed == "function"
-
-
-def has_api(settings: DeploymentSettings) -> bool:
-    """Whether there is an API."""
-    return settings.has_api
+def glue_tables(*names: str) -> tuple[str, ...]:
+    """Return what a right on these tables of the lake needs to name."""
+    tables = [arn("glue", f"table/<database>/{name}") for name in names]
+    return arn("glue", "catalog"), arn("glue", "database/<database>"), *tables
 
 
 def via(service: str) -> Condition:

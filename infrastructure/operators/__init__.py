@@ -10,12 +10,11 @@ from dataclasses import replace
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infrastructure.access import Right
+from infrastructure.access import right
 from infrastructure.acknowledgments import acknowledge_wildcards
 from infrastructure.grants import statements
 from infrastructure.operators.feeding import FUNCTION, PIPE
 from infrastructure.operators.following import FOLLOWING
-from infrastructure.operators.rows import AUTHORIZATION, rows
 from infrastructure.operators.running import RUNNING
 from infrastructure.operators.storing import STORING
 from infrastructure.settings import DeploymentSettings
@@ -35,21 +34,24 @@ _OF_A_STACK = " ".join(
     command for commands in POLICIES.values() for command in commands if command != "init"
 )
 
-OPERATORS: tuple[Right, ...] = (
-    *rows(
-        _OF_A_STACK,
-        may="cloudformation:DescribeStacks",
-        on=arn("cloudformation", "stack/<stack>/*"),
-        why="A command finds the parts of the stack by its outputs.",
-        source=f"{AUTHORIZATION}list_awscloudformation.html",
-    ),
-    *PIPE,
-    *FUNCTION,
-    *FOLLOWING,
-    *STORING,
-    *RUNNING,
+OPERATORS = tuple(
+    replace(row, who=f"sluice {command}")
+    for row in (
+        right(
+            _OF_A_STACK,
+            "cloudformation:DescribeStacks",
+            on=arn("cloudformation", "stack/<stack>/*"),
+            why="A command finds the parts of the stack by its outputs.",
+        ),
+        *PIPE,
+        *FUNCTION,
+        *FOLLOWING,
+        *STORING,
+        *RUNNING,
+    )
+    for command in row.who.split()
 )
-"""The table."""
+"""The table. A row of one of the parts names all the commands that have the right."""
 
 
 def _policy(name: str) -> str:
@@ -58,10 +60,10 @@ def _policy(name: str) -> str:
 
 POLICY_RIGHTS = tuple(
     dict.fromkeys(
-        replace(right, who=_policy(name))
+        replace(row, who=_policy(name))
         for name, commands in POLICIES.items()
-        for right in OPERATORS
-        if right.who.removeprefix("sluice ") in commands
+        for row in OPERATORS
+        if row.who.removeprefix("sluice ") in commands
     )
 )
 """The same rights with the policies in the place of the commands."""

@@ -1,112 +1,89 @@
 """What commands may do with the table, its stream and the delivery stream."""
 
-from infrastructure.access import Condition, Right
-from infrastructure.operators.rows import AUTHORIZATION, DYNAMODB, rows
-from infrastructure.settings import DeploymentSettings
-from infrastructure.terms import DOCS, FIREHOSE_ENCRYPTION, KEY, STREAM, has_table_key, via
+from functools import partial
 
+from infrastructure.access import Case, right
+from infrastructure.terms import (
+    DYNAMODB_ENCRYPTION,
+    FIREHOSE_ENCRYPTION,
+    HAS_TABLE_KEY,
+    KEY,
+    STREAM,
+    via,
+)
 
-def table_key_rows(commands: str, when: Condition | tuple[Condition, ...] = ()) -> list[Right]:
-    """Return the right to use the key of the table."""
-    return rows(
-        commands,
-        may="kms:Decrypt",
-        on="<table key>",
-        why="What the table holds, and its stream, is encrypted with the table's key.",
-        source=f"{DOCS}amazondynamodb/latest/developerguide/encryption.usagenotes.html",
-        when=when,
-        holds=has_table_key,
-        holds_when="the table has a customer key",
-    )
-
-
-def _seeds_directly(settings: DeploymentSettings) -> bool:
-    return not settings.has_api or not all(shape.is_declared for shape in settings.table.shapes)
-
-
-_DIRECTLY = "there is no API, or the table may hold items of no declared kind"
+_SEEDS_DIRECTLY = Case(
+    lambda settings: (
+        not settings.has_api or not all(shape.is_declared for shape in settings.table.shapes)
+    ),
+    "there is no API, or the table may hold items of no declared kind",
+)
+_table_key = partial(
+    right,
+    actions="kms:Decrypt",
+    on="<table key>",
+    why="What the table holds, and its stream, is encrypted with the table's key.",
+    source=DYNAMODB_ENCRYPTION,
+    case=HAS_TABLE_KEY,
+)
 
 FOLLOWING = (
-    *rows(
+    right(
         "status verify backfill erase",
-        may="firehose:DescribeDeliveryStream",
+        "firehose:DescribeDeliveryStream",
         on=STREAM,
         why="The delivery stream's state and buffers.",
-        source=f"{AUTHORIZATION}list_amazonkinesisfirehose.html",
     ),
-    *rows(
+    right(
         "verify plan backfill init",
-        may="dynamodb:DescribeTable",
+        "dynamodb:DescribeTable",
         on="<table>",
         why="The table's key, its size and its stream.",
-        source=DYNAMODB,
     ),
-    *rows(
-        "verify backfill init",
-        may="dynamodb:Scan",
-        on="<table>",
-        why="The table's items.",
-        source=DYNAMODB,
-    ),
-    *rows(
+    right("verify backfill init", "dynamodb:Scan", on="<table>", why="The table's items."),
+    right(
         "probe",
-        may="dynamodb:DeleteItem dynamodb:PutItem",
+        "dynamodb:DeleteItem dynamodb:PutItem",
         on="<table>",
         why="It writes two marked items, and deletes them.",
-        source=DYNAMODB,
     ),
-    *rows(
+    right(
         "seed",
-        may="dynamodb:BatchWriteItem dynamodb:DeleteItem",
+        "dynamodb:BatchWriteItem dynamodb:DeleteItem",
         on="<table>",
         why="It writes straight to the table what no API takes.",
-        source=DYNAMODB,
-        holds=_seeds_directly,
-        holds_when=_DIRECTLY,
+        case=_SEEDS_DIRECTLY,
     ),
-    *rows(
+    right(
         "seed",
-        may="kms:Decrypt",
+        "kms:Decrypt",
         on="<table key>",
         when=via("dynamodb"),
         why="DynamoDB uses the table's key with its caller's rights.",
-        source=f"{DOCS}amazondynamodb/latest/developerguide/encryption.usagenotes.html",
-        holds=lambda settings: _seeds_directly(settings) and has_table_key(settings),
-        holds_when=f"{_DIRECTLY}; the table has a customer key",
+        source=DYNAMODB_ENCRYPTION,
+        case=_SEEDS_DIRECTLY & HAS_TABLE_KEY,
     ),
-    *rows(
-        "erase",
-        may="dynamodb:BatchGetItem",
-        on="<table>",
-        why="Whether the table still has a key.",
-        source=DYNAMODB,
+    right("erase", "dynamodb:BatchGetItem", on="<table>", why="Whether the table still has a key."),
+    _table_key("verify backfill probe init erase", when=via("dynamodb")),
+    _table_key("plan redrive"),
+    right(
+        "plan", "dynamodb:DescribeStream", on="<stream>", why="The shards of the table's stream."
     ),
-    *table_key_rows("verify backfill probe init erase", when=via("dynamodb")),
-    *table_key_rows("plan redrive"),
-    *rows(
-        "plan",
-        may="dynamodb:DescribeStream",
-        on="<stream>",
-        why="The shards of the table's stream.",
-        source=DYNAMODB,
-    ),
-    *rows(
+    right(
         "plan redrive",
-        may="dynamodb:GetRecords dynamodb:GetShardIterator",
+        "dynamodb:GetRecords dynamodb:GetShardIterator",
         on="<stream>",
         why="Changes from the table's stream.",
-        source=DYNAMODB,
     ),
-    *rows(
+    right(
         "replay redrive backfill",
-        may="firehose:PutRecordBatch",
+        "firehose:PutRecordBatch",
         on=STREAM,
         why="It puts changes into the delivery stream.",
-        source=f"{AUTHORIZATION}list_amazonkinesisfirehose.html",
     ),
-    *rows(
+    right(
         "replay redrive backfill",
-        may="kms:Decrypt kms:GenerateDataKey",
+        "kms:Decrypt kms:GenerateDataKey",
         on=KEY,
         why="Firehose asks both of whoever puts into a stream with a customer key; SQS and S3 ask "
         "the first of whoever reads, and S3 the second of whoever writes.",

@@ -1,53 +1,46 @@
 """What commands may do with the rest of a stack: its functions, logs, alarms and API."""
 
-from infrastructure.operators.rows import AUTHORIZATION, rows
-from infrastructure.terms import DOCS, HAS_API, arn, has_api
+from infrastructure.access import DOCS, right
+from infrastructure.terms import HAS_API, arn
 
 RUNNING = (
-    *rows(
+    right(
         "status",
-        may="cloudwatch:DescribeAlarms cloudwatch:GetMetricStatistics",
+        "cloudwatch:DescribeAlarms cloudwatch:GetMetricStatistics",
         on="*",
         why="Which alarms are off, and how old what waits is. CloudWatch knows no narrower right.",
-        source=f"{AUTHORIZATION}list_amazoncloudwatch.html",
     ),
-    *rows(
+    right(
         "verify failed erase",
-        may="lambda:GetFunctionConfiguration",
+        "lambda:GetFunctionConfiguration",
         on="${Transform.Arn}",
         why="The settings by which the transform reads changes.",
-        source=f"{AUTHORIZATION}list_awslambda.html",
     ),
-    *rows(
+    right(
         "logs",
-        may="logs:FilterLogEvents",
+        "logs:FilterLogEvents",
         on=("${Runtime/TransformLog.Arn}", "${Delivery/Log.Arn}"),
         why="What the parts logged.",
-        source=f"{AUTHORIZATION}list_amazoncloudwatchlogs.html",
     ),
-    *rows(
+    right(
         "logs",
-        may="logs:FilterLogEvents",
+        "logs:FilterLogEvents",
         on="${Runtime/ApiLog.Arn}",
         why="What the API logged.",
-        source=f"{AUTHORIZATION}list_amazoncloudwatchlogs.html",
-        holds=has_api,
-        holds_when=HAS_API,
+        case=HAS_API,
     ),
-    *rows(
+    right(
         "probe",
-        may="lambda:InvokeFunction",
+        "lambda:InvokeFunction",
         on="${Transform.Arn}",
         why="How the transform's response is encoded.",
-        source=f"{AUTHORIZATION}list_awslambda.html",
     ),
-    *rows(
+    right(
         "seed",
-        may="execute-api:Invoke",
+        "execute-api:Invoke",
         on=arn("execute-api", "${RestAPI}/*/*/records*"),
         why="It writes through the API, like any caller.",
         source=f"{DOCS}apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-invoke-api.html",
-        holds=has_api,
-        holds_when=HAS_API,
+        case=HAS_API,
     ),
 )

@@ -1,19 +1,13 @@
 """The rights of the delivery stream."""
 
-from infrastructure.access import Condition, right
-from infrastructure.settings import DeploymentSettings
-from infrastructure.terms import ACCOUNT, BUCKET, DOCS, KEY, OF_THE_BUCKET, arn
+from functools import partial
 
-_FIREHOSE_ACCESS = f"{DOCS}firehose/latest/dev/controlling-access.html"
-_FIREHOSE_EXTERNAL_ID = (
-    "https://github.com/hashicorp/terraform-provider-aws/blob/main/"
-    "internal/service/firehose/delivery_stream_test.go"
-)
+from infrastructure.access import DOCS, Case, Condition, right
+from infrastructure.terms import ACCOUNT, BUCKET, KEY, OF_THE_BUCKET, glue_tables
 
-
-def _parquet(settings: DeploymentSettings) -> bool:
-    return settings.format == "parquet"
-
+_ACCESS = f"{DOCS}firehose/latest/dev/controlling-access.html"
+_stream = partial(right, "${Delivery/Role.Arn}", source=f"{_ACCESS}#using-iam-s3")
+"""The row of what the stream does under its role."""
 
 DELIVERY = (
     right(
@@ -22,63 +16,39 @@ DELIVERY = (
         on="${Delivery/Role.Arn}",
         when=Condition("StringEquals", "sts:ExternalId", (ACCOUNT,)),
         why="The stream works under its role; Firehose names the stream's account as external id.",
-        source=_FIREHOSE_EXTERNAL_ID,
+        source="https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/firehose/delivery_stream_test.go",
     ),
-    right(
-        "${Delivery/Role.Arn}",
-        "s3:GetBucketLocation",
-        "s3:ListBucket",
-        "s3:ListBucketMultipartUploads",
+    _stream(
+        "s3:GetBucketLocation s3:ListBucket s3:ListBucketMultipartUploads",
         on=BUCKET,
         why="It finds the bucket and its own unfinished uploads.",
-        source=f"{_FIREHOSE_ACCESS}#using-iam-s3",
     ),
-    right(
-        "${Delivery/Role.Arn}",
-        "s3:AbortMultipartUpload",
-        "s3:GetObject",
-        "s3:PutObject",
+    _stream(
+        "s3:AbortMultipartUpload s3:GetObject s3:PutObject",
         on=(f"{BUCKET}/data/*", f"{BUCKET}/errors/*"),
         why="It writes objects of names it chooses below two prefixes. It cannot delete any.",
-        source=f"{_FIREHOSE_ACCESS}#using-iam-s3",
     ),
-    right(
-        "${Delivery/Role.Arn}",
-        "kms:Decrypt",
-        "kms:GenerateDataKey",
+    _stream(
+        "kms:Decrypt kms:GenerateDataKey",
         on=KEY,
         when=OF_THE_BUCKET,
         why="S3 encrypts what it writes, only for this bucket.",
-        source=f"{_FIREHOSE_ACCESS}#using-iam-s3",
     ),
-    right(
-        "${Delivery/Role.Arn}",
-        "lambda:GetFunctionConfiguration",
-        "lambda:InvokeFunction",
+    _stream(
+        "lambda:GetFunctionConfiguration lambda:InvokeFunction",
         on=("${Transform.Arn}", "${Transform.Arn}:$LATEST"),
         why="It has its batches transformed.",
-        source=f"{_FIREHOSE_ACCESS}#using-iam-s3",
     ),
-    right(
-        "${Delivery/Role.Arn}",
+    _stream(
         "logs:PutLogEvents",
         on="${Delivery/Log.Arn}",
         why="It logs what it could not deliver, into a log stream that exists.",
-        source=f"{_FIREHOSE_ACCESS}#using-iam-s3",
     ),
-    right(
-        "${Delivery/Role.Arn}",
-        "glue:GetTable",
-        "glue:GetTableVersion",
-        "glue:GetTableVersions",
-        on=(
-            arn("glue", "catalog"),
-            arn("glue", "database/<database>"),
-            arn("glue", "table/<database>/<raw changes>"),
-        ),
+    _stream(
+        "glue:GetTable glue:GetTableVersion glue:GetTableVersions",
+        on=glue_tables("<raw changes>"),
         why="It reads the columns that it converts to.",
-        source=f"{_FIREHOSE_ACCESS}#using-iam-glue",
-        holds=_parquet,
-        holds_when="`format=parquet`",
+        source=f"{_ACCESS}#using-iam-glue",
+        case=Case(lambda settings: settings.format == "parquet", "`format=parquet`"),
     ),
 )

@@ -1,20 +1,21 @@
 """The rights of the transform, and of the API with its function."""
 
-from infrastructure.access import IAM_CALLERS, Condition, only, right
+from infrastructure.access import DOCS, IAM_CALLERS, Case, Condition, only, right
 from infrastructure.rights.common import KEY_USE, function_rights
-from infrastructure.settings import DeploymentSettings
-from infrastructure.terms import DOCS, HAS_API, HASH_KEY, KEY, arn, has_api, has_table_key, via
-
-
-def _hashes(settings: DeploymentSettings) -> bool:
-    return settings.table.hashes
-
+from infrastructure.terms import (
+    DYNAMODB_ENCRYPTION,
+    HAS_API,
+    HAS_TABLE_KEY,
+    HASH_KEY,
+    KEY,
+    arn,
+    via,
+)
 
 FUNCTIONS = (
     *function_rights("${Runtime/TransformRole.Arn}", "${Runtime/TransformLog.Arn}"),
     *only(
-        _hashes,
-        "a field is protected by `hash`",
+        Case(lambda settings: settings.table.hashes, "a field is protected by `hash`"),
         right(
             "${Runtime/TransformRole.Arn}",
             "secretsmanager:GetSecretValue",
@@ -35,15 +36,11 @@ FUNCTIONS = (
         ),
     ),
     *only(
-        has_api,
         HAS_API,
         *function_rights("${Runtime/ApiRole.Arn}", "${Runtime/ApiLog.Arn}"),
         right(
             "${Runtime/ApiRole.Arn}",
-            "dynamodb:BatchWriteItem",
-            "dynamodb:DeleteItem",
-            "dynamodb:GetItem",
-            "dynamodb:PutItem",
+            "dynamodb:BatchWriteItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem "
             "dynamodb:Scan",
             on="<table>",
             why="What the API's routes do: write, read, delete and list records.",
@@ -51,13 +48,12 @@ FUNCTIONS = (
         ),
         right(
             "${Runtime/ApiRole.Arn}",
-            *KEY_USE,
+            KEY_USE,
             on="<table key>",
             when=via("dynamodb"),
             why="DynamoDB uses the table's key with its caller's rights.",
-            source=f"{DOCS}amazondynamodb/latest/developerguide/encryption.usagenotes.html",
-            holds=has_table_key,
-            holds_when="the table has a customer key",
+            source=DYNAMODB_ENCRYPTION,
+            case=HAS_TABLE_KEY,
         ),
         right(
             IAM_CALLERS,

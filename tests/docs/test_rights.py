@@ -1,7 +1,7 @@
 """The declared rights as the page about security shows them."""
 
 from docs.rights import rights_tables
-from infrastructure.access import Condition, Right
+from infrastructure.access import Case, Condition, Right
 from infrastructure.rights import RIGHTS
 
 READING = Right(
@@ -11,7 +11,7 @@ READING = Right(
     conditions=(Condition("StringEquals", "aws:SourceAccount", ("${AWS::AccountId}",)),),
     why="It reads.",
     source="https://example.com/reading",
-    holds_when="`format=parquet`",
+    case=Case(lambda _: True, "`format=parquet`"),
 )
 
 

@@ -52,7 +52,7 @@ def test_every_row_holds_in_one_of_these_deployments(deployments: Any) -> None:
 def test_a_row_says_in_words_when_it_holds_unless_it_always_does(deployments: Any) -> None:
     for right in RIGHTS:
         always = all(right.holds(settings_of(deployments[kind])) for kind in KINDS)
-        assert always == (right.holds_when == ""), right
+        assert always == (right.case.words == ""), right
 
 
 def test_anyone_is_named_only_where_something_is_refused() -> None:
