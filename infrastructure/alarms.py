@@ -173,6 +173,14 @@ def _feed_watches(metrics: Metrics) -> list[Watch]:
             "age.",
             remedy="Bring them back with `sluice redrive`",
         ),
+        Watch(
+            name="FeedFailuresLost",
+            # It needs no setting and costs nothing, unlike the metrics of the mapping itself.
+            metric=metrics.feed("DestinationDeliveryFailures"),
+            meaning="Lambda gave up on changes and could not keep them in the lake's bucket. They "
+            "leave the table's stream 24 hours after they were made, and nothing else has them.",
+            remedy="Remove the cause, deploy the other feed, then run `sluice redrive`",
+        ),
     ]
 
 

@@ -68,7 +68,11 @@ def _of_the_function(metrics: Metrics) -> dict[str, list[cloudwatch.Metric]]:
         "Feed: changes": [feed("Invocations"), metrics.fed("put")],
         "Feed: trouble": [feed("Errors"), feed("Throttles"), metrics.fed("refused")],
         "Feed: age of what waits": [feed("IteratorAge", "Maximum")],
-        "Feed: given up": [metrics.fed("kept"), metrics.feed_failures()],
+        "Feed: given up": [
+            metrics.fed("kept"),
+            metrics.feed_failures(),
+            feed("DestinationDeliveryFailures"),
+        ],
     }
 
 

@@ -23,6 +23,10 @@ room for changes of 40 KB each, and a batch that is still too large is halved.""
 
 BATCHING_WINDOW_SECONDS = 1
 RETRIES = 10
+"""How often a batch is put again, halved down to the change that Firehose does not take. Few, as
+the pipe does not know a change that is over Firehose's limit, and its shard waits for each attempt.
+After a refusal of access Pipes may not even try again
+(https://docs.aws.amazon.com/cdk/api/v2/python/aws_cdk.aws_pipes_sources_alpha/DynamoDBSourceParameters.html)."""
 
 RECORD_AGE_MAX = Duration.hours(12)
 """How old a change may be and still be delivered. A dead letter only points at the change, which

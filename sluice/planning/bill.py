@@ -21,8 +21,9 @@ ALARMS = 21
 METRICS = 4
 """The alarms and the metrics of a stack."""
 
+FEED_ALARMS = 1
 FEED_METRICS = 3
-"""More metrics of one whose feed is the function."""
+"""More alarms and metrics of one whose feed is the function."""
 
 COMPACTION_ALARMS = 1
 """More alarms of one that compacts."""
@@ -113,6 +114,7 @@ def _feed_lines(plan: Plan) -> Iterator[BillLine]:
             prices.LAMBDA_DURATION,
         )
         yield BillLine("Feed logs", batches * INVOCATION_LOG_BYTES / GB, prices.LOGS)
+        yield BillLine("Feed alarm", FEED_ALARMS, prices.ALARMS)
         yield BillLine("Feed metrics", FEED_METRICS, prices.METRICS)
         return
     yield BillLine(

@@ -128,6 +128,7 @@ WATCHED = {
     "FeedThrottled": (LAMBDA, "Throttles", "Sum", FUNCTION, 3, 0),
     "FeedBehind": (LAMBDA, "IteratorAge", "Maximum", FUNCTION, 1, 900_000),
     "FeedRefused": ("Sluice", "ChangesRefused", "Sum", FUNCTION, 3, 0),
+    "FeedFailuresLost": (LAMBDA, "DestinationDeliveryFailures", "Sum", FUNCTION, 1, 0),
     "FeedFailures": (
         "AWS/S3",
         "PutRequests",

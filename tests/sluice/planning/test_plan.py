@@ -14,7 +14,7 @@ from infrastructure.alarms import watches
 from infrastructure.metrics import Metrics, PipeNames
 from infrastructure.settings import DeploymentSettings
 from sluice.planning import compaction, limits
-from sluice.planning.bill import ALARMS, COMPACTION_ALARMS, FEED_METRICS, METRICS
+from sluice.planning.bill import ALARMS, COMPACTION_ALARMS, FEED_ALARMS, FEED_METRICS, METRICS
 from sluice.planning.feeds import FEED_MEGABYTES
 from sluice.planning.plan import TRANSFORM_MEGABYTES, make_plan
 from sluice.planning.settings import PlanSettings
@@ -63,7 +63,7 @@ def test_the_bill_counts_what_is_deployed() -> None:
     fed = watches(
         replace(metrics, pipe=None, feed_name="a-name"), buffer_seconds=60, timeout_seconds=120
     )
-    assert len(fed) == ALARMS
+    assert len(fed) == ALARMS + FEED_ALARMS
     compacting = replace(metrics, compact_name="a-name")
     alarms = watches(compacting, buffer_seconds=60, timeout_seconds=120)
     assert len(alarms) == ALARMS + COMPACTION_ALARMS
