@@ -25,7 +25,7 @@ from chalicelib.firehose import DeliveryStream, RefusedError
 from chalicelib.limits import AGGREGATED_RECORDS_MAX, PUT_RECORD_BYTES_MAX
 from chalicelib.logs import log
 from chalicelib.metrics import log_fed
-from chalicelib.partitions import FEED_FAILURES
+from chalicelib.partitions import FEED_KEPT
 from chalicelib.retry import REQUEST_ERRORS
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Feeder:
             now = datetime.now(UTC)
             self.s3().put_object(
                 Bucket=self.bucket,
-                Key=f"{FEED_FAILURES}feed/{now:%Y/%m/%d/%Y-%m-%dT%H.%M.%S}-{uuid.uuid4()}",
+                Key=f"{FEED_KEPT}{now:%Y/%m/%d/%Y-%m-%dT%H.%M.%S}-{uuid.uuid4()}",
                 Body=json.dumps(_failure(changes[index], condition, context, now)).encode(),
             )
 

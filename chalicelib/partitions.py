@@ -33,6 +33,9 @@ FEED_FAILURES = "aws/lambda/"
 """Prefix of the batches that the feed function gave up. Lambda chooses it, and takes no other
 (https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html)."""
 
+FEED_KEPT = f"{FEED_FAILURES}feed/"
+"""Prefix of those that the function wrote itself: a change each, which Firehose can never take."""
+
 REPLAYED_PREFIX = "errors-replayed/"
 """Prefix of the error objects, and of the failed batches, whose records were all put back."""
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from chalicelib.declaration import Table
 from chalicelib.keys import texts_of
-from chalicelib.partitions import ERROR_PREFIX, FEED_FAILURES
+from chalicelib.partitions import FEED_FAILURES, FEED_KEPT
 from local.page.broadcast import Broadcast
 from local.page.changes import Changes
 from local.page.lake import LakeReader
@@ -37,7 +37,6 @@ from local.page.snapshot import (
 from local.stream.status import Status, read_status
 from sluice.errors import OperationError, explain
 from sluice.items import item_writer, read_line
-from sluice.lake import objects
 from sluice.recovery.dead_letters import DeadLetters
 from sluice.recovery.quarantine import Selection, read_quarantine, stored_below
 from sluice.stack import Stack
@@ -87,6 +86,8 @@ class Collector:
         self._listed_objects = -1
         self._catalog_at = float("-inf")
         self._error_keys: frozenset[str] = frozenset()
+        self._kept: dict[str, float] = {}
+        """The changes that the feed function put aside, by key, and when."""
         self._quarantine = Quarantine()
         self._quarantine_keys: frozenset[str] | None = frozenset()
         self._quarantine_problem = ""
@@ -126,11 +127,10 @@ class Collector:
         same_table: tuple[TableState, Sequence[TableChange]] = (last.table, ())
         table, changes = self._ask("The table's stream", self._changes.read, same_table)
         same_lake: tuple[LakeState, Sequence[bytes]] = (last.lake, ())
-        lake, lines = self._ask("The bucket", lambda: self._lake(firehose), same_lake)
+        lake, lines = self._ask("The bucket", lambda: self._lake(firehose, feed), same_lake)
         if lake.damaged:
             self._problems.append(damage(lake.damaged))
-        noun = "dead-letter queue" if self._stack.feed == "pipe" else "failure destination"
-        given_up = self._ask(f"The {noun}", self._given_up, last.given_up)
+        given_up = self._ask("The dead-letter queue", self._given_up, last.given_up)
         catalog = self._ask("The catalog", self._catalog, last.catalog)
         if self._quarantine_problem:
             self._problems.append(self._quarantine_problem)
@@ -191,21 +191,25 @@ class Collector:
             self._problems.append(
                 "The pipe is stopped, by `aws pipes stop-pipe`; changes wait in the table's stream."
             )
-        return status
+        # To the mapping, what the function put aside is delivered.
+        kept = sum(at >= status.started_at for at in self._kept.values())
+        return replace(status, delivered=status.delivered - kept, given_up=status.given_up + kept)
 
     def _firehose(self) -> FirehoseStatus:
         answer = self._http.request("GET", f"{self._stack.firehose.meta.endpoint_url}/status")
         status = msgspec.json.decode(answer.data, type=dict[str, dict[str, FirehoseStatus]])
         return status["streams"][self._stack.output("StreamName")]
 
-    def _lake(self, firehose: FirehoseStatus) -> tuple[LakeState, Sequence[bytes]]:
+    def _lake(self, firehose: FirehoseStatus, feed: Status) -> tuple[LakeState, Sequence[bytes]]:
         last = self._snapshot.lake
-        written = firehose.objects + firehose.error_objects
+        written = firehose.objects + firehose.error_objects + feed.given_up
         due = time.monotonic() - self._listed_at > LISTING_SECONDS
         if not due and not last.unread and written == self._listed_objects:
             return last, ()
         lake = self._lake_reader.read()
-        self._error_keys = frozenset(each.key for each in objects(self._stack, ERROR_PREFIX))
+        modified = {each.key: each.modified.timestamp() for each in stored_below(self._stack)}
+        self._error_keys = frozenset(modified)
+        self._kept |= {key: at for key, at in modified.items() if key.startswith(FEED_KEPT)}
         self._listed_at, self._listed_objects = time.monotonic(), written
         return lake
 
@@ -213,7 +217,7 @@ class Collector:
         """Return how many batches the feed gave up, and nobody has redriven."""
         if self._stack.feed == "pipe":
             return DeadLetters(self._stack).count()
-        return len(stored_below(self._stack, [FEED_FAILURES]))
+        return sum(key.startswith(FEED_FAILURES) for key in self._error_keys)
 
     def _catalog(self) -> tuple[str, ...]:
         if time.monotonic() - self._catalog_at < CATALOG_SECONDS:
@@ -235,8 +239,11 @@ class Collector:
             if self._quarantine_keys == keys:
                 self._quarantine_keys = None
             return
-        by_code = Counter(failure.record.code for failure in waiting)
-        self._quarantine = Quarantine(dict(by_code.most_common()), tuple(waiting[:FAILURES_MAX]))
+        records = Counter(each.record.code for each in waiting if not each.is_change)
+        changes = Counter(each.record.code for each in waiting if each.is_change)
+        self._quarantine = Quarantine(
+            dict(records.most_common()), tuple(waiting[:FAILURES_MAX]), dict(changes.most_common())
+        )
 
     def _travel(self, now: float, changes: Iterable[TableChange], lines: Iterable[bytes]) -> None:
         """Note which of the followed records were seen in the stream and in the lake."""

@@ -102,15 +102,24 @@ class LakeState(Struct, frozen=True):
 
 
 class Quarantine(Struct, frozen=True):
-    """All quarantined records by error code, the most frequent first, and the latest records."""
+    """The quarantined records by error code, the most frequent first, and the latest of all.
+
+    `given_up` counts the changes that the feed gave up, the others are records below `errors/`.
+    """
 
     by_error_code: dict[str, int] = {}
     latest: tuple[QuarantinedRecord, ...] = ()
+    given_up: dict[str, int] = {}
+
+    @property
+    def records(self) -> int:
+        """All records below `errors/`."""
+        return sum(self.by_error_code.values())
 
     @property
     def total(self) -> int:
-        """All quarantined records."""
-        return sum(self.by_error_code.values())
+        """All quarantined records, changes among them."""
+        return self.records + sum(self.given_up.values())
 
 
 class Journey(Struct, frozen=True):

@@ -10,15 +10,9 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from chalicelib.partitions import FEED_FAILURES
 from sluice.cli.command import exit_incomplete, json_option, out, print_json, progress_bar, sluice
 from sluice.cli.selection import selection_options
-from sluice.recovery.quarantine import (
-    QUARANTINE,
-    QuarantinedRecord,
-    Selection,
-    read_quarantine,
-)
+from sluice.recovery.quarantine import QuarantinedRecord, Selection, read_quarantine
 from sluice.stack import Stack
 from sluice.transform import deployed_settings, reason_reader
 from sluice.wording import counted, printable
@@ -57,7 +51,6 @@ def failed_command(
             reason_reader(deployed_settings(stack)),
             keep_payloads=payload,
             progress=lambda read, total: bar.update(task, completed=read, total=total),
-            prefixes=QUARANTINE,
         )
     by_code = Counter(each.record.code for each in failed)
     if as_json:
@@ -94,7 +87,7 @@ def _causes(failed: Sequence[QuarantinedRecord]) -> Table:
 
 def _print(failure: QuarantinedRecord, payload: bool) -> None:
     record = failure.record
-    unit = "change" if failure.key.startswith(FEED_FAILURES) else "line"
+    unit = "change" if failure.is_change else "line"
     place = f"{failure.key}, {unit} {record.line}" if record.line else failure.key
     out.print(
         Text(f"\n{_time(failure.failed_at)}  {printable(record.code)}", style="bold"),

@@ -105,6 +105,11 @@ class QuarantinedRecord:
     reason: str | None = None
     """Why the transform cannot read the payload: field and rule. None when it can."""
 
+    @property
+    def is_change(self) -> bool:
+        """Whether it is a change that the feed gave up, and not a record that Firehose did."""
+        return self.key.startswith(FEED_FAILURES)
+
 
 def read_quarantine(
     stack: Stack,
@@ -112,14 +117,13 @@ def read_quarantine(
     reason: Callable[[bytes], str | None],
     keep_payloads: bool = False,
     progress: Callable[[int, int], None] = lambda _read, _total: None,
-    prefixes: Sequence[str] = (ERROR_PREFIX,),
 ) -> list[QuarantinedRecord]:
     """Return the selected records that wait in quarantine, the latest first.
 
     `reason` returns why the transform cannot read a payload (sluice/transform.py). `progress` is
     called with the number of objects read, and of all.
     """
-    stored = stored_below(stack, prefixes)
+    stored = stored_below(stack)
     records: list[QuarantinedRecord] = []
     for read, each in enumerate(error_objects(stack, stored, Progress(stack)), 1):
         for record in each.waiting:

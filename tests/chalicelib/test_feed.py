@@ -14,7 +14,7 @@ from chalicelib.declared import declared
 from chalicelib.feed import SPARE_MS, Feeder, pack, spell
 from chalicelib.firehose import ATTEMPTS
 from chalicelib.limits import PUT_RECORD_BYTES_MAX
-from chalicelib.partitions import FEED_FAILURES
+from chalicelib.partitions import FEED_KEPT
 from sluice.event import render
 from tests.fakes import STREAM, FakeFirehose
 
@@ -251,7 +251,7 @@ def test_a_change_that_no_record_can_hold_is_kept_whole_and_its_neighbours_are_d
     assert answer(feeder, change(1), poison(2), change(3)) == []
     assert delivered(delivery) == ["1", "3"]
     ((key, document),) = bucket.objects.items()
-    assert key.startswith(f"{FEED_FAILURES}feed/")
+    assert key.startswith(FEED_KEPT)
     assert json.loads(document["payload"]) == {"Records": [poison(2)]}
     assert document["requestContext"]["condition"] == condition
     batch = document["DDBStreamBatchInfo"]

@@ -1,5 +1,6 @@
 """The page in a browser, in front of the deployed stack."""
 
+import json
 import re
 import time
 import uuid
@@ -13,11 +14,13 @@ import pytest
 from playwright.sync_api import Browser, Locator, Route, expect
 from playwright.sync_api import Page as Tab
 
+from chalicelib.partitions import FEED_KEPT
 from chalicelib.schema import TABLE
 from local.processes import free_port
 from sluice.query.saved import saved_queries
 from tests.end_to_end.browser import chromium
 from tests.end_to_end.deployment import Deployed
+from tests.sluice.recovery.failures import change, failure
 
 WAIT_MS = 20_000
 expect.set_options(timeout=WAIT_MS)
@@ -131,6 +134,24 @@ def test_a_record_quarantined_by_a_fault_arrives_once_it_is_fixed_and_replayed(
     expect(visit.tab.locator("#replayed")).to_contain_text("put through Firehose again")
     deployed_stack.wait_for(1, lambda line: line["siteId"] == site)
     expect(replay).to_have_count(0)
+
+
+def test_what_the_feed_gave_up_is_listed_with_its_condition_until_it_is_gone(
+    visit: Visit, deployed_stack: Deployed
+) -> None:
+    stack, key = deployed_stack.stack, f"{FEED_KEPT}{uuid.uuid4()}"
+    table = stack.dynamodb.describe_table(TableName=stack.output("TableName"))["Table"]
+    body = json.dumps(failure([change("kept", stream_arn=table["LatestStreamArn"])]))
+    stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=body)
+    try:
+        condition = visit.quarantine.locator(".codes li", has_text="RetryAttemptsExhausted")
+        expect(condition).to_contain_text("1 change")
+        first = visit.quarantine.locator("details", has_text=f"{key}, change 1")
+        expect(first.locator("summary")).to_contain_text("The feed gave it up")
+    finally:
+        stack.s3.delete_object(Bucket=stack.bucket, Key=key)
+    expect(condition).to_have_count(0)
+    assert visit.complaints == []
 
 
 def test_a_question_is_answered_with_rows_and_a_chart(visit: Visit) -> None:

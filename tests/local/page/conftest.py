@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,7 @@ from sluice.api import Api
 from sluice.query.saved import saved_queries
 from sluice.stack import Stack
 from sluice.stream import Stream
+from tests.declaring import schema_outputs
 
 SECONDS = 10.0
 
@@ -75,6 +77,18 @@ def absent(aws_environment: pytest.MonkeyPatch, closed_endpoint: str) -> Stack:
     queue_url = f"{closed_endpoint}/queue"
     names = dict.fromkeys(("BucketName", "DatabaseName", "StreamName"), "absent")
     return Stack("Sluice-test", {**names, "DeadLetterQueueUrl": queue_url})
+
+
+@pytest.fixture
+def stack(emulator: str, aws_environment: pytest.MonkeyPatch) -> Stack:
+    """A stack of which there is nothing but an empty bucket."""
+    aws_environment.setenv("AWS_ENDPOINT_URL", emulator)
+    name = f"lake-{uuid.uuid4().hex}"
+    outputs = {"BucketName": name, "DatabaseName": name.replace("-", "_"), **schema_outputs()}
+    stack = Stack("lake", outputs)
+    stack.glue.create_database(DatabaseInput={"Name": stack.output("DatabaseName")})
+    stack.s3.create_bucket(Bucket=stack.bucket)
+    return stack
 
 
 @pytest.fixture

@@ -7,10 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from chalicelib.partitions import FEED_KEPT
 from local.clock import Clock
 from local.page.collector import damage
+from local.page.lake import LakeReader
 from local.page.snapshot import Snapshot
 from local.stream.status import Status, StatusFile
+from sluice.stack import Stack
+from tests.sluice.recovery.failures import KEY
 
 
 class LongAgo(Clock):
@@ -90,5 +94,29 @@ def test_the_feed_function_and_its_failures_are_named_in_place_of_the_pipe(
     assert snapshot.feed_kind == "function"
     problems = "\n".join(snapshot.problems)
     assert "The local mapping has not started yet." in problems
-    assert "The failure destination does not answer" in problems
+    assert "The bucket does not answer" in problems
     assert "pipe" not in problems
+    assert "dead-letter" not in problems
+
+
+def test_what_the_feed_function_put_aside_is_given_up_and_not_passed_on(
+    collector: Any, stack: Stack, tmp_path: Path
+) -> None:
+    stack.outputs["Feed"] = "function"
+    collector._stack, collector._lake_reader = stack, LakeReader(stack)
+    batch, change = KEY.format(1), f"{FEED_KEPT}2026/01/02/1"
+    for key in ("errors/a", batch, change):
+        stack.s3.put_object(Bucket=stack.bucket, Key=key)
+    status = Status("mapping", "arn", 0.0, read=9, delivered=7, given_up=2)
+    StatusFile(tmp_path).write(status, Clock())
+    collector.gather()
+    snapshot = collector.gather()
+    assert (snapshot.feed.delivered, snapshot.feed.given_up, snapshot.feed.in_hand) == (6, 3, 0)
+    assert (snapshot.given_up, snapshot.error_objects) == (2, 3)
+    stack.s3.delete_object(Bucket=stack.bucket, Key=change)
+    collector.look_again()
+    collector.gather()
+    snapshot = collector.gather()
+    assert (snapshot.feed.delivered, snapshot.given_up) == (6, 1)
+    StatusFile(tmp_path).write(Status("mapping", "arn", Clock().now() + 60, delivered=7), Clock())
+    assert collector.gather().feed.delivered == 7

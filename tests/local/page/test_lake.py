@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import uuid
 
 import msgspec
 import pyarrow
@@ -14,23 +13,10 @@ from sluice.compaction.run import compact
 from sluice.compaction.tables import LakeTables
 from sluice.lake import objects
 from sluice.stack import Stack
-from tests.declaring import schema_outputs
 from tests.fakes import lake_line
 
 LINE = lake_line()
 OTHER = lake_line(id="b")
-
-
-@pytest.fixture
-def stack(emulator: str, aws_environment: pytest.MonkeyPatch) -> Stack:
-    """A stack of which there is nothing but an empty bucket."""
-    aws_environment.setenv("AWS_ENDPOINT_URL", emulator)
-    name = f"lake-{uuid.uuid4().hex}"
-    outputs = {"BucketName": name, "DatabaseName": name.replace("-", "_"), **schema_outputs()}
-    stack = Stack("lake", outputs)
-    stack.glue.create_database(DatabaseInput={"Name": stack.output("DatabaseName")})
-    stack.s3.create_bucket(Bucket=stack.bucket)
-    return stack
 
 
 def put(stack: Stack, key: str, body: bytes) -> None:

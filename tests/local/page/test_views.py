@@ -1,4 +1,4 @@
-"""The HTML of a query's rows."""
+"""The HTML of the regions, and of a query's rows."""
 
 import re
 from typing import Any
@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 
 from chalicelib.declared import shipped
-from local.page.snapshot import LakeState, Snapshot
+from chalicelib.partitions import FEED_FAILURES
+from local.page.snapshot import LakeState, Quarantine, Snapshot
 from local.page.views import Views
+from sluice.recovery.error_lines import FailedRecord
+from sluice.recovery.quarantine import QuarantinedRecord
 
 
 def heads(rows: list[dict[str, Any]]) -> list[tuple[str, bool]]:
@@ -47,6 +50,20 @@ def test_the_picture_shows_which_feed_there_is(kind: str, feed: str, given_up: s
     assert f">{given_up}</text>" in flow
     other = {"Pipe", "Feed", "Dead letters", "Failures"} - {feed, given_up}
     assert not [name for name in other if f">{name}</text>" in flow]
+
+
+def test_changes_that_the_feed_gave_up_are_listed_but_not_as_records_of_errors() -> None:
+    record = FailedRecord(4, "RecordTooLarge", "The feed gave it up.", 0, b"")
+    latest = (QuarantinedRecord(record, f"{FEED_FAILURES}feed/a", 0),)
+    quarantine = Quarantine({"Lambda.FunctionError": 3}, latest, {"RecordTooLarge": 2})
+    regions = Views(shipped()).regions(Snapshot(quarantine=quarantine))
+    text = re.sub(r"<[^>]+>|\s+", " ", regions["quarantine"])
+    assert re.search(r"RecordTooLarge +2 changes", text)
+    assert "sluice redrive" in text
+    assert f"{FEED_FAILURES}feed/a, change 4" in text
+    assert "4 more" in text
+    assert "Replay RecordTooLarge" not in regions["quarantine"]
+    assert re.search(r">Quarantine</text>\s*<text class=\"value\"[^>]*>3<", regions["flow"])
 
 
 def test_raw_and_compacted_changes_stand_apart() -> None:

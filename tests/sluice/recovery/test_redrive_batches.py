@@ -9,7 +9,7 @@ import pytest
 from chalicelib.firehose import RefusedError
 from sluice.erasure.memory import Memory, Moment
 from sluice.recovery.dead_letters import DeadLetters
-from sluice.recovery.quarantine import QUARANTINE, Selection, read_quarantine
+from sluice.recovery.quarantine import Selection, read_quarantine
 from sluice.recovery.redrive import Redriven, redrive
 from sluice.recovery.replay import replay
 from sluice.recovery.waiting import waiting
@@ -133,7 +133,7 @@ def test_a_change_that_cannot_be_put_stays_with_its_object_and_is_all_that_waits
     # What was accepted is noted, so it is neither put nor listed again.
     assert redriven(fed)[0] == Redriven(objects=1, too_large=1, unusable=3)
     assert firehose_server.ids() == ["a", "c"]
-    listed = read_quarantine(fed, Selection(), lambda _payload: None, prefixes=QUARANTINE)
+    listed = read_quarantine(fed, Selection(), lambda _payload: None)
     assert sorted(each.record.line for each in listed) == [2, 3, 4, 5]
 
     assert redriven(fed, drop=[key]) == (Redriven(objects=1, dropped=1), [])
@@ -162,7 +162,7 @@ def test_an_object_that_is_no_batch_is_named_stays_and_hides_no_other(
     assert loss.startswith(f"s3://{fed.bucket}/{key} is damaged: it is not a ")
     assert "\n" not in loss
     assert key in stored_keys()
-    (listed,) = read_quarantine(fed, Selection(), lambda _payload: None, prefixes=QUARANTINE)
+    (listed,) = read_quarantine(fed, Selection(), lambda _payload: None)
     assert listed.record.message == loss.partition("; it stays")[0]
 
 
