@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from secrets import randbelow
 
 import click
 
@@ -15,6 +16,8 @@ from sluice.cli.command import Amount
 FOLDER = Path(".attacks")
 """Corpora, failing inputs and logs, by attack."""
 
+SEEDS_MAX = 2**32 - 1
+
 
 @click.command()
 @click.argument("targets", nargs=-1)
@@ -22,9 +25,13 @@ FOLDER = Path(".attacks")
               help="Time for each target, which its properties share.")  # fmt: skip
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1),
               help="Attacks at a time.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(1, SEEDS_MAX),
+              help="Make up the same inputs each time, instead of others.")  # fmt: skip
 @click.option("--input", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Try this input on the one property named, and nothing else.")  # fmt: skip
-def attacks(targets: Sequence[str], seconds: float, jobs: int, file: Path | None) -> None:
+def attacks(
+    targets: Sequence[str], seconds: float, jobs: int, seed: int | None, file: Path | None
+) -> None:
     """Attack TARGETS, all by default. One of their properties can be named, as in wire.batch.
 
     The exit code is 1 when a promise was broken.
@@ -56,7 +63,7 @@ def attacks(targets: Sequence[str], seconds: float, jobs: int, file: Path | None
 
     click.echo(f"attacking {', '.join(dict.fromkeys(shared))}: {seconds:g} s each", err=True)
     try:
-        asyncio.run(run(times, jobs, FOLDER, finished))
+        asyncio.run(run(times, jobs, seed or 1 + randbelow(SEEDS_MAX), FOLDER, finished))
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(130)
     finally:

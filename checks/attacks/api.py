@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from secrets import randbelow
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -24,17 +23,16 @@ from local.session import READY_SECONDS, chalice_local, emulator_session
 ROOT = Path(__file__).parents[2]
 SETTINGS = Path(__file__).with_name("schemathesis.toml")
 TABLE = "records"
-SEEDS = 2**32
 
 
-def run(seconds: float) -> int:
-    """Attack an API of its own for about this long, each time in another way."""
+def run(seconds: float, seed: int) -> int:
+    """Attack an API of its own for about this long, and return the number of requests."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         with emulator(free_port(), folder / "emulator") as running:
             make_table(running.endpoint_url)
             with serving(running.endpoint_url, TABLE, folder / "api.log") as url:
-                return attack(url, folder, seconds, randbelow(SEEDS))
+                return attack(url, folder, seconds, seed)
 
 
 def make_table(endpoint_url: str) -> None:

@@ -1,4 +1,4 @@
-"""One attack in a process of its own: `python -m checks.attacks.fuzz NAME SECONDS FOLDER`.
+"""One attack in a process of its own: `python -m checks.attacks.fuzz NAME SECONDS SEED FOLDER`.
 
 Coverage is that of the attacked packages only, which are instrumented as they are imported.
 """
@@ -64,7 +64,7 @@ def attack(test: Any, data: bytes) -> None:
         raise
 
 
-def fuzz(name: str, seconds: float, folder: Path) -> None:
+def fuzz(name: str, seconds: float, seed: int, folder: Path) -> None:
     """Let coverage lead the fuzzer through a property. The process ends with it."""
     atheris = import_module("atheris")
     with atheris.instrument_imports(include=list(ATTACKED)):
@@ -80,6 +80,7 @@ def fuzz(name: str, seconds: float, folder: Path) -> None:
         (corpus / f"seed-{number}").write_bytes(Random(number).randbytes(_SEED_BYTES))  # noqa: S311
     options = {
         **_OPTIONS,
+        "seed": seed,
         "max_total_time": max(1, round(seconds)),
         "artifact_prefix": f"{folder}/",
         "print_final_stats": 1,
@@ -100,11 +101,12 @@ def findings_kept(folder: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    name, seconds, folder = sys.argv[1], float(sys.argv[2]), Path(sys.argv[3])
+    name, seconds, seed = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+    folder = Path(sys.argv[4])
     if name == API:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with findings_kept(folder):
-            inputs = import_module("checks.attacks.api").run(seconds)
+            inputs = import_module("checks.attacks.api").run(seconds, seed)
         print(f"stat::number_of_executed_units: {inputs}")
     else:
-        fuzz(name, seconds, folder)
+        fuzz(name, seconds, seed, folder)

@@ -38,7 +38,11 @@ class Result:
 
 
 async def run(
-    attacks: Mapping[str, float], jobs: int, folder: Path, finished: Callable[[Result], None]
+    attacks: Mapping[str, float],
+    jobs: int,
+    seed: int,
+    folder: Path,
+    finished: Callable[[Result], None],
 ) -> None:
     """Run attacks, by name with the seconds of each, at most `jobs` at a time.
 
@@ -51,7 +55,7 @@ async def run(
 
     async def attack(name: str, seconds: float) -> None:
         async with slots:
-            await _attack(name, seconds, folder / name, finished)
+            await _attack(name, seconds, seed, folder / name, finished)
 
     async with asyncio.TaskGroup() as group:
         for name, seconds in attacks.items():
@@ -59,11 +63,12 @@ async def run(
 
 
 async def _attack(
-    name: str, seconds: float, folder: Path, finished: Callable[[Result], None]
+    name: str, seconds: float, seed: int, folder: Path, finished: Callable[[Result], None]
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FINDING).unlink(missing_ok=True)
-    command = (sys.executable, "-m", "checks.attacks.fuzz", name, str(seconds), str(folder))
+    attack = ("checks.attacks.fuzz", name, str(seconds), str(seed), str(folder))
+    command = (sys.executable, "-m", *attack)
     began = time.monotonic()
     with (folder / LOG).open("wb") as log:
         # In a session of its own, so that a terminal's interrupt reaches the parent only.

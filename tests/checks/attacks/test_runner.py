@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.attacks.__main__ import attacks
+from checks.attacks.__main__ import FOLDER, attacks
 from checks.attacks.fuzz import FINDING, SETTINGS, attack, properties
 from checks.attacks.runner import LOG, Result, read_result
 
@@ -127,7 +127,7 @@ def test_without_the_fuzzer_the_command_says_where_it_comes_from(tmp_path: Path)
 @pytest.mark.slow
 def test_the_command_attacks_each_property_where_the_fuzzer_is_installed(tmp_path: Path) -> None:
     names = list(properties())
-    process = start(tmp_path, "--seconds", "1", *names)
+    process = start(tmp_path, "--seconds", "1", "--seed", "5", *names)
     output, errors = process.communicate()
     if find_spec("atheris") is None:
         assert "requirements-attack.txt" in errors
@@ -135,6 +135,8 @@ def test_the_command_attacks_each_property_where_the_fuzzer_is_installed(tmp_pat
     ends = re.findall(r"^(\S+): ([0-9,]+) inputs .* [1-9][0-9]* edges, no finding$", output, re.M)
     assert sorted(name for name, _ in ends) == sorted(names)
     assert "0" not in [inputs for _, inputs in ends]
+    logs = [(tmp_path / FOLDER / name / LOG).read_text() for name in names]
+    assert all("INFO: Seed: 5\n" in each for each in logs)
     assert process.returncode == 0
 
 
