@@ -128,18 +128,21 @@ def read_objects(
 ) -> Iterator[tuple[Stored, list[bytes]]]:
     """Yield each object with its lines, in order, without those that are not of this lake.
 
-    Adds a sentence on each damaged object to `problems`. `typed` are lines of which every column
-    can hold its value. Some are read at once, so that the way to S3 and back does not count for
-    each.
+    Adds a sentence on each damaged object to `problems`. One that is deleted meanwhile, as a
+    compaction or an erasure does, has no lines. `typed` are lines of which every column can hold
+    its value. Some are read at once, so that the way to S3 and back does not count for each.
     """
 
     read_change = _change_reader(stack.table, typed)
+    is_gone = stack.s3.exceptions.NoSuchKey  # The client is made before threads share it.
 
     def read(each: Stored) -> tuple[list[bytes], str | None]:
         try:
             content = lines(stack, each.key)
         except DamagedError as broken:
             return [], str(broken)
+        except is_gone:
+            return [], None
         read_line = read_change if each.key.startswith(DATA_PREFIX) else _read_object
         faults = [_fault(read_line, line) for line in content]
         good = [line for line, fault in zip(content, faults, strict=True) if fault is None]
@@ -149,7 +152,6 @@ def read_objects(
         return good, str(damaged(stack, each.key, f"line {first} {fault}"))
 
     remaining = iter(stored)
-    stack.s3  # noqa: B018 - the client is made before threads share it.
     with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
         while batch := list(islice(remaining, _READ_AT_ONCE * 4)):
             for each, (content, problem) in zip(batch, pool.map(read, batch), strict=True):

@@ -4,18 +4,21 @@ A file with changes of theirs is written anew without them, and the table gets a
 of the old one. Then everything goes that had it: the earlier states, their metadata, and at last
 the file itself, by which all the others are found. So what a run leaves when it ends anywhere is
 the work of the next.
+
+A file that no state has, as a compaction that was killed leaves it, goes too. It is not about to be
+committed: the local engine commits only to the state that it began with, and Athena's statements
+have ended before (`sluice.erasure.statements`).
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX
-from chalicelib.objects import delete, listing
+from chalicelib.objects import listing
 from sluice.compaction.commits import COMMIT_TRIES, committed
 from sluice.compaction.files import read_files, write_files
 from sluice.compaction.maintenance import needed_files
@@ -30,10 +33,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.manifest import ManifestEntry
     from pyiceberg.table import Table as IcebergTable
-
-UNCOMMITTED = timedelta(hours=1)
-"""So long a file that no state of a table has may be about to be committed: twice the time that
-Athena gives a statement (https://docs.aws.amazon.com/athena/latest/ug/service-limits.html)."""
 
 _READ_AT_ONCE = 8
 
@@ -93,46 +92,66 @@ class _Cleaning:
     def run(self, objects: Iterable[str]) -> None:
         """Erase what goes from these objects."""
         concerned = [versions_of(self._s3, self._bucket, key) for key in objects]
-        with_rows = [
-            of_key
+        with_rows = {
+            self._path(of_key[-1]): of_key[-1].key
             for of_key in concerned
             if any(self._files.has_rows(each, self._goes) for each in of_key)
-        ]
-        committed(partial(self._rewrite, {self._path(of_key[-1]) for of_key in with_rows}))
+        }
+        committed(partial(self._rewrite, with_rows))
         if not concerned:
             return
-        gone = self._settled(with_rows)
-        # As old versions of deleted objects they are known as what no state is to have again.
-        newest = (of_key[-1] for of_key in gone)
-        delete(self._s3, self._bucket, (each.key for each in newest if not each.is_marker))
-        committed(self._expire)
-        self._delete(self._metadata_of_gone_files())
+        gone = with_rows.keys() - self._live_files()
+        committed(partial(self._expire, gone))
+        self._delete(self._metadata_of(gone))
         self._delete(
-            each for of_key in gone for each in versions_of(self._s3, self._bucket, of_key[-1].key)
+            each for path in gone for each in versions_of(self._s3, self._bucket, with_rows[path])
         )
 
     def _rewrite(self, paths: Collection[str]) -> None:
         """Give the table a state with no trace of these files, nor of any that is no more."""
-        from pyiceberg.manifest import ManifestEntryStatus
-
-        from sluice.erasure.manifests import without
+        from pyiceberg.expressions import AlwaysTrue
 
         table = self._find()
-        if table is None or table.current_snapshot() is None:
+        if table is None:
             return
+        tasks = {task.file.file_path: task for task in table.scan().plan_files()}
+        replaced = {path: task for path, task in tasks.items() if path in paths}
+        # To write a manifest anew without what it says is deleted, a file of it must be replaced.
+        for entries in self._manifests_with_traces(table, paths):
+            live = tasks.keys() & {entry.data_file.file_path for entry in entries}
+            if live and replaced.keys().isdisjoint(live):
+                smallest = min(live, key=lambda path: tasks[path].file.record_count)
+                replaced[smallest] = tasks[smallest]
+        with table.transaction() as transaction:
+            if replaced:
+                with transaction.update_snapshot().overwrite() as update:
+                    update.delete_by_predicate(AlwaysTrue())
+                    for task in replaced.values():
+                        update.delete_data_file(task.file)
+                        for file in write_files(table, self._rest(read_files(table, [task]))):
+                            update.append_data_file(file)
+            # This one leaves out the manifests of which all files are deleted.
+            transaction.update_snapshot().fast_append().commit()
+
+    def _manifests_with_traces(
+        self, table: "IcebergTable", paths: Collection[str]
+    ) -> Iterator[list["ManifestEntry"]]:
+        """Yield the entries of each manifest in use that says that such a file is deleted."""
+        from pyiceberg.manifest import ManifestContent, ManifestEntryStatus
+
         exists = self._existing()
-
-        def is_stale(entry: "ManifestEntry") -> bool:
-            path = entry.data_file.file_path
-            is_deleted = entry.status == ManifestEntryStatus.DELETED
-            return path in paths or (is_deleted and not exists(path))
-
-        tasks = [task for task in table.scan().plan_files() if task.file.file_path in paths]
-        with table.transaction() as transaction, without(transaction, is_stale) as update:
-            for task in tasks:
-                update.delete_data_file(task.file)
-                for file in write_files(table, self._rest(read_files(table, [task]))):
-                    update.append_data_file(file)
+        snapshot = table.current_snapshot()
+        for manifest in snapshot.manifests(table.io) if snapshot else ():
+            entries = manifest.fetch_manifest_entry(table.io, discard_deleted=False)
+            deleted = (
+                entry.data_file.file_path
+                for entry in entries
+                if entry.status == ManifestEntryStatus.DELETED
+            )
+            if manifest.content == ManifestContent.DATA and any(
+                path in paths or not exists(path) for path in deleted
+            ):
+                yield entries
 
     def _rest(self, rows: "pa.Table") -> "pa.Table":
         """Return the rows that stay."""
@@ -141,31 +160,12 @@ class _Cleaning:
         gone = set(self._files.places(rows, self._goes))
         return rows.filter(pa.array(place not in gone for place in range(rows.num_rows)))
 
-    def _settled(self, with_rows: Iterable[list[Version]]) -> list[list[Version]]:
-        """Return the files that no state of the table will have, from now on.
-
-        A file that no state ever had may be about to be committed, unless it is too old for it.
-        """
+    def _live_files(self) -> set[str]:
         table = self._find()
-        live: set[str] = set()
-        known: set[str] = set()
-        if table is not None:
-            known.update(*_paths(table).values())
-            live.update(task.file.file_path for task in table.scan().plan_files())
-        before = datetime.now(UTC) - UNCOMMITTED
-        return [
-            of_key
-            for of_key in with_rows
-            if self._path(of_key[-1]) not in live
-            and (
-                self._path(of_key[-1]) in known
-                or of_key[-1].is_marker
-                or of_key[-1].modified < before
-            )
-        ]
+        return {task.file.file_path for task in table.scan().plan_files()} if table else set()
 
-    def _expire(self) -> None:
-        """Remove the earlier states that had a file that is no more."""
+    def _expire(self, gone: Collection[str]) -> None:
+        """Remove the earlier states that had one of these files, or one that is no more."""
         table = self._find()
         if table is None or (current := table.current_snapshot()) is None:
             return
@@ -173,7 +173,8 @@ class _Cleaning:
         expired = [
             snapshot
             for snapshot, paths in _paths(table).items()
-            if snapshot != current.snapshot_id and not all(map(exists, paths))
+            if snapshot != current.snapshot_id
+            and any(path in gone or not exists(path) for path in paths)
         ]
         for name, ref in table.metadata.refs.items():
             if ref.snapshot_id in expired:
@@ -184,8 +185,9 @@ class _Cleaning:
         if expired:
             table.maintenance.expire_snapshots().by_ids(expired).commit()
 
-    def _metadata_of_gone_files(self) -> list[Version]:
-        """Return the versions of the table's metadata that name a file that is no more."""
+    def _metadata_of(self, files: Iterable[str]) -> list[Version]:
+        """Return the versions of the table's metadata that name one of these files, or one that is
+        no more."""
         of_folder = versions(self._s3, self._bucket, f"{self.folder}metadata/")
         listed = [each for of_key in of_folder for each in of_key]
         exists = self._existing()
@@ -193,7 +195,7 @@ class _Cleaning:
             entries = list(zip(listed, pool.map(self._files.entries, listed), strict=True))
         table = self._find()
         needed = set() if table is None else set(needed_files(table))
-        gone: set[str] = set()
+        gone = set(files)
         # Manifests name files, and lists name manifests.
         for _ in range(2):
             gone |= {

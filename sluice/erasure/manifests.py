@@ -1,17 +1,14 @@
-"""The metadata of Iceberg tables: what its Avro files name, and a snapshot without some of it.
+"""The metadata of Iceberg tables: what its Avro files name.
 
 It needs pyiceberg, so that it is imported only where there are compacted tables.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from pyiceberg.io import InputFile
-    from pyiceberg.manifest import ManifestEntry, ManifestFile
-    from pyiceberg.table import Transaction
-    from pyiceberg.table.update.snapshot import _OverwriteFiles
 
 _VERSION = 2
 
@@ -33,15 +30,12 @@ def entries(content: bytes, column: str) -> Iterator[Entry]:
     from pyiceberg.conversions import from_bytes
     from pyiceberg.manifest import (
         MANIFEST_ENTRY_SCHEMAS,
-        MANIFEST_LIST_FILE_SCHEMAS,
         DataFile,
         DataFileContent,
         FileFormat,
-        ManifestContent,
         ManifestEntry,
         ManifestEntryStatus,
-        ManifestFile,
-        PartitionFieldSummary,
+        read_manifest_list,
     )
     from pyiceberg.schema import Schema
 
@@ -49,14 +43,7 @@ def entries(content: bytes, column: str) -> Iterator[Entry]:
     with AvroFile[Any](body) as file:
         meta = file.header.meta
     if "schema" not in meta:
-        with AvroFile[ManifestFile](
-            body,
-            MANIFEST_LIST_FILE_SCHEMAS[_VERSION],
-            read_types={-1: ManifestFile, 508: PartitionFieldSummary},
-            read_enums={517: ManifestContent},
-        ) as manifests:
-            for manifest in manifests:
-                yield Entry(manifest.manifest_path)
+        yield from (Entry(manifest.manifest_path) for manifest in read_manifest_list(body))
         return
     field = Schema.model_validate_json(meta["schema"]).find_field(column)
     with AvroFile[ManifestEntry](
@@ -94,44 +81,3 @@ def in_memory(content: bytes) -> "InputFile":
             return BytesIO(content)
 
     return Content()
-
-
-def without(
-    transaction: "Transaction", is_stale: "Callable[[ManifestEntry], bool]"
-) -> "_OverwriteFiles":
-    """Return a snapshot that has no trace of the stale data files: no live and no deleted entry.
-
-    Of a manifest that names one, only the other live entries are written on, with the sequence
-    numbers by which files of deleted rows apply to them.
-    """
-    from pyiceberg.manifest import ManifestContent, ManifestEntryStatus
-    from pyiceberg.table.snapshots import Operation
-    from pyiceberg.table.update.snapshot import _OverwriteFiles
-
-    class Without(_OverwriteFiles):
-        """The snapshot."""
-
-        def _deleted_entries(self) -> "list[ManifestEntry]":
-            return []
-
-        def _existing_manifests(self) -> "list[ManifestFile]":
-            snapshot = self._transaction.table_metadata.current_snapshot()
-            assert snapshot is not None  # noqa: S101
-            manifests = []
-            for manifest in snapshot.manifests(self._io):
-                all_entries = manifest.fetch_manifest_entry(self._io, discard_deleted=False)
-                stay = [entry for entry in all_entries if not is_stale(entry)]
-                live = [entry for entry in stay if entry.status != ManifestEntryStatus.DELETED]
-                if manifest.content != ManifestContent.DATA or len(stay) == len(all_entries):
-                    manifests.append(manifest)
-                elif live:
-                    manifests.append(self._written(manifest, live))
-            return manifests
-
-        def _written(self, manifest: "ManifestFile", live: "list[ManifestEntry]") -> "ManifestFile":
-            with self.new_manifest_writer(self.spec(manifest.partition_spec_id)) as writer:
-                for entry in live:
-                    writer.existing(entry)
-            return writer.to_manifest_file()
-
-    return Without(operation=Operation.OVERWRITE, transaction=transaction, io=transaction._table.io)

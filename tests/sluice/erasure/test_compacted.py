@@ -6,17 +6,19 @@ from itertools import count
 from typing import Any
 
 import pytest
+from pyiceberg.manifest import write_manifest
 
 from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX
 from chalicelib.keys import Texts, texts_of
 from sluice.compaction.maintenance import Retention, maintain
 from sluice.compaction.rows import EVENT_ID
-from sluice.erasure import compacted
+from sluice.compaction.run import compact as compact_objects
 from sluice.erasure.rows import row_changes
+from sluice.errors import OperationError
 from sluice.items import Item
 from tests.declaring import WORKED, change, items_of
 from tests.sluice.compaction.lake import Lake
-from tests.sluice.erasure.bucket import Bucket, quoted
+from tests.sluice.erasure.bucket import Bucket, history, quoted
 from tests.sluice.erasure.conftest import BucketOf
 
 DECLARATIONS = sorted(file.stem for file in WORKED.glob("*.py"))
@@ -195,7 +197,7 @@ def test_a_compaction_that_commits_between_is_asked_for_what_it_brought(bucket: 
 
 
 def test_a_compaction_that_read_a_key_before_its_erasure_does_not_bring_it_back(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    bucket: Bucket,
 ) -> None:
     items = items_of(bucket.table, 3)
     fill(bucket, items)
@@ -206,22 +208,54 @@ def test_a_compaction_that_read_a_key_before_its_erasure_does_not_bring_it_back(
     def erase_first(**_: Any) -> None:
         if not commits:
             commits.append("one")
-            # The file that was about to be committed.
-            assert bucket.erase(items[:1]).left == 1
+            # The file that was about to be committed goes too.
+            assert bucket.erase(items[:1]).left == 0
 
     bucket.stack.glue.meta.events.register("provide-client-params.glue.UpdateTable", erase_first)
     lake_of(bucket).compact()
     assert commits
     assert not any(rows_of(bucket, items[:1]).values())
     assert len(rows_of(bucket, items[1:2])[HISTORY]) == 5
-    monkeypatch.setattr(compacted, "UNCOMMITTED", timedelta(seconds=-9))
-    bucket.erase(items[:1])
     assert not quoted(bucket.table, keys_of(bucket, items[:1]), bucket.bytes())
 
 
-def test_a_file_that_may_be_about_to_be_committed_stays_and_is_counted(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("moment", ["their listing", "their reading"])
+def test_a_compaction_whose_objects_an_erasure_deletes_or_replaces_loses_and_brings_back_nothing(
+    bucket: Bucket, moment: str
 ) -> None:
+    gone, *others = items_of(bucket.table, 3)
+    same_place = {name: gone[name] for name in ("siteId", "createdAtTime")}
+    others = [{**item, **same_place} for item in others]
+    lone = bucket.deliver(history(gone, 1))
+    mixed = bucket.deliver(
+        [change(gone, 4, "REMOVE"), *(change(item, 50 + n) for n, item in enumerate(others))]
+    )
+    lake = lake_of(bucket)
+    stored = lake.stored()
+    assert {each.key for each in stored} == {*lone, *mixed}
+    reads = count()
+
+    def erase(**_: Any) -> None:
+        if next(reads) == 0:
+            assert bucket.erase([gone]).left == 0
+            left = {each.key for each in lake.stored()}
+            assert left == set(mixed)
+
+    if moment == "their listing":
+        erase()
+    else:
+        bucket.stack.glue.meta.events.register("provide-client-params.glue.CreateTable", erase)
+    problems: list[str] = []
+    done = compact_objects(lake.tables, stored, problems)
+
+    assert next(reads) > 0
+    assert (problems, done.kept, lake.stored()) == ([], 0, [])
+    assert len(rows_of(bucket, others)[HISTORY]) == len(others)
+    assert not any(rows_of(bucket, [gone]).values())
+    assert quoted(bucket.table, keys_of(bucket, [gone]), bucket.bytes()) == set()
+
+
+def test_a_file_that_no_state_has_goes_too(bucket: Bucket) -> None:
     items = items_of(bucket.table, 3)
     fill(bucket, items)
     table = lake_of(bucket).tables.find(HISTORY)
@@ -230,11 +264,69 @@ def test_a_file_that_may_be_about_to_be_committed_stays_and_is_counted(
     _, _, key = task.file.file_path.removeprefix("s3://").partition("/")
     body = bucket.stack.s3.get_object(Bucket=bucket.stack.bucket, Key=key)["Body"].read()
     stray = bucket.put(f"{ICEBERG_PREFIX}{HISTORY}/data/stray.parquet", body)
-    erased = bucket.erase(items)
-    assert (erased.left, stray in dict(bucket.versions())) == (1, True)
-    monkeypatch.setattr(compacted, "UNCOMMITTED", timedelta(seconds=-9))
     assert bucket.erase(items).left == 0
+    assert stray not in dict(bucket.versions())
     assert quoted(bucket.table, keys_of(bucket, items), bucket.bytes()) == set()
+
+
+def test_a_manifest_that_says_of_live_files_and_of_one_that_is_no_more_is_written_anew(
+    bucket: Bucket,
+) -> None:
+    items = items_of(bucket.table, 4)
+    gone, others = items[:1], items[1:]
+    fill(bucket, items)
+    tables = lake_of(bucket).tables
+    iceberg = tables.find(HISTORY)
+    assert iceberg is not None
+    had = iceberg.current_snapshot()
+    assert had is not None
+    (of_key, *_) = [
+        entry
+        for manifest in had.manifests(iceberg.io)
+        for entry in manifest.fetch_manifest_entry(iceberg.io)
+        if gone[0]["id"]["S"].encode() in entry.data_file.lower_bounds.values()
+    ]
+    bucket.erase(gone)
+    before = rows_of(bucket, others)
+    # As Athena leaves it: pyiceberg keeps the two apart.
+    iceberg.refresh()
+    snapshot = iceberg.current_snapshot()
+    assert snapshot is not None
+    manifest = snapshot.manifests(iceberg.io)[-1]
+    live = manifest.fetch_manifest_entry(iceberg.io)
+    with write_manifest(
+        2, iceberg.spec(), iceberg.schema(), iceberg.io.new_output(manifest.manifest_path),
+        snapshot.snapshot_id, "deflate",
+    ) as writer:  # fmt: skip
+        for entry in live:
+            writer.existing(entry)
+        writer.delete(of_key)
+    verification = bucket.erasure(gone)
+    verification.verify(lambda _: None)
+    assert verification.findings.holding == 1
+
+    assert bucket.erase(gone).left == 0
+
+    assert quoted(bucket.table, keys_of(bucket, gone), below_the_tables(bucket)) == set()
+    assert rows_of(bucket, others) == before
+
+
+def test_a_tag_that_keeps_a_key_is_named_and_can_still_be_read(bucket: Bucket) -> None:
+    items = items_of(bucket.table, 3)
+    fill(bucket, items)
+    iceberg = lake_of(bucket).tables.find(HISTORY)
+    assert iceberg is not None
+    snapshot = iceberg.current_snapshot()
+    assert snapshot is not None
+    iceberg.manage_snapshots().create_tag(snapshot.snapshot_id, "audit").commit()
+    count = iceberg.scan(snapshot_id=snapshot.snapshot_id).count()
+    with pytest.raises(OperationError, match="branch or tag 'audit', which keeps changes"):
+        bucket.erase(items[:1])
+    iceberg.refresh()
+    assert iceberg.scan(snapshot_id=snapshot.snapshot_id).to_arrow().num_rows == count
+    iceberg.manage_snapshots().remove_tag("audit").commit()
+    assert bucket.erase(items[:1]).left == 0
+    assert quoted(bucket.table, keys_of(bucket, items[:1]), bucket.bytes()) == set()
 
 
 def test_of_a_correction_the_latest_state_stays(bucket: Bucket) -> None:
