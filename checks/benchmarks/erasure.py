@@ -49,6 +49,7 @@ def _erase(key: str, named: dict[str, str], name: str) -> Measurement:
         "BucketName": _BUCKET,
         "SchemaFingerprint": table.fingerprint,
         "Layout": "/".join(table.layout),
+        "WorkgroupName": "primary",
     }
     stack = Stack("Sluice-bench", outputs)
     objects = 0

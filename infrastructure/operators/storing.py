@@ -155,6 +155,12 @@ STORING = (
     ),
     right(
         "erase",
+        "athena:BatchGetQueryExecution athena:ListQueryExecutions",
+        on=arn("athena", "workgroup/${Catalog/WorkGroup}"),
+        why="It waits for statements that may have read what it erases.",
+    ),
+    right(
+        "erase",
         "s3:ListBucketVersions",
         on=BUCKET,
         why="Which old versions there are, also of deleted objects.",

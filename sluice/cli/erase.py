@@ -123,7 +123,7 @@ def erase_command(
         # The search may have taken hours.
         _refuse(erasure.refusal())
         with _searching("objects searched again") as progress:
-            erased = erasure.erase(progress)
+            erased = erasure.erase(progress, err.print)
         kept.remove()
     _print_erased(erased, as_json, is_partial=bool(part))
     exit_incomplete(kept.findings.problems)

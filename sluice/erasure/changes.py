@@ -147,6 +147,7 @@ class Keys:
     """The keys to erase, and what holds a change of one of them."""
 
     def __init__(self, table: Table, keys: Collection[Texts]) -> None:
+        self.table = table
         self.texts = tuple(sorted(set(keys)))
         self._set = frozenset(self.texts)
         self._read = change_of(table)

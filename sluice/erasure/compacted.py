@@ -30,7 +30,6 @@ from sluice.errors import OperationError
 from sluice.optional import optional
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyiceberg.manifest import ManifestEntry
     from pyiceberg.table import Table as IcebergTable
 
@@ -128,7 +127,8 @@ class _Cleaning:
                     update.delete_by_predicate(AlwaysTrue())
                     for task in replaced.values():
                         update.delete_data_file(task.file)
-                        for file in write_files(table, self._rest(read_files(table, [task]))):
+                        stays = self._files.without(read_files(table, [task]), self._goes)
+                        for file in write_files(table, stays):
                             update.append_data_file(file)
             # This one leaves out the manifests of which all files are deleted.
             transaction.update_snapshot().fast_append().commit()
@@ -152,13 +152,6 @@ class _Cleaning:
                 path in paths or not exists(path) for path in deleted
             ):
                 yield entries
-
-    def _rest(self, rows: "pa.Table") -> "pa.Table":
-        """Return the rows that stay."""
-        import pyarrow as pa
-
-        gone = set(self._files.places(rows, self._goes))
-        return rows.filter(pa.array(place not in gone for place in range(rows.num_rows)))
 
     def _live_files(self) -> set[str]:
         table = self._find()

@@ -5,14 +5,13 @@ the feed, or results of queries.
 """
 
 from binascii import b2a_base64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from itertools import compress
 from typing import Any, NamedTuple
 
 import msgspec
 
-from chalicelib.declaration import Table
 from sluice.erasure.changes import KeyChange, Keys, records_of
 from sluice.lake import is_parquet, lines_of
 from sluice.optional import optional
@@ -32,12 +31,12 @@ class Filtered(NamedTuple):
     """The changes that went, one for each time that they were there."""
 
 
-Filter = Callable[[bytes, Keys, Goes, Table], Filtered]
+Filter = Callable[[bytes, Keys, Goes], Filtered]
 
 
-def of_data(body: bytes, keys: Keys, goes: Goes, table: Table) -> Filtered:
+def of_data(body: bytes, keys: Keys, goes: Goes) -> Filtered:
     """Return an object of the lake without what goes. Raises ValueError for one that is damaged."""
-    lines = lines_of(body, table)
+    lines = lines_of(body, keys.table)
     stays, removed = _judged(lines, keys, goes)
     if not any(stays):
         return Filtered(None, removed)
@@ -48,7 +47,7 @@ def of_data(body: bytes, keys: Keys, goes: Goes, table: Table) -> Filtered:
     return Filtered(body, removed)
 
 
-def of_failures(body: bytes, keys: Keys, goes: Goes, _table: Table) -> Filtered:
+def of_failures(body: bytes, keys: Keys, goes: Goes) -> Filtered:
     """Return an object of what could not be delivered without what goes."""
     removed: list[KeyChange] = []
 
@@ -79,10 +78,11 @@ def _error_lines(body: bytes, keys: Keys, goes: Goes) -> Filtered:
     return Filtered(b"\n".join(lines) if any(map(bytes.strip, lines)) else None, removed)
 
 
-def of_results(body: bytes, keys: Keys, goes: Goes, table: Table) -> Filtered:
+def of_results(body: bytes, keys: Keys, goes: Goes) -> Filtered:
     """Return nothing of a query's result that mentions a key: it can be asked for again."""
-    text = b"\n".join(lines_of(body, table)) if is_parquet(body) else body
-    return _whole(body, keys.mentioned(text), goes)
+    text = b"\n".join(lines_of(body, keys.table)) if is_parquet(body) else body
+    removed = list(filter(goes, keys.mentioned(text)))
+    return Filtered(None if removed else body, removed)
 
 
 def _judged(pieces: Sequence[bytes], keys: Keys, goes: Goes) -> tuple[list[bool], list[KeyChange]]:
@@ -91,11 +91,6 @@ def _judged(pieces: Sequence[bytes], keys: Keys, goes: Goes) -> tuple[list[bool]
     stays = [change is None or not goes(change) for change in changes]
     gone = (change for change, stay in zip(changes, stays, strict=True) if change and not stay)
     return stays, list(gone)
-
-
-def _whole(body: bytes, changes: Iterable[KeyChange], goes: Goes) -> Filtered:
-    removed = [change for change in changes if goes(change)]
-    return Filtered(None if removed else body, removed)
 
 
 def _error_line(line: bytes, keys: Keys, goes: Goes) -> tuple[bytes, list[KeyChange]]:

@@ -41,7 +41,7 @@ class CompactedFiles:
     def __init__(self, stack: Stack, keys: Keys) -> None:
         self.stack = stack
         self._keys = keys
-        self._of_keys = changes_of_keys(stack.table, keys)
+        self._of_keys = changes_of_keys(keys)
         self._column = key_columns(stack.table)[0]
         self._exists = cache(partial(_exists, stack))
 
@@ -60,9 +60,14 @@ class CompactedFiles:
                 if keys and not self._exists(entry.path):
                     yield from map(KeyChange, dict.fromkeys(keys))
 
-    def places(self, rows: "pa.Table", goes: Callable[[KeyChange], bool]) -> list[int]:
-        """Return the places of the rows that go."""
-        return [place for place, change in self._of_keys(rows) if goes(change)]
+    def without(self, rows: "pa.Table", goes: Callable[[KeyChange], bool]) -> "pa.Table":
+        """Return the rows that stay."""
+        import pyarrow as pa
+
+        gone = {place for place, change in self._of_keys(rows) if goes(change)}
+        return rows.filter(
+            pa.array([place not in gone for place in range(rows.num_rows)], pa.bool_())
+        )
 
     def has_rows(self, version: Version, goes: Callable[[KeyChange], bool]) -> bool:
         """Whether a version is of a file of rows, some of which go."""

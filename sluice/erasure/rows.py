@@ -32,10 +32,9 @@ def row_changes(table: Table) -> Callable[["pa.Table"], Iterator[KeyChange]]:
     return changes
 
 
-def changes_of_keys(
-    table: Table, keys: Keys
-) -> Callable[["pa.Table"], Iterator[tuple[int, KeyChange]]]:
+def changes_of_keys(keys: Keys) -> Callable[["pa.Table"], Iterator[tuple[int, KeyChange]]]:
     """Return a function from rows to the changes of the keys among them, each with its place."""
+    table = keys.table
     changes = row_changes(table)
     names = change_columns(table)
     texts = sorted({key[0] for key in keys.texts}) if is_text(table.key_fields[0]) else None

@@ -6,6 +6,7 @@ first change goes, so that nothing that runs beside brings one back unseen.
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 from msgspec import Struct
@@ -15,8 +16,11 @@ from chalicelib.change import SEQUENCE_DIGITS, SNAPSHOT
 from chalicelib.keys import Texts, key_from, texts_of
 from chalicelib.partitions import DATA_PREFIX
 from sluice.erasure.changes import KeyChange, Keys
+from sluice.erasure.cleaning import Cleaning
 from sluice.erasure.memory import Memory, Moment
+from sluice.erasure.places import Reader
 from sluice.erasure.search import Findings, NewestChange, Search, Tally
+from sluice.erasure.statements import wait_for_statements
 from sluice.items import Item, item_writer, read_line
 from sluice.lake import lines_of
 from sluice.stack import Stack
@@ -80,7 +84,8 @@ class Erasure:
         self._stack = stack
         self._keys = keys
         self._memory = memory
-        self._search = Search(stack, keys, part, findings.problems)
+        self._reader = Reader(stack, keys, findings.problems)
+        self._search = Search(stack, keys, part, self._reader)
         self._keep_latest = keep_latest
         self._remove_lost = remove_lost
 
@@ -129,8 +134,13 @@ class Erasure:
             f"says what waits outside the lake{remedy}"
         )
 
-    def erase(self, progress: Progress) -> Erased:
-        """Erase what was found and what comes meanwhile, and look again. Raises OperationError."""
+    def erase(
+        self, progress: Progress, report: Callable[[str], None] = lambda _sentence: None
+    ) -> Erased:
+        """Erase what was found and what comes meanwhile, and look again. Raises OperationError.
+
+        `report` is called with a sentence on what it waits for.
+        """
         moments = self._moments()
         self._memory.remember(self._before_latest(moments) if self._keep_latest else moments)
 
@@ -142,10 +152,12 @@ class Erasure:
             # The table lacks the key, or its latest state is in the lake.
             return change.kind == SNAPSHOT or newest.covers(change)
 
+        cleaning = Cleaning(self._stack, self._reader)
+        let_readers_end = partial(wait_for_statements, self._stack, report)
         erased = Erased(len(self._keys), len(self._keys) - len(self.findings.newest))
         left = self.findings
         for _ in range(ROUNDS_MAX):
-            self._search.clean(left.objects, goes)
+            cleaning.run(left.objects, goes, let_readers_end)
             erased.add(left.tallies)
             left = self._search.remaining(self.findings, goes, progress)
             if not left.objects:
@@ -181,11 +193,11 @@ class Erasure:
         """Whether the newest change in the lake is the table's item."""
         if not newest.kind:
             return True
-        if item is None or newest.place not in LAKE:
+        if item is None or not newest.object.startswith(LAKE):
             return False
         table = self._stack.table
         states = States(table)
-        body = self._search.content(newest.object, newest.version)
+        body = self._reader.content(newest.object, newest.version)
         for line in lines_of(body, table):
             change = self._keys.change(line)
             if change and (change.sequence, change.key) == (newest.sequence, texts_of(table, item)):

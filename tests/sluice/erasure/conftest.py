@@ -22,7 +22,8 @@ def bucket_of(
         declared = worked(name)
         of = stack_of(name)
         of.s3.put_bucket_versioning(Bucket=of.bucket, VersioningConfiguration={"Status": "Enabled"})
-        outputs = {**of.outputs, "TableName": make_table(declared.key)}
+        table = make_table(declared.key)
+        outputs = {**of.outputs, "TableName": table, "WorkgroupName": "primary"}
         return Bucket(Stack(of.name, outputs), declared)
 
     yield make

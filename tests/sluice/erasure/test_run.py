@@ -200,7 +200,7 @@ def test_an_erasure_that_ended_after_the_deletion_went_need_not_wait_for_it(
     (last,) = bucket.deliver([remove])
     first = bucket.erasure([gone])
     first.search(lambda _: None)
-    first.findings.objects = [each for each in first.findings.objects if each[1] == last]
+    first.findings.objects = [each for each in first.findings.objects if each == last]
     first._search.remaining = lambda *_: first.findings.new()  # type: ignore[method-assign]
     first.erase(lambda _: None)
     assert quoted(bucket.table, [texts_of(bucket.table, gone)], bucket.bytes())
