@@ -36,17 +36,18 @@ class Cleaning:
     ) -> None:
         """Erase what goes from all versions of these objects. Raises OperationError.
 
-        `let_readers_end` is called when only compacted tables, and what others read before and are
-        about to write, still have it.
+        `let_readers_end` waits for those who read it before and are about to write: first what they
+        read in raw objects, then what they read in the tables. So does a run that finds nothing,
+        after one that was killed.
         """
-        if not objects:
-            return
         of_tables = [key for key in objects if key.startswith(ICEBERG_PREFIX)]
         for key in objects:
             if not key.startswith(ICEBERG_PREFIX):
                 self._clean(key, goes)
         let_readers_end()
         erase_from_tables(self._reader.compacted, of_tables, partial(goes, ICEBERG_PREFIX))
+        if of_tables:
+            let_readers_end()
 
     def _clean(self, key: str, goes: Rule) -> None:
         for _ in range(REWRITES_MAX):

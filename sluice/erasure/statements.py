@@ -1,8 +1,8 @@
 """Statements of the stack's Athena, which may hold what an erasure has removed already.
 
-One that read a raw object before it was rewritten may write its lines after: a compaction's into
-the compacted tables, a query's into a result. So an erasure waits for those that were there when it
-had cleaned the raw objects, and searches what they wrote.
+One that read a raw object, or a compacted table, before it was rewritten may write its lines after:
+a compaction's into a table, a query's into a result. So an erasure waits for those that were there
+when it had cleaned what they read, and searches what they wrote.
 """
 
 import time

@@ -89,6 +89,25 @@ def test_a_result_of_a_query_that_read_a_key_before_goes_too(
     assert not quoted(bucket.table, [(key,)], bucket.bytes())
 
 
+def test_a_result_of_a_query_that_read_a_compacted_table_before_goes_too(
+    bucket: Bucket, ending: Ending
+) -> None:
+    (gone,) = items_of(bucket.table, 1)
+    compact_as_athena_does(bucket.stack, history(gone, 1))
+    (key,) = texts_of(bucket.table, gone)
+    asked: list[list[str]] = []
+
+    def begin(**_: Any) -> None:
+        if not asked:
+            action = partial(bucket.put, "query-results/late.csv", f'"{key}"'.encode())
+            asked.append(ending(action))
+
+    bucket.stack.glue.meta.events.register("provide-client-params.glue.UpdateTable", begin)
+    assert bucket.erase([gone]).left == 0
+    assert len(asked[0]) > 1
+    assert not quoted(bucket.table, [(key,)], bucket.bytes())
+
+
 def test_it_says_what_it_waits_for_and_asks_again_after_a_pause(
     bucket: Bucket, ending: Ending
 ) -> None:
