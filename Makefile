@@ -61,13 +61,13 @@ api: setup ## Serve the API with your latest code beside `make dev`, on port 800
 # It keeps compiled code, below the virtual environment, because compiling is a third of its time.
 quick: setup ## Run the tests that need no stack.
 	@PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/pycache \
-		$(BIN)/pytest -q -n 2 --dist loadgroup -m "not slow" $(ARGS)
+		$(BIN)/pytest -q -n 2 -m "not slow" $(ARGS)
 
 test: setup ## Run the tests.
-	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -n 2 $(ARGS)
 
 coverage: setup ## Run the tests and print what they do not reach.
-	@$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
+	@$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered $(ARGS)
 
 package: setup ## Prove that the package runs in an empty environment, with what it declares.
 	@$(BIN)/pytest tests/test_package.py $(ARGS)

@@ -15,6 +15,8 @@ import boto3
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from chalicelib.declaration import Key
 from local.emulator import CREDENTIALS
@@ -65,17 +67,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the slow tests, and group them by worker.
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives the tests of a file to one worker, and those of a folder that share a stack."""
 
-    In one worker, of several, are the tests of a file, and all tests of the one local stack.
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        folder = path.rpartition("/")[0]
+        return folder if folder.startswith("tests/end_to_end/") else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Schedule tests as they are sorted here, not by their number."""
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow tests, and let the files that have some begin first.
+
+    A worker that is done takes a short file, and does not wait for a long one of the other.
     """
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "end_to_end" in item.path.parts or not NOT_QUICK.isdisjoint(fixtures):
             item.add_marker(pytest.mark.slow)
-        group = "stack" if "stack_under_test" in fixtures else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: ("end_to_end" not in item.path.parts, item.path not in slow))
 
 
 @pytest.hookimpl(wrapper=True)
