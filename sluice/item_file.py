@@ -1,6 +1,7 @@
-"""Items in a file of DynamoDB JSON: one a line, as `aws dynamodb scan` or an export has them."""
+"""Items in a file of DynamoDB JSON: one a line, as an export has them, or the answer of a scan."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,27 +20,41 @@ _GZIP = b"\x1f\x8b"
 _read_object = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]]).decode
 
 
+class _Scan(msgspec.Struct):
+    """What `aws dynamodb scan` prints, on many lines."""
+
+    Items: list[msgspec.Raw]
+
+
+_SCAN = re.compile(rb'\s*\{\s*"(Items|Count|ScannedCount)"\s*:\s*[\[0-9]')
+_SCAN_OPENING = 100
+"""Bytes of a file that show whether it is the answer of a scan."""
+
+
 def read_items(path: Path) -> Iterator[Item]:
     """Yield the items of a file, gzipped or not, in which blank lines mean nothing.
 
-    A line is an item, `{"pk": {"S": "..."}}`, or a line of an export, `{"Item": {...}}`. Raises
-    OperationError with the line that is neither.
+    A line is an item, `{"pk": {"S": "..."}}`, or a line of an export, `{"Item": {...}}`. The file
+    may also be what `aws dynamodb scan` prints. Raises OperationError with the line that is none
+    of these.
     """
     number = 0
     try:
         with path.open("rb") as file:
             is_gzip = file.read(len(_GZIP)) == _GZIP
         with gzip.open(path) if is_gzip else path.open("rb") as lines:
-            for line in lines:
+            is_scan = _SCAN.match(lines.read(_SCAN_OPENING))
+            lines.seek(0)
+            for line in msgspec.json.decode(lines.read(), type=_Scan).Items if is_scan else lines:
                 number += 1
-                if line.strip():
-                    yield _item(line)
+                if (item := bytes(line)).strip():
+                    yield _item(item)
     except (OSError, EOFError, zlib.error) as error:
         raise OperationError(f"{path} cannot be read after line {number}: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         raise OperationError(
             f'{path}, line {number} is not an item in DynamoDB JSON: write {{"pk": {{"S": "..."}}}}'
-            ", or the lines of a full export"
+            ", the lines of a full export, or what `aws dynamodb scan` prints"
         ) from None
 
 

@@ -28,7 +28,8 @@ TIME_LEVELS_ACTIVE = 2
     "--from-file",
     "items",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file of items in DynamoDB JSON, one a line, or of an export; gzipped or not.",
+    help="A file of items: what `aws dynamodb scan` prints, or a line of DynamoDB JSON for each, as "
+    "in an export; gzipped or not.",
 )
 @click.option(
     "--key",
@@ -72,7 +73,10 @@ def init_command(
     if file is None:
         click.echo(text, nl=False)
     else:
-        file.write_text(text, encoding="utf-8")
+        try:
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise OperationError(f"{file} cannot be written: {error.strerror}") from None
     _print_report(proposal)
     _print_next(found, file or Path("FILE"), table, items)
 

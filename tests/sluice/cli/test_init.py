@@ -50,6 +50,25 @@ def test_a_file_is_written_that_loads_passes_the_linter_and_quotes_no_value(
         subprocess.run([sys.executable, "-m", "ruff", *arguments], check=True)
 
 
+def test_the_answer_of_a_scan_is_a_file_of_items(tmp_path: Path) -> None:
+    file = tmp_path / "scan.json"
+    answer = {"Items": LINES, "Count": len(LINES), "ScannedCount": 40, "ConsumedCapacity": None}
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(answer), indent=4))
+    ran = init("--from-file", file, tmp_path / "mine.py")
+    assert ran.exit_code == 0, ran.output
+    assert "40 items of scan.json" in ran.output
+    assert load(tmp_path / "mine.py").key == (Key("pk"),)
+
+
+def test_a_file_in_a_folder_that_is_not_there_is_refused_in_one_line(
+    items: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "nowhere/mine.py"
+    ran = init("--from-file", items, file)
+    assert ran.exit_code == 1
+    assert f"error: {file} cannot be written: No such file or directory\n" == ran.stderr
+
+
 def test_a_file_is_overwritten_only_by_force(items: Path, tmp_path: Path) -> None:
     declaration = tmp_path / "mine.py"
     declaration.write_text("mine")
