@@ -17,6 +17,13 @@ def options_table(command: click.Command) -> str:
     return markdown_table(("option", "meaning"), rows)
 
 
+def commands() -> dict[str, click.Command]:
+    """Return every command by its name."""
+    context = click.Context(sluice)
+    named = {name: sluice.get_command(context, name) for name in sluice.list_commands(context)}
+    return {name: command for name, command in named.items() if command}
+
+
 def command_tables() -> dict[str, str]:
     """Return the options of every command, by the name of its generated block."""
-    return {f"sluice {name}": options_table(each) for name, each in sluice.commands.items()}
+    return {f"sluice {name}": options_table(each) for name, each in commands().items()}

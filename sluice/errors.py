@@ -1,5 +1,7 @@
 """The errors of operations, and the sentence that a person reads for each."""
 
+from urllib.parse import urlsplit
+
 from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
@@ -44,6 +46,8 @@ class StoppedError(SluiceError):
 
 
 _CREDENTIALS = "; set AWS credentials, for example with `aws sso login` and AWS_PROFILE"
+_LOCAL = "; start `make dev`, or unset AWS_ENDPOINT_URL to reach AWS"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _REMEDIES = {
     "ExpiredToken": "; the credentials have expired, get new ones",
     "ExpiredTokenException": "; the credentials have expired, get new ones",
@@ -65,9 +69,10 @@ def explain(error: Exception) -> str:
         case NoCredentialsError() | PartialCredentialsError():
             return f"there are no AWS credentials{_CREDENTIALS}"
         case NoRegionError():
-            return "no AWS region is set; set AWS_REGION"
+            return "no AWS region is set; set AWS_REGION, or all that `make dev` prints"
         case EndpointConnectionError() | ConnectTimeoutError() | ReadTimeoutError():
-            return f"AWS cannot be reached: {error}"
+            host = urlsplit(str(error.kwargs.get("endpoint_url"))).hostname
+            return f"AWS cannot be reached: {error}" + (_LOCAL if host in _LOOPBACK else "")
         case ResponseParserError():
             return "the endpoint does not answer as AWS does; correct AWS_ENDPOINT_URL, or unset it"
     return " ".join(str(error).split())

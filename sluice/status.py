@@ -141,7 +141,9 @@ def _delivery(stack: Stack, now: datetime) -> PartStatus:
         if newest is None or each.modified > newest.modified:
             newest = each
     if newest is None:
-        return PartStatus("delivery", summary + "nothing is delivered yet", facts=facts)
+        history, _ = compacted_sizes(stack)
+        summary += "all is compacted" if history.files else "nothing is delivered yet"
+        return PartStatus("delivery", summary, facts=facts)
     problems: list[str] = []
     changed_at = _newest_change(stack, newest, problems)
     facts |= {"newestObjectAt": newest.modified, "newestChangeAt": changed_at}

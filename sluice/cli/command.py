@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import click
@@ -37,6 +38,27 @@ INTERRUPTED = 130
 """The exit status of a command that Ctrl-C ended, as shells have it."""
 
 
+SUMMARIES = {
+    "backfill": "Deliver the items that the table has already.",
+    "compact": "Move raw objects into the Iceberg tables.",
+    "erase": "Erase all changes of keys that the table no longer has.",
+    "failed": "List the records in quarantine, and why.",
+    "init": "Write a declaration, from a sample of your items.",
+    "logs": "Print what the parts of the stack logged.",
+    "plan": "Forecast limits, delays, objects and the bill.",
+    "probe": "Answer what AWS does not document, by two records.",
+    "query": "Query the lake, by a saved query or in SQL.",
+    "redrive": "Deliver the changes that the feed gave up.",
+    "replay": "Put the records in quarantine through again.",
+    "sample": "Print one line of the lake.",
+    "seed": "Write synthetic records of the declared table.",
+    "status": "Report the state of each part of the stack.",
+    "tree": "Show the lake's partitions.",
+    "verify": "Compare the table with the lake, record by record.",
+}
+"""The commands and what they do. Each is a module of this package, imported when it is run."""
+
+
 class _Command(click.Command):
     """Refuses a wrong declaration before anything else is done."""
 
@@ -50,6 +72,26 @@ class _Commands(click.Group):
     """Turns an operation's error into one line on standard error and exit status 1."""
 
     command_class = _Command
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        """Return the names of all commands, imported or not."""
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, for which its module is imported."""
+        # For an unknown name click proposes one that it knows, so then all are imported.
+        for name in [cmd_name] if cmd_name in SUMMARIES else SUMMARIES:
+            import_module(f"{__package__}.{name}")
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Write the list of commands of `sluice --help`."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -8,7 +8,15 @@ import click
 import msgspec
 
 from chalicelib.compaction import Compacted
-from sluice.cli.command import exit_incomplete, json_option, out, print_json, progress_bar, sluice
+from sluice.cli.command import (
+    err,
+    exit_incomplete,
+    json_option,
+    out,
+    print_json,
+    progress_bar,
+    sluice,
+)
 from sluice.cli.selection import Since
 from sluice.compaction.athena import compact_by_athena
 from sluice.compaction.maintenance import Maintained, Retention, maintain
@@ -126,6 +134,8 @@ def compact_command(
     for each in older_objects(stack, before, day and day.date()):
         number += 1
         size += each.size
+    if not number:
+        err.print(f"no object was written before {before:%Y-%m-%d %H:%M:%SZ}: see --older-than")
     if dry_run:
         if as_json:
             print_json({"objects": number, "bytes": size})

@@ -4,9 +4,9 @@ import click
 import msgspec
 
 from sluice.cli.command import AMOUNT, json_option, out, print_json, progress_bar, sluice
-from sluice.errors import OperationError
 from sluice.seed import seed, writers
 from sluice.stack import Stack
+from sluice.wording import counted
 
 
 @sluice.command("seed")
@@ -57,7 +57,7 @@ def seed_command(
     declaration has no kind for them.
     """
     if changes + deletes > count:
-        raise OperationError("--changes and --deletes together must not exceed --count")
+        raise click.UsageError("--changes and --deletes together must not exceed --count")
     stack = Stack.named(stack_name)
     table = stack.table
     total = count + changes + deletes + (len(table.examples) if samples else 0)
@@ -79,6 +79,6 @@ def seed_command(
         print_json({**msgspec.to_builtins(seeded), "total": seeded.total})
     else:
         out.print(
-            f"{seeded.total} changes: {seeded.inserts} records written, "
+            f"{counted(seeded.total, 'change')}: {counted(seeded.inserts, 'record')} written, "
             f"{seeded.changes} changed, {seeded.deletes} deleted"
         )

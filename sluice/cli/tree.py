@@ -1,4 +1,4 @@
-"""`sluice tree` and `sluice sample`: the lake's partitions, and one of its lines."""
+"""`sluice tree`: the lake's partitions."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -6,15 +6,13 @@ from os.path import commonpath
 
 import click
 from rich.filesize import decimal
-from rich.highlighter import JSONHighlighter
 from rich.text import Text
 from rich.tree import Tree
 
 from chalicelib.partitions import DATA_PREFIX
 from sluice.cli.command import exit_incomplete, json_option, out, print_json, sluice
 from sluice.compaction.size import compacted_sizes
-from sluice.errors import OperationError
-from sluice.lake import Partition, error_keys, objects, partitions, read_objects
+from sluice.lake import Partition, error_keys, partitions
 from sluice.stack import Stack
 from sluice.wording import counted, printable
 
@@ -81,30 +79,3 @@ def _grow(node: Tree, branches: Sequence[tuple[str, Partition]]) -> None:
 
 def _label(path: str, text: str) -> Text:
     return Text.assemble(f"{printable(path)}/  ", (text, "dim"))
-
-
-@sluice.command("sample")
-@click.option(
-    "--prefix",
-    default=DATA_PREFIX,
-    show_default=True,
-    help="Prefix of the object to read.",
-)
-@click.pass_obj
-def sample_command(stack_name: str, prefix: str) -> None:
-    """Print one decoded line of the lake and the object that holds it."""
-    stack = Stack.named(stack_name)
-    problems: list[str] = []
-    for each, content in read_objects(stack, objects(stack, prefix), problems):
-        if content:
-            out.print(Text(f"s3://{stack.bucket}/{each.key}", style="dim"))
-            out.print(stored_line(content[0]))
-            exit_incomplete(problems)
-            return
-    exit_incomplete(problems)
-    raise OperationError(f"there is no object with a line below {prefix}")
-
-
-def stored_line(line: bytes) -> Text:
-    """Return a line in colours, as it is stored: rich's printing of JSON rounds its numbers."""
-    return JSONHighlighter()(line.decode())

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from docs.commands import options_table
+from docs.commands import commands, options_table
 from infrastructure.settings import DeploymentSettings
-from sluice.cli import sluice
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
@@ -35,7 +34,7 @@ def undocumented(commands: Mapping[str, click.Command], page: str) -> list[str]:
 
 
 def test_every_command_has_a_section_with_an_example_and_its_options() -> None:
-    assert undocumented(sluice.commands, OPERATIONS) == []
+    assert undocumented(commands(), OPERATIONS) == []
 
 
 def test_a_command_or_an_option_that_no_section_names_is_noticed() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.metrics import ODD_TIMES, RECORDS
-from sluice.cli import sluice
+from sluice.cli.command import SUMMARIES
 
 ALARM = "AWS::CloudWatch::Alarm"
 RUNBOOK = Path(__file__).resolve().parents[2] / "docs/runbook.md"
@@ -198,7 +198,7 @@ def test_alarms_and_runbook_name_commands_that_exist(dev: Any) -> None:
     for text in (descriptions, RUNBOOK.read_text()):
         named = set(re.findall(r"\bsluice ([a-z]+)", text))
         assert named
-        assert named <= sluice.commands.keys()
+        assert named <= SUMMARIES.keys()
 
 
 def test_the_topic_is_encrypted_with_the_key(dev: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infrastructure.operators import OPERATORS, POLICIES
-from sluice.cli import sluice
+from sluice.cli.command import SUMMARIES
 
 POLICY = "AWS::IAM::ManagedPolicy"
 POLICY_LENGTH_MAX = 6_144
@@ -30,7 +30,7 @@ def test_they_are_attached_to_nobody(prod: Any) -> None:
 
 def test_every_command_has_its_rights_and_stands_in_one_policy() -> None:
     commands = [command for names in POLICIES.values() for command in names]
-    assert sorted(commands) == sorted(sluice.commands)
+    assert sorted(commands) == sorted(SUMMARIES)
     assert {right.who.removeprefix("sluice ") for right in OPERATORS} == set(commands)
 
 

@@ -40,6 +40,7 @@ def test_compacted_changes_that_no_view_shows_need_a_person(
     stack.s3.put_object(Bucket=stack.bucket, Key="data/a.gz", Body=gzip.compress(lake_line()))
     compact(LakeTables(stack, stack.table), list(objects(stack, "data/")), [])
     assert not found(stack, "compacted").needs_person
+    assert found(stack, "delivery").summary == "all is compacted"
     aws_environment.delenv("AWS_ENDPOINT_URL")
     for name in ("S3", "GLUE"):
         aws_environment.setenv(f"AWS_ENDPOINT_URL_{name}", emulator)

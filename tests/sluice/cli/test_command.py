@@ -16,7 +16,7 @@ from pytest_httpserver import HTTPServer
 
 from chalicelib.declared import VARIABLE
 from sluice.cli import sluice
-from sluice.cli.command import stoppable
+from sluice.cli.command import SUMMARIES, stoppable
 from sluice.cli.selection import Since
 
 ROOT = Path(__file__).parents[3]
@@ -41,11 +41,30 @@ def test_an_endpoint_that_does_not_answer_is_one_line(
     assert result.exit_code == 1
     assert result.stderr.startswith("error: AWS cannot be reached: ")
     assert closed_endpoint in result.stderr
+    assert "start `make dev`" in result.stderr
     assert result.stderr.count("\n") == 1
 
 
+def test_a_command_is_known_by_a_name_near_to_its_own() -> None:
+    result = invoke("stats")
+    assert result.exit_code == 2
+    assert "Did you mean 'status'?" in result.stderr
+
+
+def test_the_list_of_commands_is_printed_whole_and_without_importing_them() -> None:
+    program = (
+        "import sys; from sluice.cli import sluice; sluice(['--help'], standalone_mode=False); "
+        "assert not {'boto3', 'sqlglot', 'duckdb'} & sys.modules.keys()"
+    )
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    for name, summary in SUMMARIES.items():
+        assert f"  {name:<10}{summary}\n" in result.stdout
+
+
 @pytest.mark.parametrize("named_by", ["option", "variable"])
-@pytest.mark.parametrize("command", sorted({*sluice.commands} - {"init"}))
+@pytest.mark.parametrize("command", sorted({*SUMMARIES} - {"init"}))
 def test_a_wrong_declaration_is_refused_with_a_line_for_every_mistake(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str, named_by: str
 ) -> None:
@@ -115,7 +134,7 @@ def test_a_stack_that_does_not_exist_is_named(
     assert "--stack-name" in result.stderr
 
 
-@pytest.mark.parametrize("command", sluice.commands)
+@pytest.mark.parametrize("command", SUMMARIES)
 def test_every_command_has_help_for_itself_and_each_option(command: str) -> None:
     result = invoke(command, "--help")
     assert result.exit_code == 0

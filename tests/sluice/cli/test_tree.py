@@ -2,7 +2,8 @@
 
 from rich.console import Console
 
-from sluice.cli.tree import partition_tree, stored_line
+from sluice.cli.sample import stored_line
+from sluice.cli.tree import partition_tree
 from sluice.lake import Partition
 
 
