@@ -28,7 +28,7 @@ TIME_LEVELS_ACTIVE = 2
     "--from-file",
     "items",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file of items: what `aws dynamodb scan` prints, or a line of DynamoDB JSON for each, as "
+    help="A file of items: what `aws dynamodb scan` prints, or DynamoDB JSON, a line for each, as "
     "in an export; gzipped or not.",
 )
 @click.option(
