@@ -11,7 +11,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from chalicelib.partitions import DATA_PREFIX, ERROR_PREFIX, firehose_error_prefix, firehose_prefix
+from chalicelib.partitions import firehose_error_prefix, firehose_prefix
 from infrastructure.acknowledgments import acknowledge
 from infrastructure.conversion import to_parquet
 from infrastructure.grants import declared_role
@@ -47,7 +47,12 @@ class Delivery(Construct):
         super().__init__(scope, id)
         self.log = Log(self, "Log", settings=settings, key=key)
         parquet = settings.format == "parquet"
-        self.role = declared_role(self, "Role", settings=settings)
+        self.role = declared_role(
+            self,
+            "Role",
+            settings=settings,
+            wildcards="Firehose names the objects it writes; the prefix is what can be named.",
+        )
         # The constructs would add rights of their own, to delete objects among them.
         role = self.role.without_policy_updates()
         self.stream = firehose.DeliveryStream(
@@ -88,19 +93,8 @@ class Delivery(Construct):
         )
         # So that on the way down the stream is gone before the bucket is emptied.
         self.stream.node.add_dependency(bucket)
-        self._acknowledge(bucket)
-
-    def _acknowledge(self, bucket: s3.Bucket) -> None:
-        stack = Stack.of(self)
-        bucket_id = stack.resolve(cast(s3.CfnBucket, bucket.node.default_child).logical_id)
-        for prefix in (DATA_PREFIX, ERROR_PREFIX):
-            acknowledge(
-                self.role,
-                f"AwsSolutions-IAM5[Resource::<{bucket_id}.Arn>/{prefix}*]",
-                "Firehose names the objects it writes; the prefix is what can be named.",
-            )
         acknowledge(
-            stack,
+            Stack.of(self),
             "CloudFormation-Validate::W7001",
             "The stream's construct declares a mapping of Firehose's addresses, which serves "
             "destinations in a private network only.",

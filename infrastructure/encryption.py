@@ -4,8 +4,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infrastructure.grants import service_rights, statement
-from infrastructure.perimeter import refusing_foreign_accounts, refusing_plain_http
+from infrastructure.grants import refusals, service_rights, statement
 from infrastructure.retention import removal_policy
 from infrastructure.settings import DeploymentSettings
 from infrastructure.terms import KEY
@@ -24,9 +23,7 @@ class Encryption(Construct):
             removal_policy=removal_policy(settings),
             pending_window=Duration.days(30 if settings.retains_data else 7),
         )
-        # Within its own key, a policy spells that key "*".
-        self.key.add_to_resource_policy(refusing_foreign_accounts(self, ["kms:*"], ["*"]))
-        self.key.add_to_resource_policy(refusing_plain_http(["kms:*"], ["*"]))
-        # Services without a role of ours, which the key's own policy must name.
-        for right in service_rights(settings, KEY):
+        # Beside refusals: services without a role of ours, which the key's own policy must name.
+        for right in (*refusals(KEY), *service_rights(settings, KEY)):
+            # Within its own key, a policy spells that key "*".
             self.key.add_to_resource_policy(statement(self, right, settings, resources=["*"]))

@@ -10,8 +10,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from chalicelib.partitions import FEED_FAILURES
-from infrastructure.acknowledgments import acknowledge_wildcards
-from infrastructure.grants import declared_role, statements
+from infrastructure.grants import declared_role
 from infrastructure.logs import Log
 from infrastructure.runtime import FEED, Runtime
 from infrastructure.settings import DeploymentSettings
@@ -45,11 +44,12 @@ class FunctionFeed(Construct):
         super().__init__(scope, id)
         log = Log(self, "Log", settings=settings, key=key)
         # As a pipe's, the role is to be minutes old when Lambda is asked to read the stream by it.
-        role = declared_role(self, "Role", settings=settings, later=STREAM)
-        acknowledge_wildcards(
-            role,
-            statements(self, f"${{{self.node.id}/Role.Arn}}", settings),
-            f"Lambda names the objects below {FEED_FAILURES}.",
+        role = declared_role(
+            self,
+            "Role",
+            settings=settings,
+            later=STREAM,
+            wildcards=f"Lambda names the objects below {FEED_FAILURES}.",
         )
         self.function_name = runtime.configure(
             FEED,

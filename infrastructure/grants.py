@@ -7,7 +7,8 @@ from aws_cdk import CfnElement, Fn, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct
 
-from infrastructure.access import Right, named
+from infrastructure.access import ANYONE, Right, named
+from infrastructure.acknowledgments import acknowledge_wildcards
 from infrastructure.rights import RIGHTS
 from infrastructure.settings import DeploymentSettings
 
@@ -21,6 +22,11 @@ def service_rights(settings: DeploymentSettings, on: str) -> list[Right]:
     ]
 
 
+def refusals(on: str) -> list[Right]:
+    """Return what a resource refuses to anyone, given as the table spells it."""
+    return [right for right in RIGHTS if on in right.on and right.who == ANYONE]
+
+
 def statement(
     scope: IConstruct,
     right: Right,
@@ -28,14 +34,19 @@ def statement(
     *,
     resources: Sequence[str] = (),
 ) -> iam.PolicyStatement:
-    """A right as a policy's statement; of a service's right it names the service.
+    """Return a row as a policy's statement; it names the caller if that is a service or anyone.
 
     Resources may be spelt otherwise than in the table, where a policy must.
     """
-    of_service = right.who.endswith(".amazonaws.com")
+    principals: list[iam.IPrincipal] = []
+    if right.who == ANYONE:
+        principals = [iam.AnyPrincipal()]
+    elif right.who.endswith(".amazonaws.com"):
+        principals = [iam.ServicePrincipal(_tokens(scope, right.who))]
     return iam.PolicyStatement(
+        effect=iam.Effect[right.effect.upper()],
         actions=list(right.actions),
-        principals=[iam.ServicePrincipal(_tokens(scope, right.who))] if of_service else None,
+        principals=principals or None,
         resources=list(resources or (_resolved(scope, each, settings) for each in right.on)),
         conditions=_conditions(scope, right, settings),
     )
@@ -59,12 +70,17 @@ def trusted(scope: IConstruct, role: str, settings: DeploymentSettings) -> iam.S
 
 
 def declared_role(
-    scope: Construct, id: str, *, settings: DeploymentSettings, later: str | None = None
+    scope: Construct,
+    id: str,
+    *,
+    settings: DeploymentSettings,
+    later: str | None = None,
+    wildcards: str = "",
 ) -> iam.Role:
     """A role of a part of the stack, with the trust and the rights that the table declares for it.
 
     Rights on the resource `later` come in a policy of their own: the role itself does not wait for
-    that resource.
+    that resource. `wildcards` is the reason for patterns among the resources, if there are any.
     """
     name = f"${{{scope.node.id}/{id}.Arn}}"
     rights = [right for right in RIGHTS if right.on != (later,)]
@@ -79,6 +95,8 @@ def declared_role(
     if later is not None:
         rest = [right for right in RIGHTS if right.on == (later,)]
         iam.Policy(role, "Later", roles=[role], statements=statements(scope, name, settings, rest))
+    if wildcards:
+        acknowledge_wildcards(role, statements(scope, name, settings), wildcards)
     return role
 
 

@@ -10,13 +10,12 @@ from constructs import Construct
 
 from chalicelib.partitions import ERROR_PREFIX, FEED_FAILURES, REPLAYED_PREFIX
 from infrastructure.acknowledgments import acknowledge
-from infrastructure.grants import statements, trusted
+from infrastructure.grants import refusals, statement, statements, trusted
 from infrastructure.logs import Log
-from infrastructure.perimeter import refusing_foreign_accounts
 from infrastructure.retention import removal_policy
 from infrastructure.rights import RIGHTS
 from infrastructure.settings import DeploymentSettings
-from infrastructure.terms import EMPTYING, EMPTYING_LOG
+from infrastructure.terms import BUCKET, EMPTYING, EMPTYING_LOG
 
 ERRORS_FILTER = "errors"
 """The id of the metrics of requests below `errors/`."""
@@ -38,8 +37,6 @@ class Lake(Construct):
             encryption=s3.BucketEncryption.KMS,
             encryption_key=key,
             bucket_key_enabled=True,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             versioned=True,
@@ -72,11 +69,8 @@ class Lake(Construct):
             # The emulator cannot run the function that empties the bucket.
             auto_delete_objects=settings.empties_bucket,
         )
-        self.bucket.add_to_resource_policy(
-            refusing_foreign_accounts(
-                self, ["s3:*"], [self.bucket.bucket_arn, self.bucket.arn_for_objects("*")]
-            )
-        )
+        for right in refusals(BUCKET):
+            self.bucket.add_to_resource_policy(statement(self, right, settings))
         # A bucket without its policy would admit plain HTTP and other accounts.
         cast(s3.BucketPolicy, self.bucket.policy).apply_removal_policy(removal_policy(settings))
         if settings.empties_bucket:

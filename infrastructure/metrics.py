@@ -7,6 +7,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from chalicelib.metrics import DIMENSION, FED, NAMESPACE, ODD_TIMES, RECORDS
+from infrastructure.lake import ERRORS_FILTER, FEED_FAILURES_FILTER
 
 PERIOD = Duration.minutes(5)
 
@@ -42,10 +43,6 @@ class Metrics:
     compact_name: str | None
     """The name of the function that compacts, if there is one."""
     bucket_name: str
-    errors_filter: str
-    """The id of the bucket's metrics of requests below `errors/`."""
-    feed_failures_filter: str
-    """The id of those for the changes that the function gave up."""
     api_stage: tuple[str, str] | None
     """The names of the API and of its stage, if there is one."""
 
@@ -109,11 +106,11 @@ class Metrics:
 
     def error_writes(self) -> cloudwatch.Metric:
         """The objects that Firehose wrote below `errors/`."""
-        return self._writes(self.errors_filter)
+        return self._writes(ERRORS_FILTER)
 
     def feed_failures(self) -> cloudwatch.Metric:
         """The objects of changes that the feed function, or Lambda for it, gave up."""
-        return self._writes(self.feed_failures_filter)
+        return self._writes(FEED_FAILURES_FILTER)
 
     def _writes(self, filter_id: str) -> cloudwatch.Metric:
         """https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html."""

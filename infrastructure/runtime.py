@@ -16,9 +16,9 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IConstruct
 
 from chalicelib.secret import VARIABLE as HASH_SECRET_ARN
-from infrastructure.acknowledgments import acknowledge, acknowledge_wildcards
+from infrastructure.acknowledgments import acknowledge
 from infrastructure.gateway import gateway_responses
-from infrastructure.grants import declared_role, statements
+from infrastructure.grants import declared_role
 from infrastructure.logs import Log
 from infrastructure.packaging import packaged
 from infrastructure.retention import removal_policy
@@ -114,11 +114,11 @@ class Runtime(Construct):
     def _compact(self, settings: DeploymentSettings, key: kms.IKey, bucket: s3.IBucket) -> None:
         """Give the function that compacts its role and log."""
         self.compact_log = Log(self, "CompactLog", settings=settings, key=key)
-        role = declared_role(self, "CompactRole", settings=settings)
-        acknowledge_wildcards(
-            role,
-            statements(self, f"${{{self.node.id}/CompactRole.Arn}}", settings),
-            "Objects of the lake, and the tables over it, have names of their own.",
+        role = declared_role(
+            self,
+            "CompactRole",
+            settings=settings,
+            wildcards="Objects of the lake, and the tables over it, have names of their own.",
         )
         environment = {
             "LAYOUT": "/".join(settings.table.layout),

@@ -10,7 +10,7 @@ from infrastructure.dashboard import Dashboard
 from infrastructure.delivery import Delivery
 from infrastructure.encryption import Encryption
 from infrastructure.feed import FunctionFeed
-from infrastructure.lake import ERRORS_FILTER, FEED_FAILURES_FILTER, Lake
+from infrastructure.lake import Lake
 from infrastructure.metrics import Metrics
 from infrastructure.operators import Operators
 from infrastructure.pipe import Pipe
@@ -89,8 +89,6 @@ class Sluice(Stack):
             transform_name=runtime.transform_name,
             compact_name=runtime.compact_name,
             bucket_name=lake.bucket.bucket_name,
-            errors_filter=ERRORS_FILTER,
-            feed_failures_filter=FEED_FAILURES_FILTER,
             api_stage=(runtime.api.name, runtime.api.stage) if runtime.api else None,
         )
         watched = watches(

@@ -405,7 +405,7 @@ QUESTIONS: tuple[tuple[str, str, Callable[[Probe], str]], ...] = (
     ),
     (
         "Does the key's refusal of foreign accounts let Firehose work?",
-        "refusing_foreign_accounts in infrastructure/encryption.py",
+        "_refuse_foreign in infrastructure/rights/resources.py",
         key_policy,
     ),
 )

@@ -29,6 +29,8 @@ _refuse_foreign = partial(
     effect="Deny",
     when=(
         Condition("StringNotEquals", "aws:PrincipalAccount", (ACCOUNT,)),
+        # AWS's own services pass, which a policy holds to what it allows them. An anonymous request
+        # has neither key; without IfExists it would slip through.
         Condition("BoolIfExists", "aws:PrincipalIsAWSService", ("false",)),
     ),
     source=f"{_IAM}access_policies_data-perimeters.html",
