@@ -9,7 +9,7 @@ from sluice.cli import sluice
 def options_table(command: click.Command) -> str:
     """Return a command's options, as its `--help` has them, as a Markdown table."""
     rows = []
-    context = click.Context(command)
+    context = click.Context(command, show_default=True)
     for parameter in command.params:
         if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)):
             name, text = (" ".join(part.split()).replace("|", r"\|") for part in record)

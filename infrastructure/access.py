@@ -1,6 +1,6 @@
 """A declared right: who may do what, on which resource and conditions, and why."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -126,11 +126,6 @@ def right(
 def only(case: Case, *rights: Right) -> tuple[Right, ...]:
     """Return rows that hold only in these deployments, besides what each asks for itself."""
     return tuple(replace(each, case=case & each.case) for each in rights)
-
-
-def granted(rights: Iterable[Right], settings: DeploymentSettings) -> set[Grant]:
-    """Everything that these rights allow or refuse in a deployment with these settings."""
-    return {grant for right in rights for grant in right.grants(settings)}
 
 
 def named(text: str, settings: DeploymentSettings) -> str:

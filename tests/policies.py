@@ -1,9 +1,15 @@
 """Reads everything that a synthesized template allows or refuses, wherever it says so."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from infrastructure.access import ANYONE, IAM_CALLERS, Condition, Grant
+from infrastructure.access import ANYONE, IAM_CALLERS, Condition, Grant, Right
+from infrastructure.settings import DeploymentSettings
+
+
+def granted(rights: Iterable[Right], settings: DeploymentSettings) -> set[Grant]:
+    """Everything that these rights allow or refuse in a deployment with these settings."""
+    return {grant for right in rights for grant in right.grants(settings)}
 
 
 def stated(resources: dict[str, dict[str, Any]]) -> Iterator[Grant]:

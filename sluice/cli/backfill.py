@@ -1,7 +1,6 @@
 """`sluice backfill`: the table's existing items into the lake."""
 
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 import click
@@ -20,7 +19,7 @@ from sluice.backfill.deployed import (
 from sluice.backfill.restored import Restored, former_sequences, refuse_too_late, refuse_waiting
 from sluice.backfill.run import run
 from sluice.backfill.stop import Stop
-from sluice.cli.command import AMOUNT, json_option, out, print_json, progress_bar, sluice
+from sluice.cli.command import AMOUNT, ProgressBar, json_option, out, print_json, sluice
 from sluice.cli.selection import Since
 from sluice.erasure.memory import Memory
 from sluice.errors import OperationError
@@ -41,14 +40,12 @@ HINT = "run again to go on where it was"
     "--read-capacity",
     type=AMOUNT,
     default=500,
-    show_default=True,
     help="Read units a second to use at most; fewer while the table throttles.",
 )
 @click.option(
     "--parallel",
     type=click.IntRange(1, PARALLEL_MAX),
     default=8,
-    show_default=True,
     help="Parts to read at once: segments of the table, or files of an export.",
 )
 @click.option(
@@ -106,12 +103,10 @@ def backfill_command(
     checkpoint = open_checkpoint(path, source, restart)
     before = checkpoint.items
     stream = DeliveryStream(stack.firehose, stack.output("StreamName"), stop.pause)
-    with progress_bar("items") as bar:
-        task = bar.add_task("", total=max(source.item_count - before, 0))
+    with ProgressBar("items", max(source.item_count - before, 0)) as bar:
         try:
             holds_back = Memory(stack).holds_back
-            progress = partial(bar.advance, task)
-            run(source, checkpoint, stream, stop, parallel, progress, holds_back)
+            run(source, checkpoint, stream, stop, parallel, bar.step, holds_back)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(HINT) from None
     report(stack.table, checkpoint, before, as_json)

@@ -110,12 +110,13 @@ class _Commands(click.Group):
             sys.exit(INTERRUPTED)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+)
 @click.option(
     "--stack-name",
     envvar="SLUICE_STACK",
     default="Sluice-dev",
-    show_default=True,
     help="The deployed stack to work on.",
 )
 @click.option(
@@ -187,10 +188,26 @@ class _Rate(ProgressColumn):
         return Text(f"{records} records, {records / task.elapsed:.0f}/s")
 
 
-def progress_bar(label: str) -> Progress:
-    """Return a bar with count, rate and time left, on a terminal's standard error; it vanishes."""
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+class ProgressBar(Progress):
+    """A bar with count, rate and time left, on a terminal's standard error; it vanishes."""
+
+    def __init__(self, label: str, total: float | None = None) -> None:
+        """`total` is None while it is not known."""
+        super().__init__(
+            *(TextColumn(label), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn()),
+            console=err,
+            transient=True,
+            disable=not err.is_terminal,
+        )
+        self._task = self.add_task("", total=total)
+
+    def step(self, count: float) -> None:
+        """Go on by so many."""
+        self.advance(self._task, count)
+
+    def move(self, done: float, total: float | None, **fields: Any) -> None:
+        """Go to a place; `records` says how many records that is."""
+        self.update(self._task, completed=done, total=total, **fields)
 
 
 @contextmanager

@@ -9,12 +9,12 @@ import msgspec
 
 from chalicelib.compaction import Compacted
 from sluice.cli.command import (
+    ProgressBar,
     err,
     exit_incomplete,
     json_option,
     out,
     print_json,
-    progress_bar,
     sluice,
 )
 from sluice.cli.selection import Since
@@ -68,7 +68,6 @@ def _days_to_keep(name: str, text: str) -> Callable[[Callable[..., None]], Calla
         f"--keep-{name}",
         type=click.IntRange(min=0),
         default=default.days,
-        show_default=True,
         metavar="DAYS",
         help=text,
     )
@@ -80,13 +79,10 @@ def _days_to_keep(name: str, text: str) -> Callable[[Callable[..., None]], Calla
     "before",
     type=Since(),
     default="1h",
-    show_default=True,
     help="Only objects written before: an age such as 90m, 6h, 2d, or a time.",
 )
 @click.option(
-    "--day",
-    type=click.DateTime(["%Y-%m-%d"]),
-    help="Only objects of this day of event time.",
+    "--day", type=click.DateTime(["%Y-%m-%d"]), help="Only objects of this day of event time."
 )
 @_days_to_keep("snapshots", "For how many days the tables' earlier states can be read.")
 @_days_to_keep("files", "For how many days files stay that no snapshot has.")
@@ -146,11 +142,8 @@ def compact_command(
     stored = older_objects(stack, before, day and day.date())
     problems: list[str] = []
     if not stack.emulated:
-        with progress_bar("compacting") as bar:
-            task = bar.add_task("", total=number)
-            by_athena = compact_by_athena(
-                stack, list(stored), problems, lambda count: bar.advance(task, count)
-            )
+        with ProgressBar("compacting", number) as bar:
+            by_athena = compact_by_athena(stack, list(stored), problems, bar.step)
         if as_json:
             print_json({"compacted": by_athena})
         else:
@@ -159,9 +152,8 @@ def compact_command(
         return
     tables = LakeTables(stack, stack.table)
     size_before = lake_size(stack)
-    with progress_bar("compacting") as bar:
-        task = bar.add_task("", total=number)
-        compacted = compact(tables, stored, problems, lambda count: bar.advance(task, count))
+    with ProgressBar("compacting", number) as bar:
+        compacted = compact(tables, stored, problems, bar.step)
     maintained = maintain(tables, Retention(**keep))
     report = Report(compacted, maintained, size_before, lake_size(stack))
     if as_json:

@@ -11,12 +11,12 @@ import click
 from chalicelib.declaration import Table
 from chalicelib.keys import Texts, key_from, texts_of
 from sluice.cli.command import (
+    ProgressBar,
     err,
     exit_incomplete,
     json_option,
     out,
     print_json,
-    progress_bar,
     sluice,
 )
 from sluice.erasure.changes import Keys
@@ -171,9 +171,8 @@ def _seconds(stack: Stack) -> float | None:
 
 @contextmanager
 def _searching(label: str) -> Iterator[Callable[[int], None]]:
-    with progress_bar(label) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda count: bar.advance(task, count)
+    with ProgressBar(label) as bar:
+        yield bar.step
 
 
 def _refuse(reason: str | None) -> None:

@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from sluice.cli.command import exit_incomplete, json_option, out, print_json, progress_bar, sluice
+from sluice.cli.command import ProgressBar, exit_incomplete, json_option, out, print_json, sluice
 from sluice.cli.selection import selection_options
 from sluice.recovery.quarantine import QuarantinedRecord, Selection, read_quarantine
 from sluice.stack import Stack
@@ -20,9 +20,7 @@ from sluice.wording import counted, printable
 
 @sluice.command("failed")
 @selection_options
-@click.option(
-    "--limit", type=click.IntRange(0), default=20, show_default=True, help="Records to list."
-)
+@click.option("--limit", type=click.IntRange(0), default=20, help="Records to list.")
 @click.option("--payload", is_flag=True, help="Print each record as Firehose is given it.")
 @json_option
 @click.pass_obj
@@ -43,14 +41,13 @@ def failed_command(
     these have put are not among them. Exits 1 when an object cannot be read.
     """
     stack = Stack.named(stack_name)
-    with progress_bar("reading error objects") as bar:
-        task = bar.add_task("", total=None)
+    with ProgressBar("reading error objects") as bar:
         failed = read_quarantine(
             stack,
             Selection(error_code, since),
             reason_reader(deployed_settings(stack)),
             keep_payloads=payload,
-            progress=lambda read, total: bar.update(task, completed=read, total=total),
+            progress=bar.move,
         )
     by_code = Counter(each.record.code for each in failed)
     if as_json:

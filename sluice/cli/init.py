@@ -38,11 +38,7 @@ TIME_LEVELS_ACTIVE = 2
     help="An attribute of the key, once for each; TYPE is S, N or B. For --from-file.",
 )
 @click.option(
-    "--sample",
-    type=click.IntRange(1, 100_000),
-    default=1000,
-    show_default=True,
-    help="How many items to read.",
+    "--sample", type=click.IntRange(1, 100_000), default=1000, help="How many items to read."
 )
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def init_command(

@@ -54,7 +54,6 @@ def _option(field: Field[Any], annotation: Any, option: Option) -> Callable[[Com
         field.name,
         type=kind,
         default=default,
-        show_default=default is not None,
         help=f"{option.help}: {rule}." if rule else f"{option.help}.",
         callback=_read,
     )

@@ -13,11 +13,7 @@ from sluice.wording import printable
 
 @sluice.command("probe")
 @click.option(
-    "--wait-seconds",
-    type=AMOUNT,
-    default=300,
-    show_default=True,
-    help="How long a record may take to arrive.",
+    "--wait-seconds", type=AMOUNT, default=300, help="How long a record may take to arrive."
 )
 @click.option("--yes", is_flag=True, help="Probe a stack in production too.")
 @json_option

@@ -71,21 +71,18 @@ class _Query(click.Command):
     "--max-memory-mb",
     type=click.IntRange(16),
     default=Limits().memory_mb,
-    show_default=True,
     help="On the local stack: memory of the query at most.",
 )
 @click.option(
     "--max-seconds",
     type=AMOUNT,
     default=Limits().seconds,
-    show_default=True,
     help="On the local stack: time of the query at most.",
 )
 @click.option(
     "--max-rows",
     type=click.IntRange(1),
     default=Limits().rows,
-    show_default=True,
     help="On the local stack: rows of the result at most.",
 )
 @click.option("--csv", "form", flag_value="csv", help="Print CSV.")

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import msgspec
 
-from sluice.cli.command import err, print_json, progress_bar, stoppable
+from sluice.cli.command import ProgressBar, err, print_json, stoppable
 from sluice.recovery.step import CountsT, Step
 
 
@@ -23,13 +23,11 @@ def resend(
     """
     counts = next(steps).counts
     try:
-        with stoppable(hint) as check, closing(steps), progress_bar(label) as bar:
-            task = bar.add_task("", total=None)
+        with stoppable(hint) as check, closing(steps), ProgressBar(label) as bar:
             for step in steps:
                 if step.loss:
                     err.print(step.loss)
-                bar.update(task, completed=step.done, total=step.total)
-                bar.update(task, records=counts.accepted)
+                bar.move(step.done, step.total, records=counts.accepted)
                 check()
     finally:
         if as_json:

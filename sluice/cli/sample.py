@@ -15,7 +15,6 @@ from sluice.stack import Stack
 @click.option(
     "--prefix",
     default=DATA_PREFIX,
-    show_default=True,
     help="Prefix of the object to read.",
 )
 @click.pass_obj

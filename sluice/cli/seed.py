@@ -3,22 +3,16 @@
 import click
 import msgspec
 
-from sluice.cli.command import AMOUNT, json_option, out, print_json, progress_bar, sluice
+from sluice.cli.command import AMOUNT, ProgressBar, json_option, out, print_json, sluice
 from sluice.seed import seed, writers
 from sluice.stack import Stack
 from sluice.wording import counted
 
 
 @sluice.command("seed")
+@click.option("--count", type=click.IntRange(0), default=100, help="New records.")
 @click.option(
-    "--count", type=click.IntRange(0), default=100, show_default=True, help="New records."
-)
-@click.option(
-    "--sites",
-    type=click.IntRange(1),
-    default=5,
-    show_default=True,
-    help="Values of the layout's first field.",
+    "--sites", type=click.IntRange(1), default=5, help="Values of the layout's first field."
 )
 @click.option(
     "--changes",
@@ -30,11 +24,7 @@ from sluice.wording import counted
     "--deletes", type=click.IntRange(0), default=0, help="Of the records, how many to delete."
 )
 @click.option(
-    "--minutes",
-    type=click.IntRange(1),
-    default=30,
-    show_default=True,
-    help="How far back their event times reach.",
+    "--minutes", type=click.IntRange(1), default=30, help="How far back their event times reach."
 )
 @click.option("--samples", is_flag=True, help="Write the declaration's examples first.")
 @click.option("--rate", type=AMOUNT, help="Changes a second at most.")
@@ -61,8 +51,7 @@ def seed_command(
     stack = Stack.named(stack_name)
     table = stack.table
     total = count + changes + deletes + (len(table.examples) if samples else 0)
-    with progress_bar("seeding") as bar:
-        task = bar.add_task("", total=total)
+    with ProgressBar("seeding", total) as bar:
         seeded = seed(
             table,
             *writers(stack),
@@ -73,7 +62,7 @@ def seed_command(
             minutes,
             samples,
             rate,
-            progress=lambda count: bar.advance(task, count),
+            progress=bar.step,
         )
     if as_json:
         print_json({**msgspec.to_builtins(seeded), "total": seeded.total})

@@ -14,12 +14,12 @@ from sluice.backfill.stop import Stop
 from sluice.cli.command import (
     AMOUNT,
     Amount,
+    ProgressBar,
     err,
     exit_incomplete,
     json_option,
     out,
     print_json,
-    progress_bar,
     sluice,
 )
 from sluice.query.athena import Workgroup
@@ -39,15 +39,9 @@ PAUSE_SECONDS = 0.5
     help="How long a change may take into the lake.  [default: 1.5 x the deployed buffer + 60]",
 )
 @click.option(
-    "--read-capacity",
-    type=AMOUNT,
-    default=500,
-    show_default=True,
-    help="Read units a second to use at most.",
+    "--read-capacity", type=AMOUNT, default=500, help="Read units a second to use at most."
 )
-@click.option(
-    "--limit", type=click.IntRange(0), default=20, show_default=True, help="Keys to print at most."
-)
+@click.option("--limit", type=click.IntRange(0), default=20, help="Keys to print at most.")
 @json_option
 @click.pass_obj
 def verify_command(
@@ -66,8 +60,7 @@ def verify_command(
     stack = Stack.named(stack_name)
     seconds = delivery_seconds(stack) if in_flight_seconds is None else in_flight_seconds
     scan = table_scan(stack, read_capacity, 1, Stop())
-    with progress_bar("records") as bar:
-        task = bar.add_task("", total=scan.item_count)
+    with ProgressBar("records", scan.item_count) as bar:
 
         def wait(differing: int) -> None:
             if seconds:
@@ -84,7 +77,7 @@ def verify_command(
         comparison = verify(
             workgroup,
             stack.table,
-            items(scan, lambda read: bar.advance(task, read)),
+            items(scan, bar.step),
             wait,
             item_reason(stack),
             deletes=has_deletes(stack),

@@ -23,10 +23,10 @@ import boto3
 from chalicelib.schema import TABLE
 from sluice.items import Item, Line, item_writer, read_line
 from sluice.lake import keys, lines
-from sluice.verify.latest import latest
 from tests.attribute_values import comparable_item
 from tests.end_to_end.deployment import Deployed
 from tests.sluice.backfill.exports import data_file, export_objects
+from tests.sluice.verify.latest import latest
 
 ITEMS = int(os.environ.get("SLUICE_BACKFILL_ITEMS", "3000"))
 SITES = 20

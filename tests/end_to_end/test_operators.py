@@ -19,7 +19,6 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib.objects import delete
-from infrastructure.access import granted
 from infrastructure.operators import OPERATORS
 from infrastructure.settings import DeploymentSettings
 from sluice.cli import sluice
@@ -27,6 +26,7 @@ from sluice.compaction.tables import is_compacted
 from sluice.recovery.progress import Progress
 from sluice.stack import Stack
 from tests.end_to_end.deployment import Deployed
+from tests.policies import granted
 
 Call = tuple[str, str]
 """An action, and the ARN that it is asked of."""

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from infrastructure.access import ANYONE, Grant, granted
+from infrastructure.access import ANYONE, Grant
 from infrastructure.operators import POLICY_RIGHTS
 from infrastructure.rights import RIGHTS
 from infrastructure.settings import DeploymentSettings
-from tests.policies import stated
+from tests.policies import granted, stated
 
 KINDS = ["dev", "prod", "attached", "unencrypted", "local", "compacted", "patients", "function"]
 """Of them, prod delivers Parquet and keeps its bucket; two follow a table, one without a key and

@@ -11,8 +11,8 @@ from chalicelib.partitions import FEED_FAILURES
 from chalicelib.schema import TABLE
 from sluice.items import item_writer
 from sluice.lake import keys
-from sluice.verify.latest import latest
 from tests.end_to_end.deployment import Deployed
+from tests.sluice.verify.latest import latest
 
 Change = dict[str, Any]
 """A record of the table's stream, as boto3 gives it."""

@@ -26,11 +26,11 @@ from sluice.items import read_line
 from sluice.query.athena import QueryResult
 from sluice.query.emulator import Limits, answer
 from sluice.stack import Stack
-from sluice.verify.latest import latest
 from tests.declaring import change, delivered, items_of
 from tests.fakes import error_line
 from tests.sluice.backfill.conftest import MemorySource
 from tests.sluice.conftest import StackOf
+from tests.sluice.verify.latest import latest
 
 START = 1_700_000_000
 TRANSFORM = transformer(TABLE)

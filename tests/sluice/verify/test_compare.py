@@ -12,8 +12,8 @@ from chalicelib.schema import TABLE
 from sluice.items import Item
 from sluice.query.athena import QueryResult
 from sluice.verify.compare import Comparison, Drift, verify
-from sluice.verify.latest import latest
 from tests.declaring import table as declared_table
+from tests.sluice.verify.latest import latest
 
 COLUMNS = ("id", "siteid", "valueone", "extra", "changetype", "changesequence", "changedat")
 LONG_AGO = 1_700_000_000_000
@@ -23,7 +23,7 @@ IN_THE_FUTURE = 32_503_680_000_000
 
 @dataclass
 class LakeOfLines:
-    """A lake in memory; `latest` follows the rule of `sluice.verify.latest`."""
+    """A lake in memory; `latest` follows the rule of `tests.sluice.verify.latest`."""
 
     lines: list[dict[str, Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)

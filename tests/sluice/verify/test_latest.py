@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chalicelib import declaration
 from chalicelib.change import SEQUENCE_DIGITS
 from chalicelib.schema import TABLE
-from sluice.verify.latest import latest
+from tests.sluice.verify.latest import latest
 
 STREAM_SEQUENCE = 10**20
 
