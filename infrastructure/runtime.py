@@ -33,7 +33,7 @@ API_RESOURCES = (API_HANDLER, "APIHandlerInvokePermission", REST_API)
 API_OUTPUTS = ("APIHandlerArn", "APIHandlerName", "EndpointURL", "RestAPIId")
 
 
-class Api(NamedTuple):
+class RestApi(NamedTuple):
     """The API of a stack."""
 
     name: str
@@ -79,7 +79,7 @@ class Runtime(Construct):
         transform = self._app.get_resource(TRANSFORM)
         self.transform_name: str = transform.ref
         self.transform_timeout_seconds: float = transform.timeout
-        self.api: Api | None = None
+        self.api: RestApi | None = None
         if settings.has_api:
             self.api = self._api(settings, key, table)
         else:
@@ -95,7 +95,7 @@ class Runtime(Construct):
         else:
             self._remove((COMPACT,))
 
-    def _api(self, settings: DeploymentSettings, key: kms.IKey, table: dynamodb.ITable) -> "Api":
+    def _api(self, settings: DeploymentSettings, key: kms.IKey, table: dynamodb.ITable) -> RestApi:
         """The API, with its function's role and log."""
         log = Log(self, "ApiLog", settings=settings, key=key)
         role = declared_role(self, "ApiRole", settings=settings)
@@ -109,7 +109,7 @@ class Runtime(Construct):
         api.add_property_override("DefinitionBody.info.title", settings.stack_name)
         stack, stage = Stack.of(self), api.stage_name
         host = f"{api.ref}.execute-api.{stack.region}.{stack.url_suffix}"
-        return Api(settings.stack_name, stage, f"https://{host}/{stage}/", log)
+        return RestApi(settings.stack_name, stage, f"https://{host}/{stage}/", log)
 
     def _compact(self, settings: DeploymentSettings, key: kms.IKey, bucket: s3.IBucket) -> None:
         """Give the function that compacts its role and log."""

@@ -19,7 +19,7 @@ Key = tuple[str, ...]
 Rows = Sequence[tuple[Any, ...]]
 
 
-class Lake:
+class LakeContents:
     """The lines of a lake, as one who reads them without SQL sees them."""
 
     def __init__(self, table: Table, lines: Iterable[Line], *, has_deletes: bool = True) -> None:
@@ -118,7 +118,7 @@ class Lake:
         return datetime.fromtimestamp(self._time(line) // 1000, UTC).strftime(form)
 
 
-CHECKS: Mapping[str, Callable[[Lake, Rows, Sequence[Item], Key], bool]] = {
+CHECKS: Mapping[str, Callable[[LakeContents, Rows, Sequence[Item], Key], bool]] = {
     "duplicates": lambda lake, rows, _items, _key: lake.duplicates(rows),
     "history": lambda lake, rows, _items, key: lake.history(rows, key),
     "hours": lambda lake, rows, _items, _key: lake.hours(rows),

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from local.answers import CHECKS, Lake
+from local.answers import CHECKS, LakeContents
 from local.arrivals import Arrivals, broken_transform
 from local.cdk import ROOT
 from local.changes import load, made_up, of_items
@@ -189,7 +189,7 @@ def _demonstrate(
 def check_answers(stack: Stack, arrivals: Arrivals, has_deletes: bool) -> dict[str, bool]:
     """Return whether each saved query answers as the lines of the lake and the table's items do."""
     table = stack.table
-    lake = Lake(table, arrivals.lines, has_deletes=has_deletes)
+    lake = LakeContents(table, arrivals.lines, has_deletes=has_deletes)
     scan = items(table_scan(stack, READ_CAPACITY, 1, Stop()), lambda _: None)
     states = States(table)
     in_table = [item for item in scan if states.of_item(item) is not None]

@@ -40,7 +40,7 @@ class Seeded:
         return self.inserts + self.changes + self.deletes
 
 
-class Writer(Protocol):
+class RecordWriter(Protocol):
     """Writes and deletes records of some kinds."""
 
     def put(self, records: Sequence[Mapping[str, Any]]) -> None:
@@ -104,7 +104,7 @@ def write_requests(client: "DynamoDBClient", table_name: str, requests: Iterator
             raise UnavailableError(f"DynamoDB is throttling the table {table_name}")
 
 
-def writers(stack: Stack) -> tuple[Writer, Writer]:
+def writers(stack: Stack) -> tuple[RecordWriter, RecordWriter]:
     """Return how records are written to a stack: those of declared kinds, and those of none.
 
     Both go straight to the table where the stack has no API.
@@ -126,8 +126,8 @@ def records(
 
 def seed(
     table: Table,
-    declared: Writer,
-    undeclared: Writer,
+    declared: RecordWriter,
+    undeclared: RecordWriter,
     count: int,
     groups: int = GROUPS,
     changes: int = 0,
@@ -157,7 +157,7 @@ def seed(
     ]
     pace = _Pace(rate, progress)
 
-    def writer_of(kind: str) -> Writer:
+    def writer_of(kind: str) -> RecordWriter:
         return declared if table.shape(kind).is_declared else undeclared
 
     for step in (examples, new, altered):

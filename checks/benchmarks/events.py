@@ -22,7 +22,7 @@ NUMBER_BOUNDS = (1000, 2**50)
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class BatchShape:
     """A kind of batch."""
 
     item_bytes: int
@@ -42,10 +42,10 @@ class Shape:
         return f"{size} x {batch}, {self.poison:.0%} poison, {spread}"
 
 
-def shapes() -> list[Shape]:
+def shapes() -> list[BatchShape]:
     """Return the shapes whose request a Lambda invocation accepts."""
     every = [
-        Shape(size, batch, poison, spread)
+        BatchShape(size, batch, poison, spread)
         for size in (150, 1_000, 20_000)
         for batch in (1, 500, 5_000, 0)
         for poison in (0.0, 0.05)
@@ -55,11 +55,11 @@ def shapes() -> list[Shape]:
         shape
         for shape in every
         if shape.batch * (shape.item_bytes + 600) * 4 / 3 < INVOCATION_BYTES_MAX
-        and (shape.batch != 1 or shape == Shape(shape.item_bytes, 1))
+        and (shape.batch != 1 or shape == BatchShape(shape.item_bytes, 1))
     ]
 
 
-def change(index: int, shape: Shape, chance: random.Random) -> bytes:
+def change(index: int, shape: BatchShape, chance: random.Random) -> bytes:
     """Return a stream record in the form of the pipe's template."""
     moment = 1_700_076_551_926 + chance.randrange(shape.spread_ms)
     text = "".join(chance.choices("abcdefghij klmnopqrstuvwxyz", k=max(shape.item_bytes - 120, 8)))
@@ -110,14 +110,14 @@ def _roles() -> dict[str, str]:
     }
 
 
-def events(shape: Shape) -> list[bytes]:
+def events(shape: BatchShape) -> list[bytes]:
     """Return different events of a shape, so that no cache of partitions is warmer than on AWS."""
     first = event(shape)
     enough = min(EVENTS_MAX, 1 + RECORDS_OF_EVENTS // len(first[1]))
     return [first[0], *(event(shape, seed)[0] for seed in range(1, enough))]
 
 
-def event(shape: Shape, seed: int = 0) -> tuple[bytes, list[str]]:
+def event(shape: BatchShape, seed: int = 0) -> tuple[bytes, list[str]]:
     """Return the bytes of an event of a shape, and its recordIds."""
     chance = random.Random(seed)  # noqa: S311
     records: list[dict[str, Any]] = []

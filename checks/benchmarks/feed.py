@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from chalicelib.feed import pack
-from checks.benchmarks.events import MINUTE_MS, Shape, change
+from checks.benchmarks.events import MINUTE_MS, BatchShape, change
 from checks.benchmarks.verdict import Measurement
 
 ROUNDS = 40
@@ -39,7 +39,7 @@ def measurements(quick: bool = False) -> Iterable[Measurement]:
 
 def _record(number: int, item_bytes: int) -> dict[str, Any]:
     """Return a record of the table's stream."""
-    spelled = change(number, Shape(item_bytes, BATCH, 0.0, MINUTE_MS), random.Random(number))  # noqa: S311
+    spelled = change(number, BatchShape(item_bytes, BATCH, 0.0, MINUTE_MS), random.Random(number))  # noqa: S311
     record: dict[str, Any] = json.loads(spelled)
     del record["userIdentity"]
     record["dynamodb"]["OldImage"] = record["dynamodb"]["NewImage"]

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from checks.benchmarks.contenders import PEERS, SLUICE, contender, environment
-from checks.benchmarks.events import Shape, event
+from checks.benchmarks.events import BatchShape, event
 from checks.benchmarks.verdict import Measurement
 
-SHAPES = (Shape(150, 5_000), Shape(20_000, 0))
+SHAPES = (BatchShape(150, 5_000), BatchShape(20_000, 0))
 CALLS = 3
 
 

@@ -27,7 +27,7 @@ from checks.benchmarks.contenders import (
     floor,
     meaning,
 )
-from checks.benchmarks.events import Shape, event, events, shapes
+from checks.benchmarks.events import BatchShape, event, events, shapes
 from checks.benchmarks.verdict import Measurement
 
 ROUNDS = 15
@@ -40,7 +40,7 @@ TARGETS = {POWERTOOLS: 0.35, STANDARD_LIBRARY: 0.45, FLOOR: 1.6}
 class Timing:
     """The times of one shape."""
 
-    shape: Shape
+    shape: BatchShape
     microseconds: float
     """Our time for a record."""
     ratios: dict[str, float]
@@ -70,7 +70,7 @@ def measurements(quick: bool = False) -> Iterable[Measurement]:
         )
 
 
-def timing(shape: Shape, rounds: int = ROUNDS) -> Timing:
+def timing(shape: BatchShape, rounds: int = ROUNDS) -> Timing:
     """Return the median time and ratios of a shape, after all contenders gave the same answers."""
     os.environ.update(environment())
     requests = events(shape)

@@ -8,17 +8,17 @@ from local.clock import Clock
 from local.mapping.definition import MappingDefinition
 from local.mapping.failure_objects import FailureObjects
 from local.mapping.runner import mapping_runner
-from local.stream.command import Place, place_options, run
+from local.stream.command import ClientOptions, client_options, run
 from local.stream.runner import StreamRunner
 
 FUNCTION_SECONDS_MAX = 900
 
 
 @click.command(name="python -m local.mapping")
-@place_options
+@client_options
 def main(**options: Any) -> None:
     """Invoke a deployed function with the changes of its table, as Lambda would."""
-    place = Place(**options)
+    place = ClientOptions(**options)
 
     def build() -> StreamRunner:
         # An invocation takes as long as the function may run.

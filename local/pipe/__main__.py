@@ -12,13 +12,13 @@ from local.pipe.dead_letter import DeadLetterQueue
 from local.pipe.definition import PipeDefinition
 from local.pipe.desired_state import DesiredState
 from local.pipe.runner import pipe_runner
-from local.stream.command import Place, place_options, run
+from local.stream.command import ClientOptions, client_options, run
 from local.stream.runner import StreamRunner
 from sluice.stack import Stack
 
 
 @click.command(name="python -m local.pipe")
-@place_options
+@client_options
 @click.option(
     "--firehose-url",
     required=True,
@@ -29,7 +29,7 @@ from sluice.stack import Stack
 @click.option("--input-template", help="Use this template in place of the deployed one.")
 def main(firehose_url: str, input_template: str | None, **options: Any) -> None:
     """Send the changes of a deployed table to its delivery stream, as EventBridge Pipes would."""
-    place = Place(**options)
+    place = ClientOptions(**options)
 
     def build() -> StreamRunner:
         definition = deployed_pipe(place.stack())

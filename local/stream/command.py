@@ -24,7 +24,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ClientOptions:
     """Where a command runs, and at which pace, by its options."""
 
     endpoint_url: str
@@ -68,8 +68,8 @@ class Place:
         )
 
 
-def place_options(command: _Command) -> _Command:
-    """Give a command the options of a `Place`."""
+def client_options(command: _Command) -> _Command:
+    """Give a command the options of a `ClientOptions`."""
     for option in (
         click.option(
             "--region", envvar="AWS_DEFAULT_REGION", default="us-east-1", show_default=True
@@ -113,7 +113,7 @@ class _Signals:
         self.received = True
 
 
-def run(noun: str, place: Place, build: Callable[[], StreamRunner]) -> None:
+def run(noun: str, place: ClientOptions, build: Callable[[], StreamRunner]) -> None:
     """Build a runner and run it until a signal. Raises ClickException."""
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {noun}: %(message)s")
     signals = _Signals()

@@ -45,7 +45,7 @@ def _state_file(path: Path) -> StateFile[_Content]:
     return StateFile(path, _Content, "a checkpoint of a backfill", _REMEDY)
 
 
-class Checkpoint:
+class BackfillCheckpoint:
     """The positions of one backfill. It may be shared between threads."""
 
     def __init__(self, file: StateFile[_Content], content: _Content) -> None:
@@ -54,7 +54,7 @@ class Checkpoint:
         self._lock = Lock()
 
     @classmethod
-    def begin(cls, path: Path, source: str, parts: Iterable[str]) -> "Checkpoint":
+    def begin(cls, path: Path, source: str, parts: Iterable[str]) -> "BackfillCheckpoint":
         """Return a new checkpoint, which replaces the file. Raises OperationError."""
         content = _Content(source, {part: Position() for part in parts})
         file = _state_file(path)
@@ -67,7 +67,7 @@ class Checkpoint:
         path: Path,
         source: str,
         accepts: Callable[[Mapping[str, str | None]], bool] = lambda _: True,
-    ) -> "Checkpoint | None":
+    ) -> "BackfillCheckpoint | None":
         """Return the checkpoint of an earlier run of this source, if any. Raises OperationError.
 
         `accepts` says whether the source can go on from the places of its parts.

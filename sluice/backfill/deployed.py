@@ -8,7 +8,7 @@ import boto3
 from botocore.config import Config
 
 from sluice.backfill.capacity import ReadCapacity
-from sluice.backfill.checkpoint import Checkpoint
+from sluice.backfill.checkpoint import BackfillCheckpoint
 from sluice.backfill.export import Export
 from sluice.backfill.gap import refuse_gap, refuse_standing
 from sluice.backfill.scan import TableScan
@@ -53,12 +53,12 @@ def checkpoint_path(folder: Path, stack: Stack, source: Source) -> Path:
     return folder / f"{name}.json"
 
 
-def open_checkpoint(path: Path, source: Source, restart: bool) -> Checkpoint:
+def open_checkpoint(path: Path, source: Source, restart: bool) -> BackfillCheckpoint:
     """Return the checkpoint to go on from. Raises OperationError for a finished backfill."""
-    checkpoint = None if restart else Checkpoint.load(path, source.identity, source.accepts)
+    checkpoint = None if restart else BackfillCheckpoint.load(path, source.identity, source.accepts)
     if checkpoint and checkpoint.done:
         raise OperationError(f"this backfill is finished, says {path}; start anew with --restart")
-    return checkpoint or Checkpoint.begin(path, source.identity, source.parts())
+    return checkpoint or BackfillCheckpoint.begin(path, source.identity, source.parts())
 
 
 def _table(stack: Stack) -> tuple["DynamoDBClient", "TableDescriptionTypeDef"]:

@@ -5,7 +5,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 from chalicelib.firehose import DeliveryStream
 from chalicelib.limits import PUT_RECORD_BYTES_MAX
-from sluice.backfill.checkpoint import Checkpoint
+from sluice.backfill.checkpoint import BackfillCheckpoint
 from sluice.backfill.source import Page, Source, snapshot
 from sluice.backfill.stop import Stop
 from sluice.errors import StoppedError
@@ -13,7 +13,7 @@ from sluice.errors import StoppedError
 
 def run(
     source: Source,
-    checkpoint: Checkpoint,
+    checkpoint: BackfillCheckpoint,
     stream: DeliveryStream,
     stop: Stop,
     parallel: int = 1,
@@ -54,7 +54,7 @@ def run(
 def _deliver(
     page: Page,
     part: str,
-    checkpoint: Checkpoint,
+    checkpoint: BackfillCheckpoint,
     stream: DeliveryStream,
     progress: Callable[[int], None],
     holds_back: Callable[[bytes], bool],

@@ -9,7 +9,7 @@ from chalicelib.attributes import from_text
 from chalicelib.declaration import Table
 from chalicelib.firehose import DeliveryStream
 from chalicelib.keys import texts_of
-from sluice.backfill.checkpoint import Checkpoint
+from sluice.backfill.checkpoint import BackfillCheckpoint
 from sluice.backfill.deployed import (
     PARALLEL_MAX,
     backfill_source,
@@ -112,7 +112,7 @@ def backfill_command(
     report(stack.table, checkpoint, before, as_json)
 
 
-def report(table: Table, checkpoint: Checkpoint, before: int, as_json: bool) -> None:
+def report(table: Table, checkpoint: BackfillCheckpoint, before: int, as_json: bool) -> None:
     """Print what the runs of a backfill delivered.
 
     Raises OperationError with the keys of the items that no Firehose record can hold.

@@ -17,7 +17,7 @@ from sluice.planning.bill import BillLine, bill, query_dollars, total
 from sluice.planning.comparison import FeedComparison, compaction_dollars, compare_feeds
 from sluice.planning.findings import PlanFinding, check_plan
 from sluice.planning.plan import Plan
-from sluice.planning.proposals import Proposal, propose
+from sluice.planning.proposals import PlanProposal, propose
 from sluice.planning.reading import QueryCost
 from sluice.wording import counted
 
@@ -38,7 +38,7 @@ def print_plan(plan: Plan, as_json: bool) -> None:
 
 
 def _document(
-    plan: Plan, findings: Sequence[PlanFinding], proposals: Sequence[Proposal]
+    plan: Plan, findings: Sequence[PlanFinding], proposals: Sequence[PlanProposal]
 ) -> dict[str, object]:
     lines = bill(plan)
     return {
@@ -76,7 +76,7 @@ def _plan_document(plan: Plan) -> dict[str, object]:
 
 
 def _page(
-    plan: Plan, findings: Sequence[PlanFinding], proposals: Sequence[Proposal]
+    plan: Plan, findings: Sequence[PlanFinding], proposals: Sequence[PlanProposal]
 ) -> list[Text | Table]:
     workload, delivery = plan.workload, plan.delivery
     limit = limits.ACTIVE_PARTITIONS.value
@@ -299,7 +299,7 @@ def _findings(findings: Sequence[PlanFinding]) -> list[Text]:
     ]
 
 
-def _proposals(findings: Sequence[PlanFinding], proposals: Sequence[Proposal]) -> list[Text]:
+def _proposals(findings: Sequence[PlanFinding], proposals: Sequence[PlanProposal]) -> list[Text]:
     refused = any(each.severity == "refuse" for each in findings)
     if not proposals:
         text = "\nNo settings of this design carry it; docs/scale.md names what does."

@@ -47,7 +47,7 @@ _CARRIED: frozenset[Topic] = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class PlanProposal:
     """PlanSettings, or a workload split up, that pass."""
 
     what: str
@@ -69,7 +69,7 @@ class Proposal:
         return f"{text} -c stage=part-1, and so on to part-{self.stacks}"
 
 
-def propose(plan: Plan, findings: tuple[PlanFinding, ...]) -> tuple[Proposal, ...]:
+def propose(plan: Plan, findings: tuple[PlanFinding, ...]) -> tuple[PlanProposal, ...]:
     """Return for each kind of finding the first change that fixes it, and passes.
 
     For a plan that only has warnings, a proposal brings no warning for another reason. For one that
@@ -78,7 +78,7 @@ def propose(plan: Plan, findings: tuple[PlanFinding, ...]) -> tuple[Proposal, ..
     topics = frozenset(each.topic for each in findings)
     refused = {each.topic for each in findings if each.severity == "refuse"}
     unwanted = frozenset() if refused else _ALL - topics
-    proposals: list[Proposal] = []
+    proposals: list[PlanProposal] = []
     if topics & _OVERFLOWING:
         proposals += _first(plan, _coarser(plan, INTERVALS[:1]), topics & _OVERFLOWING | unwanted)
         proposals += _first(plan, _without_site(plan), topics & _OVERFLOWING | unwanted)
@@ -97,7 +97,7 @@ def propose(plan: Plan, findings: tuple[PlanFinding, ...]) -> tuple[Proposal, ..
     return tuple(_with_warnings(each, topics) for each in unique.values())
 
 
-def _with_warnings(proposal: Proposal, topics: frozenset[Topic]) -> Proposal:
+def _with_warnings(proposal: PlanProposal, topics: frozenset[Topic]) -> PlanProposal:
     """Return the proposal, naming the warnings that the plan it fixes did not have."""
     new = {each.topic: None for each in check_plan(proposal.plan) if each.topic not in topics}
     if not new:
@@ -108,11 +108,11 @@ def _with_warnings(proposal: Proposal, topics: frozenset[Topic]) -> Proposal:
 _Candidates = Iterator[tuple[str, PlanSettings]]
 
 
-def _first(plan: Plan, candidates: _Candidates, topics: frozenset[Topic]) -> Iterator[Proposal]:
+def _first(plan: Plan, candidates: _Candidates, topics: frozenset[Topic]) -> Iterator[PlanProposal]:
     """The first candidate other than the plan that passes and has none of these findings."""
     for what, settings in candidates:
         if settings != plan.settings and (fixed := _fixed(plan.workload, settings, topics)):
-            yield Proposal(what, fixed)
+            yield PlanProposal(what, fixed)
             return
 
 
@@ -161,7 +161,7 @@ def _packed(plan: Plan) -> _Candidates:
     yield what, replace(plan.settings, feed="function")
 
 
-def _split(plan: Plan) -> Iterator[Proposal]:
+def _split(plan: Plan) -> Iterator[PlanProposal]:
     """Several stacks, each with the table of its own part of the sites; the fullest is planned."""
     stacks = 2
     while stacks < plan.delivery.active_mean / ACTIVE_PARTITIONS.value:
@@ -174,7 +174,7 @@ def _split(plan: Plan) -> Iterator[Proposal]:
                 f"the fullest gets about {part.sites:,} sites and "
                 f"{part.changes_per_second:,.10g} changes a second"
             )
-            yield Proposal(what, fixed, stacks)
+            yield PlanProposal(what, fixed, stacks)
             return
         stacks *= 2
 

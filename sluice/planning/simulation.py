@@ -22,7 +22,7 @@ START_MS = 1_767_225_600_000
 """The first second of 2026: the beginning of a minute, an hour, a day, a month and a year."""
 
 
-class Event(NamedTuple):
+class SimulatedEvent(NamedTuple):
     """What decides where a change lies in the lake."""
 
     group: int
@@ -147,7 +147,7 @@ def arrivals(
         lateness = 0.0
         if workload.late and chance.random() < workload.late:
             lateness = chance.random() * workload.late_hours * 3600
-        event = Event(number, START_MS + int((at - lateness) * 1000))
+        event = SimulatedEvent(number, START_MS + int((at - lateness) * 1000))
         yield Arrival(at, event, weights.record, weights.line)
 
 
@@ -181,11 +181,11 @@ def simulate(
     return _summarize(windows, seconds, buffering, period)
 
 
-def _partition(layout: Sequence[str]) -> Callable[[Event], tuple[object, ...]]:
+def _partition(layout: Sequence[str]) -> Callable[[SimulatedEvent], tuple[object, ...]]:
     """Return a function from an event to its partition."""
     times = [level for level in layout if level in TIME_FORMATS]
 
-    def partition(event: Event) -> tuple[object, ...]:
+    def partition(event: SimulatedEvent) -> tuple[object, ...]:
         moment = datetime.fromtimestamp(event.ms / 1000, UTC)
         return event.group, *(getattr(moment, level) for level in times)
 

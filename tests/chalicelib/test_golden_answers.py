@@ -16,7 +16,7 @@ import pytest
 
 from chalicelib.schema import TABLE
 from chalicelib.transform import transformer
-from checks.benchmarks.events import Shape, event, shapes
+from checks.benchmarks.events import BatchShape, event, shapes
 from local.pipe.template import Template
 from tests.checks.attacks.samples import EVENTS, pipe
 from tests.declaring import table
@@ -172,5 +172,5 @@ def test_the_answers_to_attributes_of_every_type_stay(name: str) -> None:
 
 
 @pytest.mark.parametrize("shape", shapes(), ids=lambda shape: shape.name)
-def test_the_answers_to_the_benchmarks_events_stay(shape: Shape) -> None:
+def test_the_answers_to_the_benchmarks_events_stay(shape: BatchShape) -> None:
     assert digest([json.loads(event(shape)[0])], table=TABLE) == GOLDEN[shape.name]

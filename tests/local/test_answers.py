@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.catalog import columns
 from chalicelib.declaration import Key, Kind, Table, Time
-from local.answers import CHECKS, Lake
+from local.answers import CHECKS, LakeContents
 
 
 class Reading(msgspec.Struct):
@@ -66,7 +66,7 @@ ANSWERS: dict[str, Sequence[tuple[Any, ...]]] = {
 
 
 def is_right(name: str, rows: Sequence[tuple[Any, ...]]) -> bool:
-    return CHECKS[name](Lake(TABLE, LINES), rows, ITEMS, ("b", str(HOUR)))
+    return CHECKS[name](LakeContents(TABLE, LINES), rows, ITEMS, ("b", str(HOUR)))
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -99,16 +99,16 @@ def test_a_wrong_answer_is_wrong(name: str, rows: Sequence[tuple[Any, ...]]) -> 
 
 
 def test_the_latest_state_must_be_that_of_the_items_in_the_table() -> None:
-    lake = Lake(TABLE, LINES)
+    lake = LakeContents(TABLE, LINES)
     rows = ANSWERS["latest"]
     assert not lake.latest(rows, [])
     assert not lake.latest(rows, [*ITEMS, {**ITEMS[0], "meter": {"S": "c"}}])
 
 
 def test_without_deletes_in_the_lake_it_keeps_what_the_table_lost() -> None:
-    lake = Lake(TABLE, [A2, B1], has_deletes=False)
+    lake = LakeContents(TABLE, [A2, B1], has_deletes=False)
     rows = [(*row(A2), 1), (*row(B1), 1)]
     assert lake.latest(rows, ITEMS)
     assert not lake.latest(rows[:1], ITEMS)
     assert not lake.latest(rows, [*ITEMS, {**ITEMS[0], "meter": {"S": "c"}}])
-    assert not Lake(TABLE, [A2, B1]).latest(rows, ITEMS)
+    assert not LakeContents(TABLE, [A2, B1]).latest(rows, ITEMS)

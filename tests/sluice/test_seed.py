@@ -14,7 +14,7 @@ from werkzeug import Request, Response
 from chalicelib.declaration import Table
 from chalicelib.declared import load, shipped
 from sluice.api import Api
-from sluice.seed import ApiWriter, TableWriter, Writer, records, seed
+from sluice.seed import ApiWriter, RecordWriter, TableWriter, records, seed
 from sluice.synthesis import item_of, kind_of
 
 TABLES = Path(__file__).parents[2] / "tables"
@@ -27,7 +27,7 @@ def chance() -> Random:
     return Random(5)  # noqa: S311
 
 
-class Recorder(Writer):
+class Recorder(RecordWriter):
     """Keeps what it is given."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.firehose import DeliveryStream
-from sluice.backfill.checkpoint import Checkpoint
+from sluice.backfill.checkpoint import BackfillCheckpoint
 from sluice.backfill.source import Page, SourceItem
 from sluice.backfill.stop import Stop
 from sluice.stack import Stack
@@ -77,12 +77,12 @@ def stream(stack: Stack, stop: Unhurried) -> DeliveryStream:
 
 
 @pytest.fixture
-def checkpoint_of(tmp_path: Path) -> Callable[[MemorySource], Checkpoint]:
+def checkpoint_of(tmp_path: Path) -> Callable[[MemorySource], BackfillCheckpoint]:
     """The checkpoint of a source as the next run finds it."""
 
-    def open_checkpoint(source: MemorySource) -> Checkpoint:
+    def open_checkpoint(source: MemorySource) -> BackfillCheckpoint:
         path = tmp_path / "state" / "checkpoint.json"
-        found = Checkpoint.load(path, source.identity)
-        return found or Checkpoint.begin(path, source.identity, source.parts())
+        found = BackfillCheckpoint.load(path, source.identity)
+        return found or BackfillCheckpoint.begin(path, source.identity, source.parts())
 
     return open_checkpoint

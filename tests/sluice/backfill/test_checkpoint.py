@@ -2,21 +2,21 @@ from pathlib import Path
 
 import pytest
 
-from sluice.backfill.checkpoint import Checkpoint
+from sluice.backfill.checkpoint import BackfillCheckpoint
 from sluice.errors import OperationError
 
 
 def test_there_is_none_before_the_first_run(tmp_path: Path) -> None:
-    assert Checkpoint.load(tmp_path / "file.json", "table") is None
+    assert BackfillCheckpoint.load(tmp_path / "file.json", "table") is None
 
 
 def test_the_next_run_finds_what_was_noted(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "file.json"
-    checkpoint = Checkpoint.begin(path, "table", ["0/2", "1/2"])
+    checkpoint = BackfillCheckpoint.begin(path, "table", ["0/2", "1/2"])
     checkpoint.advance("0/2", '{"id":{"S":"ö"}}', 3)
     checkpoint.advance("0/2", '{"id":{"S":"p"}}', 2, ['{"id":{"S":"large"}}'])
     checkpoint.advance("1/2", None, 1)
-    found = Checkpoint.load(path, "table")
+    found = BackfillCheckpoint.load(path, "table")
     assert found is not None
     assert found.parts == checkpoint.parts
     assert (found.parts["0/2"].after, found.parts["0/2"].done) == ('{"id":{"S":"p"}}', False)
@@ -26,9 +26,9 @@ def test_the_next_run_finds_what_was_noted(tmp_path: Path) -> None:
 
 
 def test_that_of_another_table_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    Checkpoint.begin(tmp_path / "file.json", "one table", ["0/1"])
+    BackfillCheckpoint.begin(tmp_path / "file.json", "one table", ["0/1"])
     with pytest.raises(OperationError, match=r"one table, not of another; .*--restart"):
-        Checkpoint.load(tmp_path / "file.json", "another")
+        BackfillCheckpoint.load(tmp_path / "file.json", "another")
 
 
 @pytest.mark.parametrize(
@@ -50,20 +50,20 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes)
     path = tmp_path / "file.json"
     path.write_bytes(content)
     with pytest.raises(OperationError, match="not a checkpoint of a backfill"):
-        Checkpoint.load(path, "table")
+        BackfillCheckpoint.load(path, "table")
 
 
 def test_a_place_that_cannot_be_read_or_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OperationError, match="cannot be written"):
-        Checkpoint.begin(tmp_path / "file" / "checkpoint.json", "table", ["0/1"])
+        BackfillCheckpoint.begin(tmp_path / "file" / "checkpoint.json", "table", ["0/1"])
     with pytest.raises(OperationError, match="cannot be read"):
-        Checkpoint.load(tmp_path, "table")
+        BackfillCheckpoint.load(tmp_path, "table")
 
 
 def test_a_reader_finds_the_old_positions_or_the_new_and_never_a_part(tmp_path: Path) -> None:
     path = tmp_path / "file.json"
-    checkpoint = Checkpoint.begin(path, "table", ["0/1"])
+    checkpoint = BackfillCheckpoint.begin(path, "table", ["0/1"])
     old = path.read_bytes()
     with path.open("rb") as reader:
         checkpoint.advance("0/1", "x" * 10_000, 1)
@@ -73,7 +73,7 @@ def test_a_reader_finds_the_old_positions_or_the_new_and_never_a_part(tmp_path: 
 
 def test_positions_that_the_source_cannot_go_on_from_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "file.json"
-    Checkpoint.begin(path, "table", ["0/1"])
-    assert Checkpoint.load(path, "table", lambda places: places == {"0/1": None})
+    BackfillCheckpoint.begin(path, "table", ["0/1"])
+    assert BackfillCheckpoint.load(path, "table", lambda places: places == {"0/1": None})
     with pytest.raises(OperationError, match=r"file.json has positions that no .*--restart"):
-        Checkpoint.load(path, "table", lambda _: False)
+        BackfillCheckpoint.load(path, "table", lambda _: False)

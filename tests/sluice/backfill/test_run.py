@@ -11,7 +11,7 @@ import pytest
 from chalicelib.firehose import DeliveryStream, RefusedError
 from chalicelib.schema import TABLE
 from chalicelib.transform import transformer
-from sluice.backfill.checkpoint import Checkpoint
+from sluice.backfill.checkpoint import BackfillCheckpoint
 from sluice.backfill.run import run
 from sluice.backfill.source import Page, snapshot
 from sluice.backfill.stop import Stop
@@ -19,7 +19,7 @@ from sluice.errors import OperationError, StoppedError
 from tests.fakes import FakeFirehose
 from tests.sluice.backfill.conftest import MOMENT, MemorySource, found
 
-CheckpointOf = Callable[[MemorySource], Checkpoint]
+CheckpointOf = Callable[[MemorySource], BackfillCheckpoint]
 
 CONTENT: dict[str, list[list[str]]] = {
     "a": [["a0", "a1"], ["a2"], ["a3"]],

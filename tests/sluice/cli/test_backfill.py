@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.backfill.checkpoint import Checkpoint
+from sluice.backfill.checkpoint import BackfillCheckpoint
 from sluice.cli.backfill import report
 from sluice.errors import OperationError
 from tests.declaring import worked
@@ -21,7 +21,7 @@ from tests.declaring import worked
 def test_an_item_that_is_too_large_is_named_by_its_key(
     tmp_path: Path, name: str, noted: str, keys: str
 ) -> None:
-    checkpoint = Checkpoint.begin(tmp_path / "checkpoint.json", "source", ["0/1"])
+    checkpoint = BackfillCheckpoint.begin(tmp_path / "checkpoint.json", "source", ["0/1"])
     checkpoint.advance("0/1", None, 3, [noted])
     with pytest.raises(OperationError, match=r"^1 item above .* into the lake: ") as refused:
         report(worked(name), checkpoint, 0, as_json=False)

@@ -8,7 +8,7 @@ import pytest
 
 from sluice.planning.findings import PlanFinding, check_plan, passes
 from sluice.planning.plan import make_plan
-from sluice.planning.proposals import Proposal, propose
+from sluice.planning.proposals import PlanProposal, propose
 from sluice.planning.settings import PlanSettings
 from sluice.planning.workload import Workload
 from tests.sluice.planning.planned import cut_at, planned
@@ -216,7 +216,7 @@ def test_what_no_settings_carry_has_no_proposal() -> None:
     assert propose(plan, check_plan(plan)) == ()
 
 
-def split_of(workload: Workload, settings: PlanSettings | None = None) -> Proposal | None:
+def split_of(workload: Workload, settings: PlanSettings | None = None) -> PlanProposal | None:
     plan = make_plan(workload, settings or planned())
     proposals = propose(plan, check_plan(plan))
     return next((each for each in proposals if each.stacks > 1), None)
