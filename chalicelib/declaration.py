@@ -39,7 +39,7 @@ TIME_FORMATS = {
 """The time levels, coarsest first, with the format of their values."""
 
 KIND = "kind"
-"""The level, and the name in a line, of a record's kind, where a table tells kinds apart."""
+"""The level, and the name in a line, of a record's kind, where a table has several kinds."""
 
 OTHER = "other"
 """The kind of items that are of no declared one."""
@@ -76,7 +76,7 @@ class Key(Struct, frozen=True):
 
 
 class Kind(Struct, frozen=True, eq=False):
-    """A kind of record: its fields, which include the key, and how its items are told."""
+    """A kind of record: its fields, which include the key, and which items are of it."""
 
     name: str
     record: type[Struct]
@@ -87,13 +87,13 @@ class Kind(Struct, frozen=True, eq=False):
 
 
 class ByAttribute(Struct, frozen=True):
-    """Tells kinds by the text of an attribute: `Kind.when`."""
+    """Distinguishes kinds by the text of an attribute: `Kind.when`."""
 
     name: str
 
 
 class ByPrefix(Struct, frozen=True):
-    """Tells kinds by how the text of an attribute, mostly of the key, begins: with `Kind.when`."""
+    """Distinguishes kinds by how an attribute, mostly of the key, begins: with `Kind.when`."""
 
     name: str
 
@@ -147,7 +147,7 @@ class RecordShape(Struct, frozen=True, eq=False):
     """A kind of record as the rest of the code wants it: `Kind` with all that follows."""
 
     kind: str
-    """Empty where the table does not tell kinds apart."""
+    """Empty where the table has only one kind."""
     record: type[Struct]
     undeclared: Undeclared
     fields: Mapping[str, Field]
@@ -163,14 +163,14 @@ class Table(Struct, frozen=True, eq=False, kw_only=True, dict=True):
     kinds: tuple[Kind, ...] = ()
     """None: a line has the key, and all else as exact JSON in `extra`."""
     told_by: ByAttribute | ByPrefix | None = None
-    """How the kinds are told apart; None where there is one at most."""
+    """What says of which kind an item is; None where there is one at most."""
     others: Undeclared = "keep"
     """What becomes of items that are of no declared kind."""
     times: tuple[Time, ...] = (CHANGED,)
     """The event time: the first of these that an item has."""
     layout: tuple[str, ...] = ("year", "month", "day", "hour")
     """The levels of the lake, outermost first: names of scalar fields, and parts of the time. Where
-    kinds are told apart, the kind is a level before them."""
+    there are several kinds, the kind is a level before them."""
     protect: Mapping[str, Protection] = {}
     """Attributes, declared or not, that the lake must not hold."""
     examples: tuple[Mapping[str, Any], ...] = ()
@@ -184,7 +184,7 @@ class Table(Struct, frozen=True, eq=False, kw_only=True, dict=True):
 
     @cached_property
     def shapes(self) -> tuple[RecordShape, ...]:
-        """The kinds that items may be of: the declared ones, and OTHER where they are told apart.
+        """The kinds that items may be of: the declared ones, and OTHER beside several.
 
         Raises TypeError for a field of a type that no attribute holds exactly.
         """
@@ -226,7 +226,7 @@ class Table(Struct, frozen=True, eq=False, kw_only=True, dict=True):
         raise KeyError(kind)
 
     def kind_of(self, item: Mapping[str, Mapping[str, Any]]) -> str:
-        """Return the kind of an item in DynamoDB JSON; empty where kinds are not told apart."""
+        """Return the kind of an item in DynamoDB JSON; empty where there is only one kind."""
         if self.told_by is None:
             return ""
         return self.kind_told_by(item.get(self.told_by.name, {}))

@@ -33,7 +33,7 @@ KEY_BYTES = 12
 """Bytes of a binary part of a key, where the rules allow them."""
 
 NO_KIND = "UNDECLARED#"
-"""How the text that tells kinds begins in items of none."""
+"""How the text that distinguishes kinds begins in items of none."""
 
 _ISO_MILLISECONDS, _ISO_SECONDS = "2026-05-04T20:05:00.250Z", "2026-05-04T20:05:00Z"
 
@@ -86,11 +86,11 @@ class Synthesis:
         self._run = run or f"{chance.getrandbits(48):012x}"
         self._keys: set[tuple[str, ...]] = set()
         self._times = {each.field: each for each in table.times if each.field is not None}
-        # The last part of a key tells records apart, so it does not have few values.
+        # The last part of a key distinguishes records, so it does not have few values.
         levels = {level.attribute for level in table.levels if level.attribute is not None}
         self._levels = levels - {table.key_names[-1]}
         self.told_by = frozenset({table.told_by.name} if table.told_by else ())
-        """The field that tells kinds apart, if one does."""
+        """The field that distinguishes kinds, if one does."""
         self._placing = {*table.key_names, *self._levels, *self.told_by}
         self.fixed = frozenset({*self._placing, *self._times})
         """The fields that decide which record it is, and where it lies."""

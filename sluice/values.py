@@ -53,7 +53,7 @@ class Values:
             case inspect.UnionType(types=types):
                 if info.includes_none and chance.random() < ABSENT:
                     return None
-                return self.value(chance.choice(_told_apart(types)))
+                return self.value(chance.choice(_distinct_in_json(types)))
             case inspect.NoneType():
                 return None
             case inspect.AnyType():
@@ -192,8 +192,8 @@ _ANY = tuple(
 )
 
 
-def _told_apart(types: Iterable[inspect.Type]) -> list[inspect.Type]:
-    """Return the types of a union that JSON tells apart: no binary value beside text."""
+def _distinct_in_json(types: Iterable[inspect.Type]) -> list[inspect.Type]:
+    """Return the types of a union that JSON distinguishes: no binary value beside text."""
     others = [each for each in types if not isinstance(each, inspect.NoneType)]
     has_text = any(isinstance(each, inspect.StrType) for each in others)
     return [each for each in others if not (has_text and isinstance(each, inspect.BytesType))]

@@ -258,7 +258,7 @@ def _with_more(values: Mapping[str, st.SearchStrategy[Attribute]]) -> st.SearchS
 def _told_by(
     draw: st.DrawFn, names: _Names, shared: list[_Member]
 ) -> tuple[ByAttribute | ByPrefix, list[_Member]]:
-    """What tells kinds apart: an attribute, or how it, or a part of the key, begins."""
+    """What distinguishes kinds: an attribute, or how it, or a part of the key, begins."""
     keys = [
         member for member in shared if member.type is str and member.values is _KEY_TYPES["S"][1]
     ]

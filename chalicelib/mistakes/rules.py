@@ -102,11 +102,11 @@ def check_kinds(table: Table, _kinds: Sequence[ReadKind]) -> Iterator[str]:
 
 
 def check_told_by(table: Table, kinds: Sequence[ReadKind]) -> Iterator[str]:
-    """Yield what is wrong with how kinds are told apart."""
+    """Yield what is wrong with how kinds are distinguished."""
     if table.told_by is None:
         if len(table.kinds) > 1:
             yield (
-                "there are several kinds, and told_by does not say how they are told apart; add "
+                "there are several kinds, and told_by does not say how they are distinguished; add "
                 'told_by=ByAttribute("...") or ByPrefix("...")'
             )
         elif table.others != "keep" or any(kind.when for kind in table.kinds):

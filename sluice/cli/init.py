@@ -52,7 +52,7 @@ def init_command(
     """Write a declaration for a table, from a sample of its items.
 
     It goes to FILE, or to standard output. What was found is printed beside it: names, types and
-    shares, never a value but those that tell kinds apart.
+    shares, never a value but those that distinguish kinds.
     """
     if (table is None) == (items is None):
         raise click.UsageError("give one of --from-table and --from-file")

@@ -6,7 +6,8 @@ import click
 from rich.text import Text
 
 from sluice.cli.command import AMOUNT, err, exit_incomplete, json_option, out, print_json, sluice
-from sluice.probe import Answer, Probe
+from sluice.probe.items import Probe
+from sluice.probe.questions import ProbeAnswer, answers
 from sluice.stack import Stack
 from sluice.wording import printable
 
@@ -25,11 +26,11 @@ def probe_command(stack_name: str, wait_seconds: float, yes: bool, as_json: bool
     """
     probe = Probe(Stack.named(stack_name), wait_seconds, confirmed=yes)
     err.print(f"lines of {' and '.join(probe.ids)} remain in {' and '.join(probe.remains)}")
-    with closing(probe.answers()) as answers:
+    with closing(answers(probe)) as steps:
         if as_json:
-            documents = list(answers)
+            documents = list(steps)
         else:
-            for answer in answers:
+            for answer in steps:
                 _print(answer)
     if as_json:
         print_json({"answers": documents, "ids": probe.ids, "remains": probe.remains})
@@ -37,7 +38,7 @@ def probe_command(stack_name: str, wait_seconds: float, yes: bool, as_json: bool
     exit_incomplete([] if probe.arrival else [late])
 
 
-def _print(answer: Answer) -> None:
+def _print(answer: ProbeAnswer) -> None:
     out.print(Text(answer.question, style="bold"))
     out.print(Text(f"  {printable(answer.answer)}"))
     out.print(Text(f"  {answer.depends_on}", style="dim"))

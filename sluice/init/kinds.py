@@ -1,4 +1,4 @@
-"""The kinds of a sample's items, and what tells them apart."""
+"""The kinds of a sample's items, and what distinguishes them."""
 
 import re
 from collections import defaultdict
@@ -10,7 +10,7 @@ from sluice.init.attributes import Attribute
 from sluice.items import Item
 
 KINDS_MAX = 20
-"""More values than this do not tell kinds."""
+"""More values than this do not distinguish kinds."""
 
 KIND_ITEMS_MIN = 3
 """Items of a kind, on average: fewer of a small sample say nothing."""
@@ -33,7 +33,7 @@ class FoundKind(NamedTuple):
 
 
 class Kinds(NamedTuple):
-    """The kinds, and how they are told apart; None where there is one."""
+    """The kinds, and what distinguishes them; None where there is one."""
 
     told_by: ByAttribute | ByPrefix | None
     kinds: Sequence[FoundKind]

@@ -82,11 +82,11 @@ def propose(sample: Sample, key: Sequence[str] = ()) -> Proposal:
     names = [each.name for each in parts]
     kinds = find_kinds(sample.items, every, names)
     if kinds.told_by:
-        doubts.append(f"kinds are told apart by {kinds.told_by.name}, as the sample suggests")
+        doubts.append(f"kinds are distinguished by {kinds.told_by.name}, as the sample suggests")
     if kinds.left_over:
         doubts.append(f"{counted(kinds.left_over, 'item')} of the sample would be of no kind")
     of_kinds = [attributes(kind.items) for kind in kinds.kinds]
-    lines = _Lines(is_told_apart=kinds.told_by is not None)
+    lines = _Lines(has_kinds=kinds.told_by is not None)
     key_fields = [lines.field(every[name], "key") for name in names]
     fields = []
     for kind, found in zip(kinds.kinds, of_kinds, strict=True):
@@ -180,8 +180,8 @@ def shares(attribute: Attribute) -> str:
 class _Lines:
     """Gives fields names in the lake, so that none is one that a line or a table has already."""
 
-    def __init__(self, *, is_told_apart: bool) -> None:
-        change = {*field_types(ChangeFields), EVENT_TIME, *((KIND,) if is_told_apart else ())}
+    def __init__(self, *, has_kinds: bool) -> None:
+        change = {*field_types(ChangeFields), EVENT_TIME, *((KIND,) if has_kinds else ())}
         self._names = {*change}
         self._columns = {sql_name(name): ("", "") for name in (*change, *LAYOUT)}
         self._columns[f"{KIND}_partition"] = ("", "")

@@ -62,7 +62,7 @@ class States:
         It ignores other columns, and raises whatever reading a line raises that is not as declared.
         """
         keys = [self._keys.get(name) for name in names]
-        told_apart = self._table.told_by is not None
+        has_kinds = self._table.told_by is not None
 
         def read(row: Row) -> State | None:
             line = {
@@ -70,7 +70,7 @@ class States:
                 for key, value in zip(keys, row, strict=True)
                 if key is not None and value is not None
             }
-            return self._state(line.get(KIND, "") if told_apart else "", self._write(line))
+            return self._state(line.get(KIND, "") if has_kinds else "", self._write(line))
 
         return read
 

@@ -153,7 +153,7 @@ class Wide(Struct):
 
 
 def table_of(*kinds: type[Struct], layout: tuple[str, ...] = ("year",)) -> Table:
-    """A table of one kind, or of several told apart by `type`."""
+    """A table of one kind, or of several distinguished by `type`."""
     if len(kinds) == 1:
         return Table(key=(Key("id"),), kinds=(Kind("only", kinds[0]),), layout=layout)
     return Table(

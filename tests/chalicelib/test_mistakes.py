@@ -186,7 +186,7 @@ WRONG: Mapping[str, Table] = {
     "the kind 'other' must be named": changed(kinds=(Kind("other", Thing),)),
     "the kind '' must be named": changed(kinds=(Kind("", Thing),)),
     "others must be one of": two("a", "b", others="lose"),
-    "told_by does not say how they are told apart": two("a", "b", told_by=None),
+    "told_by does not say how they are distinguished": two("a", "b", told_by=None),
     "two kinds have the same name": changed(
         kinds=(Kind("one", Thing, "a"), Kind("one", Thing, "b")), told_by=ByAttribute("note")
     ),

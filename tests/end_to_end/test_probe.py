@@ -5,7 +5,9 @@ from base64 import b64decode
 
 import pytest
 
-from sluice.probe import QUESTIONS, Probe
+from sluice.probe.items import Probe
+from sluice.probe.questions import QUESTIONS
+from sluice.probe.questions import answers as answers_of
 from tests.end_to_end.deployment import Deployed
 
 
@@ -26,7 +28,7 @@ def test_a_stack_answers_every_question_and_its_table_keeps_nothing(
     deployed_stack: Deployed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     probe = Probe(deployed_stack.stack, deployed_stack.wait_seconds)
-    answers = list(probe.answers())
+    answers = list(answers_of(probe))
     with capsys.disabled():
         for each in answers:
             print(f"\n{each.question}\n  {each.answer}\n  {each.depends_on}")

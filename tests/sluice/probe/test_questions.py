@@ -15,9 +15,10 @@ from chalicelib.transform import payload_reader
 from sluice.errors import OperationError
 from sluice.event import render
 from sluice.planning.weights import stream_record
-from sluice.probe import (
+from sluice.probe.items import Probe
+from sluice.probe.questions import (
     QUESTIONS,
-    Probe,
+    answers,
     appended_date,
     held,
     key_policy,
@@ -35,7 +36,7 @@ OUTPUTS = {
     "SchemaFingerprint": TABLE.fingerprint,
     "Layout": "/".join(TABLE.layout),
 }
-TABLES = sorted(Path(__file__).parents[2].glob("tables/*.py"))
+TABLES = sorted(Path(__file__).parents[3].glob("tables/*.py"))
 
 
 def probe(name: str = "Sluice-dev", **known: Any) -> Probe:
@@ -66,7 +67,7 @@ def test_a_missing_path_is_reported_as_the_payload_spells_it(payload: bytes, ans
         (b"[]", "neither a change nor a line"),
     ],
 )
-def test_quarantined_bytes_are_told_apart(payload: bytes, answer: str) -> None:
+def test_quarantined_bytes_are_recognized(payload: bytes, answer: str) -> None:
     assert held(payload) == answer
 
 
@@ -118,9 +119,9 @@ def test_the_records_are_deleted_even_after_ctrl_c(monkeypatch: pytest.MonkeyPat
     stopped = probe()
     table = SimpleNamespace(delete_item=lambda **request: deleted.append(request))
     vars(stopped.stack)["dynamodb"] = table
-    monkeypatch.setattr(Probe, "_write", interrupt)
+    monkeypatch.setattr(Probe, "write", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        next(stopped.answers())
+        next(answers(stopped))
     assert [each["Key"]["id"]["S"] for each in deleted] == stopped.ids
 
 

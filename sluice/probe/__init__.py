@@ -1,0 +1,1 @@
+"""What AWS does not document, answered by two marked records on their way through a stack."""
