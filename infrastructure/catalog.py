@@ -4,7 +4,7 @@ Partitions are projected, not registered: no crawler runs, and a folder is read 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_athena as athena
@@ -112,49 +112,49 @@ class Catalog(Construct):
         name, construct_id = lake_table.name, _construct_id(lake_table.name)
         if settings.compacts:
             name, construct_id = raw_name(name), f"Raw{construct_id}"
-        return glue.CfnTable(
-            self,
+        return self._entry(
             construct_id,
-            catalog_id=Stack.of(self).account,
-            database_name=self.database.ref,
-            table_input=glue.CfnTable.TableInputProperty(
-                name=name,
-                description=lake_table.description,
-                table_type="EXTERNAL_TABLE",
-                partition_keys=_glue_columns(partitions),
-                parameters=parameters,
-                storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
-                    location=self._bucket.s3_url_for_object(folder(kind)),
-                    columns=_glue_columns(columns(table, kind)),
-                    input_format=storage.input_format,
-                    output_format=storage.output_format,
-                    serde_info=glue.CfnTable.SerdeInfoProperty(
-                        serialization_library=storage.serde,
-                        parameters=serde_mapping(table, kind) if storage is _JSON else {},
-                    ),
+            name=name,
+            description=lake_table.description,
+            table_type="EXTERNAL_TABLE",
+            partition_keys=_glue_columns(partitions),
+            parameters=parameters,
+            storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
+                location=self._bucket.s3_url_for_object(folder(kind)),
+                columns=_glue_columns(columns(table, kind)),
+                input_format=storage.input_format,
+                output_format=storage.output_format,
+                serde_info=glue.CfnTable.SerdeInfoProperty(
+                    serialization_library=storage.serde,
+                    parameters=serde_mapping(table, kind) if storage is _JSON else {},
                 ),
             ),
         )
 
     def _view(self, view: View, settings: DeploymentSettings) -> glue.CfnTable:
+        return self._entry(
+            _construct_id(view.name),
+            name=view.name,
+            description=view.description,
+            table_type="VIRTUAL_VIEW",
+            partition_keys=[],
+            parameters={"presto_view": "true", "comment": "Presto View"},
+            storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
+                columns=_glue_columns(view.columns),
+                serde_info=glue.CfnTable.SerdeInfoProperty(),
+            ),
+            view_original_text=view_text(view, settings.database_name),
+            view_expanded_text="/* Presto View */",
+        )
+
+    def _entry(self, id: str, **table: Any) -> glue.CfnTable:
+        """An entry of the database for a table or a view."""
         return glue.CfnTable(
             self,
-            _construct_id(view.name),
+            id,
             catalog_id=Stack.of(self).account,
             database_name=self.database.ref,
-            table_input=glue.CfnTable.TableInputProperty(
-                name=view.name,
-                description=view.description,
-                table_type="VIRTUAL_VIEW",
-                partition_keys=[],
-                parameters={"presto_view": "true", "comment": "Presto View"},
-                storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
-                    columns=_glue_columns(view.columns),
-                    serde_info=glue.CfnTable.SerdeInfoProperty(),
-                ),
-                view_original_text=view_text(view, settings.database_name),
-                view_expanded_text="/* Presto View */",
-            ),
+            table_input=glue.CfnTable.TableInputProperty(**table),
         )
 
     def _workgroup(self, settings: DeploymentSettings, key: kms.IKey) -> athena.CfnWorkGroup:

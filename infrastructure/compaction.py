@@ -10,6 +10,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infrastructure.runtime import Compactor
 from infrastructure.settings import DeploymentSettings
 
 SCHEDULES = {"hourly": "cron(20 * * * ? *)", "daily": "cron(20 0 * * ? *)"}
@@ -25,8 +26,7 @@ class Compaction(Construct):
         id: str,
         *,
         settings: DeploymentSettings,
-        function: lambda_.IFunction,
-        function_name: str,
+        compactor: Compactor,
         needs: Sequence[CfnResource],
         views: Sequence[CfnResource],
     ) -> None:
@@ -37,7 +37,7 @@ class Compaction(Construct):
             "Tables",
             type="Custom::CompactedTables",
             properties={
-                "ServiceToken": function.function_arn,
+                "ServiceToken": compactor.arn,
                 "ServiceTimeout": "300",
                 # The function is called again when this changes.
                 "Declaration": settings.table.fingerprint,
@@ -48,23 +48,23 @@ class Compaction(Construct):
         for each in views:
             each.add_resource_dependency(tables)
         if settings.compaction in SCHEDULES:
-            self._schedule(settings, function.function_arn, function_name)
+            self._schedule(settings, compactor)
 
-    def _schedule(self, settings: DeploymentSettings, arn: str, function_name: str) -> None:
+    def _schedule(self, settings: DeploymentSettings, compactor: Compactor) -> None:
         rule = events.CfnRule(
             self,
             "Schedule",
             name=f"{settings.stack_name}-compact",
             description=f"Compacts the lake of {settings.stack_name}, {settings.compaction}.",
             schedule_expression=SCHEDULES[settings.compaction],
-            targets=[events.CfnRule.TargetProperty(arn=arn, id="compact")],
+            targets=[events.CfnRule.TargetProperty(arn=compactor.arn, id="compact")],
         )
         stack = Stack.of(self)
         permission = lambda_.CfnPermission(
             self,
             "Permission",
             action="lambda:InvokeFunction",
-            function_name=function_name,
+            function_name=compactor.name,
             principal="events.amazonaws.com",
             source_arn=stack.format_arn(
                 service="events", resource="rule", resource_name=f"{settings.stack_name}-compact"

@@ -10,7 +10,6 @@ from aws_cdk import CfnElement, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IConstruct
@@ -41,6 +40,14 @@ class RestApi(NamedTuple):
     stage: str
     url: str
     """It ends in `/`."""
+    log: Log
+
+
+class Compactor(NamedTuple):
+    """The function that compacts."""
+
+    name: str
+    arn: str
     log: Log
 
 
@@ -86,12 +93,9 @@ class Runtime(Construct):
             self._remove(API_RESOURCES, API_OUTPUTS)
         if settings.feed != "function":
             self._remove((FEED,))
-        self.compact: lambda_.IFunction | None = None
-        self.compact_name: str | None = None
+        self.compactor: Compactor | None = None
         if settings.compacts:
-            self._compact(settings, key, bucket)
-            self.compact = self._app.get_function(COMPACT)
-            self.compact_name = self._app.get_resource(COMPACT).ref
+            self.compactor = self._compactor(settings, key, bucket)
         else:
             self._remove((COMPACT,))
 
@@ -111,9 +115,11 @@ class Runtime(Construct):
         host = f"{api.ref}.execute-api.{stack.region}.{stack.url_suffix}"
         return RestApi(settings.stack_name, stage, f"https://{host}/{stage}/", log)
 
-    def _compact(self, settings: DeploymentSettings, key: kms.IKey, bucket: s3.IBucket) -> None:
-        """Give the function that compacts its role and log."""
-        self.compact_log = Log(self, "CompactLog", settings=settings, key=key)
+    def _compactor(
+        self, settings: DeploymentSettings, key: kms.IKey, bucket: s3.IBucket
+    ) -> Compactor:
+        """The function that compacts, with its role and log."""
+        log = Log(self, "CompactLog", settings=settings, key=key)
         role = declared_role(
             self,
             "CompactRole",
@@ -126,7 +132,8 @@ class Runtime(Construct):
             "DATABASE_NAME": settings.database_name,
             "WORKGROUP_NAME": settings.stack_name,
         }
-        self.configure(COMPACT, role, self.compact_log, environment)
+        name = self.configure(COMPACT, role, log, environment)
+        return Compactor(name, self._app.get_function(COMPACT).function_arn, log)
 
     def _remove(self, resources: Sequence[str], outputs: Sequence[str] = ()) -> None:
         """Take out of Chalice's template what a deployment does not have."""

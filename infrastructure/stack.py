@@ -41,13 +41,12 @@ class Sluice(Stack):
             table=records.table,
             bucket=lake.bucket,
         )
-        if runtime.compact and runtime.compact_name:
+        if runtime.compactor:
             Compaction(
                 self,
                 "Compaction",
                 settings=settings,
-                function=runtime.compact,
-                function_name=runtime.compact_name,
+                compactor=runtime.compactor,
                 needs=[catalog.database, catalog.workgroup],
                 views=catalog.views,
             )
@@ -87,7 +86,7 @@ class Sluice(Stack):
             feed_name=feed.function_name if isinstance(feed, FunctionFeed) else None,
             stream_name=delivery.stream.delivery_stream_name,
             transform_name=runtime.transform_name,
-            compact_name=runtime.compact_name,
+            compact_name=runtime.compactor.name if runtime.compactor else None,
             bucket_name=lake.bucket.bucket_name,
             api_stage=(runtime.api.name, runtime.api.stage) if runtime.api else None,
         )
@@ -127,10 +126,10 @@ class Sluice(Stack):
         }
         if runtime.api:
             outputs |= {"ApiUrl": runtime.api.url, "ApiLogName": runtime.api.log.log_group_name}
-        if runtime.compact_name:
+        if compactor := runtime.compactor:
             outputs |= {
-                "CompactName": runtime.compact_name,
-                "CompactLogName": runtime.compact_log.log_group_name,
+                "CompactName": compactor.name,
+                "CompactLogName": compactor.log.log_group_name,
             }
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)

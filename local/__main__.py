@@ -48,14 +48,13 @@ TABLE_WIDTH = 240
 def port_option(name: str, default: int, help: str) -> Callable[[_Command], _Command]:
     """Return an option that names a port."""
     ports = click.IntRange(1, 65_535)
-    return click.option(name, type=ports, default=default, show_default=True, help=help)
+    return click.option(name, type=ports, default=default, help=help)
 
 
 buffer_option = click.option(
     "--buffer-seconds",
     type=click.FloatRange(0.1, 900),
     default=2.0,
-    show_default=True,
     help="How long Firehose buffers here; the deployed stream keeps its own value.",
 )
 
@@ -185,7 +184,7 @@ def print_failure(failure: SluiceError) -> None:
     console.print(Text.assemble(("error:", "red"), f" {failure}"))
 
 
-@click.group()
+@click.group(context_settings={"show_default": True})
 def main() -> None:
     """Run the whole pipeline on this machine, without an AWS account."""
     for end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

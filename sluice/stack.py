@@ -20,6 +20,7 @@ from sluice.errors import OperationError
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_firehose import FirehoseClient
+    from mypy_boto3_firehose.type_defs import DeliveryStreamDescriptionTypeDef
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,13 @@ class Stack:
                 "AWS_ENDPOINT_URL_FIREHOSE too, to the local Firehose that `make dev` prints"
             )
         return boto3.client("firehose")
+
+    def delivery_stream(self) -> "DeliveryStreamDescriptionTypeDef":
+        """Return what AWS says of the delivery stream. Raises OperationError as `firehose` does."""
+        answer = self.firehose.describe_delivery_stream(
+            DeliveryStreamName=self.output("StreamName")
+        )
+        return answer["DeliveryStreamDescription"]
 
     @property
     def feed(self) -> str:

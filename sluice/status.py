@@ -99,9 +99,7 @@ def feed_status(stack: Stack) -> PartStatus:
 
 
 def _delivery_stream(stack: Stack) -> PartStatus:
-    answer = stack.firehose.describe_delivery_stream(DeliveryStreamName=stack.output("StreamName"))[
-        "DeliveryStreamDescription"
-    ]
+    answer = stack.delivery_stream()
     state = answer["DeliveryStreamStatus"]
     reason = answer.get("FailureDescription", {}).get("Details", "")
     return _state("delivery stream", state, state == "ACTIVE", reason)

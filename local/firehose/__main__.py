@@ -21,9 +21,9 @@ from local.processes import LOOPBACK
 from sluice.errors import OperationError
 
 
-@click.command()
+@click.command(context_settings={"show_default": True})
 @click.option("--endpoint-url", required=True, help="The AWS emulator, e.g. http://127.0.0.1:4566.")
-@click.option("--region", default="us-east-1", show_default=True, envvar="AWS_DEFAULT_REGION")
+@click.option("--region", default="us-east-1", envvar="AWS_DEFAULT_REGION")
 @click.option(
     "--port",
     required=True,
@@ -36,14 +36,12 @@ from sluice.errors import OperationError
 @click.option(
     "--buffer-seconds",
     default=2.0,
-    show_default=True,
     type=click.FloatRange(min=0),
     help="Age at which a partition's buffer is delivered, in place of the deployed interval.",
 )
 @click.option(
     "--processor-seconds",
     default=0.5,
-    show_default=True,
     type=click.FloatRange(min=0),
     help="Age at which a batch goes to the function, in place of the deployed interval.",
 )
@@ -56,7 +54,6 @@ from sluice.errors import OperationError
 @click.option(
     "--grace-seconds",
     default=30.0,
-    show_default=True,
     type=click.FloatRange(min=0),
     help="Time to deliver what is buffered when stopped.",
 )

@@ -13,6 +13,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.limits import ACTIVE_PARTITIONS_MAX
@@ -52,8 +53,7 @@ class Intervals:
     processor_seconds: float
 
 
-@dataclass(slots=True)
-class Counters:
+class Counters(msgspec.Struct, rename="camel"):
     """The outcomes of the records since the server started, and the objects they are in.
 
     `put` are the records as they were put, with the bytes that AWS bills for them; all others are
@@ -161,23 +161,12 @@ class LocalStream:
 
     def status(self) -> dict[str, Any]:
         """Return what the stream has counted and holds, and its buffering, deployed and local."""
-        counters = self.counters
         buffering, processing = self.config.buffering, self.config.processor.buffering
         return {
-            "put": counters.put,
-            "billedBytes": counters.billed_bytes,
-            "received": counters.received,
-            "delivered": counters.delivered,
-            "dropped": counters.dropped,
-            "quarantined": counters.quarantined,
-            "objects": counters.objects,
-            "errorObjects": counters.error_objects,
+            **msgspec.to_builtins(self.counters),
             "buffered": self._ledger.unsettled,
             "oldestBufferedAgeMs": self._ledger.oldest_age_ms,
             "activePartitions": len(self._partitions),
-            "invocations": counters.invocations,
-            "transformed": counters.transformed,
-            "failed": counters.failed,
             "waitingForProcessor": len(self._batch.records),
             "buffers": self._open_buffers(),
             "bufferIntervalInSeconds": {

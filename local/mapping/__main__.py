@@ -14,7 +14,7 @@ from local.stream.runner import StreamRunner
 FUNCTION_SECONDS_MAX = 900
 
 
-@click.command(name="python -m local.mapping")
+@click.command(name="python -m local.mapping", context_settings={"show_default": True})
 @client_options
 def main(**options: Any) -> None:
     """Invoke a deployed function with the changes of its table, as Lambda would."""

@@ -17,7 +17,7 @@ from local.stream.runner import StreamRunner
 from sluice.stack import Stack
 
 
-@click.command(name="python -m local.pipe")
+@click.command(name="python -m local.pipe", context_settings={"show_default": True})
 @client_options
 @click.option(
     "--firehose-url",

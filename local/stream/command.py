@@ -71,21 +71,17 @@ class ClientOptions:
 def client_options(command: _Command) -> _Command:
     """Give a command the options of a `ClientOptions`."""
     for option in (
-        click.option(
-            "--region", envvar="AWS_DEFAULT_REGION", default="us-east-1", show_default=True
-        ),
+        click.option("--region", envvar="AWS_DEFAULT_REGION", default="us-east-1"),
         click.option(
             "--backoff-seconds",
             type=click.FloatRange(min=0.1),
             default=BACKOFF_SECONDS_MAX,
-            show_default=True,
             help="Longest pause before a failed batch is tried again; AWS documents none.",
         ),
         click.option(
             "--poll-seconds",
             type=click.FloatRange(min=0.01),
             default=0.1,
-            show_default=True,
             help="Pause between reads of a shard; AWS pauses 0.25.",
         ),
         click.option(

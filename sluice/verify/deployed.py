@@ -29,9 +29,7 @@ def delivery_seconds(stack: Stack) -> float:
     """Return how long a change may take into the lake: the feed's window, 1.5 times Firehose's
     buffer, and a margin
     (https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-s3bucketprefix.html)."""
-    stream = stack.firehose.describe_delivery_stream(DeliveryStreamName=stack.output("StreamName"))[
-        "DeliveryStreamDescription"
-    ]
+    stream = stack.delivery_stream()
     hints = stream["Destinations"][0]["ExtendedS3DestinationDescription"]["BufferingHints"]
     window = deployed_feed(stack).window_seconds
     return window + hints["IntervalInSeconds"] * 1.5 + MARGIN_SECONDS
