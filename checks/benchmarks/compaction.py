@@ -33,6 +33,7 @@ from checks.benchmarks.days import (
     put_day,
     write_day,
 )
+from checks.benchmarks.memory import peak_mib
 from checks.benchmarks.verdict import Measurement
 from local.emulator import CREDENTIALS, emulator
 from local.processes import free_port
@@ -235,10 +236,7 @@ def _do(what: str, name: str, folder: str) -> Cost:
         raise AssertionError(problems[0])
     cost.seconds = time.monotonic() - began
     cost.processor_seconds = time.process_time()
-    # Not getrusage: its peak may be that of the process which started this one.
-    status = Path("/proc/self/status").read_text()
-    (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-    cost.peak_mib = int(kilobytes) / 1024
+    cost.peak_mib = peak_mib()
     return cost
 
 

@@ -47,10 +47,14 @@ def _answer_and_print_peak(name: str) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         for _ in range(CALLS):
             run(request)
-    # Not getrusage: its peak may be that of the process which started this one.
+    print(peak_mib())
+
+
+def peak_mib() -> float:
+    """Return this process's peak in MiB: not getrusage's, which may be that of its parent."""
     status = Path("/proc/self/status").read_text()
     (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-    print(int(kilobytes) / 1024)
+    return int(kilobytes) / 1024
 
 
 if __name__ == "__main__":

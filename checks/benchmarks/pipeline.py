@@ -6,28 +6,28 @@ Every line is then read back and counted. The peer is the emulator's own Firehos
 table, transform and bucket; the emulator's Pipes does not deliver to it, so the local pipe does.
 """
 
-import gzip
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
+from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import median
 from urllib.parse import urlsplit
 
 import psutil
-import urllib3
 
 from chalicelib.declared import declared
 from chalicelib.partitions import DATA_PREFIX
 from checks.benchmarks.verdict import Measurement
+from local.arrivals import Arrivals
 from local.processes import LocalRunError, Process
-from local.session import Options, Session, emulator_session, running
+from local.session import Options, Session, deployed_stack, emulator_session, running
 from local.stream.status import read_status
 from sluice.items import read_line
+from sluice.lake import keys, lines
 from sluice.seed import TableWriter, records
 
 SMALL, USUAL, LARGE = 1_000, 10_000, 100_000
@@ -40,7 +40,6 @@ FLAT_TARGET = 1.2
 """How much more a change of many may cost than one of few."""
 
 SITES, MINUTES = 20, 2
-GZIP_MAGIC = b"\x1f\x8b"
 
 STALL_SECONDS = 60.0
 POLL_SECONDS = 0.05
@@ -101,15 +100,15 @@ class Contender:
         self._session = session
         self._settled = settled
         self._puts = puts
-        resource, url = emulator_session().resource, session.endpoint_url
-        outputs = session.outputs()
-        client = emulator_session().client("dynamodb", endpoint_url=url)
-        self._writer = TableWriter(declared(), client, outputs["TableName"])
-        self._bucket = resource("s3", endpoint_url=url).Bucket(outputs["BucketName"])
+        self._stack = deployed_stack(session.endpoint_url)
+        client = partial(emulator_session().client, endpoint_url=session.endpoint_url)
+        vars(self._stack)["s3"] = client("s3")
+        table_name = self._stack.output("TableName")
+        self._writer = TableWriter(declared(), client("dynamodb"), table_name)
 
     def run(self, count: int) -> Run:
         """Deliver so many changes. Raises LocalRunError when they stop coming."""
-        before = set(self._keys())
+        before = {key for key, _ in keys(self._stack, DATA_PREFIX)}
         feed = self._session.start_feed()
         try:
             done, puts = self._settled(), self._puts()
@@ -124,15 +123,15 @@ class Contender:
             processor = processor_seconds() - processor
         finally:
             feed.stop()
-        keys = [key for key in self._keys() if key not in before]
-        events = list(chain.from_iterable(map(self._events, keys)))
+        new = [key for key, _ in keys(self._stack, DATA_PREFIX) if key not in before]
+        events = [read_line(line)["eventId"] for key in new for line in lines(self._stack, key)]
         return Run(
             count,
             write_seconds,
             seconds,
             processor,
             self._puts().since(puts),
-            objects=len(keys),
+            objects=len(new),
             lines=len(events),
             distinct=len(set(events)),
         )
@@ -154,16 +153,6 @@ class Contender:
                     f"{STALL_SECONDS:.0f} s; the logs are in {self._session.folder}"
                 )
 
-    def _keys(self) -> Iterator[str]:
-        return (each.key for each in self._bucket.objects.filter(Prefix=DATA_PREFIX))
-
-    def _events(self, key: str) -> list[str]:
-        """Return the change in every line of an object."""
-        body = self._bucket.Object(key).get()["Body"].read()
-        # The emulator's Firehose compresses nothing, whatever the stream says.
-        text = gzip.decompress(body) if body.startswith(GZIP_MAGIC) else body
-        return [read_line(line)["eventId"] for line in text.splitlines()]
-
 
 @contextmanager
 def held(process: Process) -> Iterator[None]:
@@ -184,12 +173,7 @@ def processor_seconds() -> float:
 
 def ours(session: Session) -> Contender:
     """The local Firehose; it counts a change when S3 has taken its object."""
-
-    def status() -> dict[str, int]:
-        streams = urllib3.request("GET", f"{session.firehose_url}/status").json()["streams"]
-        (only,) = streams.values()
-        counts: dict[str, int] = only
-        return counts
+    status = Arrivals(session, deployed_stack(session.endpoint_url)).status
 
     def settled() -> int:
         counts = status()
