@@ -191,8 +191,8 @@ class Collector:
             self._problems.append(
                 "The pipe is stopped, by `aws pipes stop-pipe`; changes wait in the table's stream."
             )
-        # To the mapping, what the function put aside is delivered.
-        kept = sum(at >= status.started_at for at in self._kept.values())
+        # To the mapping, what the function put aside is delivered. S3 counts in whole seconds.
+        kept = sum(at >= int(status.started_at) for at in self._kept.values())
         return replace(status, delivered=status.delivered - kept, given_up=status.given_up + kept)
 
     def _firehose(self) -> FirehoseStatus:
