@@ -13,15 +13,15 @@ from botocore.exceptions import ClientError
 
 from chalicelib.catalog import ICEBERG_PREFIX
 from sluice.erasure.compacted import erase_from_tables
-from sluice.erasure.places import GONE, Content, Reader, Rule
-from sluice.erasure.versions import delete_versions, versions_of
+from sluice.erasure.places import Content, Reader, Rule
+from sluice.erasure.versions import delete_versions, is_missing, versions_of
 from sluice.errors import OperationError
 from sluice.stack import Stack
 
 REWRITES_MAX = 10
 """Tries to rewrite an object that others rewrite meanwhile."""
 
-_CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", *GONE)
+_CHANGED = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 class Cleaning:
@@ -84,7 +84,7 @@ class Cleaning:
                 **content.headers,
             )
         except ClientError as refused:
-            if refused.response["Error"].get("Code") in _CHANGED:
+            if refused.response["Error"].get("Code") in _CHANGED or is_missing(refused):
                 return False
             raise
         return True

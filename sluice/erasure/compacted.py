@@ -25,7 +25,7 @@ from sluice.compaction.maintenance import needed_files
 from sluice.compaction.tables import LakeTables
 from sluice.erasure.changes import KeyChange
 from sluice.erasure.iceberg import CompactedFiles
-from sluice.erasure.versions import Version, delete_versions, versions, versions_of
+from sluice.erasure.versions import Version, delete_versions, is_missing, versions, versions_of
 from sluice.errors import OperationError
 from sluice.optional import optional
 
@@ -67,7 +67,7 @@ def erase_from_tables(
 def _is_of_missing(error: Exception) -> bool:
     """Whether an error of S3, or of Arrow that asked it, says that an object is not there."""
     if isinstance(error, ClientError):
-        return error.response["Error"].get("Code") in ("NoSuchKey", "NoSuchVersion", "404")
+        return is_missing(error)
     return isinstance(error, FileNotFoundError) or "NO_SUCH_KEY" in str(error)
 
 

@@ -16,7 +16,7 @@ from chalicelib.catalog import key_columns
 from chalicelib.keys import Texts
 from sluice.erasure.changes import KeyChange, Keys
 from sluice.erasure.rows import change_columns, changes_of_keys
-from sluice.erasure.versions import Version
+from sluice.erasure.versions import Version, is_missing
 from sluice.optional import optional
 from sluice.stack import Stack
 
@@ -178,7 +178,7 @@ def _exists(stack: Stack, path: str) -> bool:
     try:
         stack.s3.head_object(Bucket=address.netloc, Key=address.path.lstrip("/"))
     except ClientError as refused:
-        if refused.response["Error"].get("Code") in ("404", "NoSuchKey"):
+        if is_missing(refused):
             return False
         raise
     return True

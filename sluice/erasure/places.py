@@ -20,12 +20,9 @@ from chalicelib.partitions import (
 from sluice.erasure.changes import KeyChange, Keys
 from sluice.erasure.contents import Filter, Filtered, Goes, of_data, of_failures, of_results
 from sluice.erasure.iceberg import CompactedFiles
-from sluice.erasure.versions import Version
+from sluice.erasure.versions import Version, is_missing
 from sluice.lake import OBJECT_BYTES_MAX, is_gzip, unzip
 from sluice.stack import Stack
-
-GONE = ("NoSuchKey", "NoSuchVersion", "404")
-"""What S3 answers for an object, or a version, that is not there."""
 
 _HEADERS: tuple[Literal["ContentType", "ContentEncoding", "Metadata"], ...] = (
     "ContentType",
@@ -90,10 +87,9 @@ class Reader:
             try:
                 content = self._content(version, goes)
             except ClientError as refused:
-                code = refused.response["Error"].get("Code")
-                if code == "InvalidObjectState":
+                if refused.response["Error"].get("Code") == "InvalidObjectState":
                     self._problem(version, "it is archived; restore it first")
-                elif code not in GONE:
+                elif not is_missing(refused):
                     raise
             except ValueError as damaged:
                 self._problem(version, f"it is damaged: {damaged}")

@@ -6,7 +6,11 @@ from itertools import groupby, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from botocore.exceptions import ClientError
+
 from chalicelib.objects import DELETED_AT_ONCE, DeletionError
+
+_MISSING = ("NoSuchKey", "NoSuchVersion", "404")
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -58,6 +62,11 @@ def _read_version(
 ) -> Version:
     key, version = each["Key"], each["VersionId"]
     return Version(key, version, each["LastModified"], each["IsLatest"], size is None, size or 0)
+
+
+def is_missing(error: ClientError) -> bool:
+    """Whether an error of S3 says that an object, or a version of it, is not there."""
+    return error.response["Error"].get("Code") in _MISSING
 
 
 def delete_versions(s3: "S3Client", bucket: str, doomed: Iterable[Version]) -> None:

@@ -106,6 +106,7 @@ def _redrive_letters(
                 letters.remove(letter)
             yield Step(redriven, redriven.messages)
             continue
+        memory.refresh()
         try:
             recovered = _recover(stack, letter)
             lost = recovered.absent > 0 and is_aged_out(letter, recovered, datetime.now(UTC))

@@ -37,9 +37,10 @@ class Resending:
             self._progress.forget_all_but((each.key for each in self._stored), prefix)
 
     def objects(self) -> Iterator[ErrorObject]:
-        """Yield every object; changes of keys that were erased are not to be put."""
+        """Yield every object; changes of keys that are erased by then are not to be put."""
         memory = Memory(self._stack)
         for each in error_objects(self._stack, self._stored, self._progress):
+            memory.refresh()
             for place, record in enumerate(each.records):
                 if record.payload is not None and memory.holds_back(record.payload):
                     each.records[place] = replace(record, obstacle=HELD_BACK)

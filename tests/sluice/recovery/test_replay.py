@@ -50,6 +50,21 @@ def test_a_change_of_an_erased_key_is_held_back_and_stays_where_it_is(
     assert key in stored_keys()
 
 
+def test_a_key_that_is_erased_while_a_replay_runs_is_held_back_from_then_on(
+    stack: Stack, put_errors: ErrorObjects, firehose_server: FakeFirehose
+) -> None:
+    payloads = [change({"id": {"S": "gone"}}, number) for number in (1, 2)]
+    for number, payload in enumerate(payloads):
+        put_errors(error_line(payload), name=f"{number}.gz")
+    memory = Memory(stack)
+    for step in replay(stack, ALL):
+        if firehose_server.taken and memory.is_empty:
+            memory.remember({("gone",): Moment(9_999_999_999_999)})
+        last = step.counts
+    assert last.obstacles == {HELD_BACK: 1}
+    assert firehose_server.taken == payloads[:1]
+
+
 def test_a_second_replay_puts_nothing(
     stack: Stack, put_errors: ErrorObjects, firehose_server: FakeFirehose
 ) -> None:
