@@ -284,11 +284,14 @@ def test_a_change_that_is_newer_than_the_deletion_stays(bucket: Bucket) -> None:
     assert verification.findings.holding == 0
 
 
-def test_what_comes_while_it_runs_goes_too(bucket: Bucket) -> None:
+@pytest.mark.parametrize("minutes", [0, 45], ids=["", "and says that it is older"])
+def test_what_comes_while_it_runs_goes_too(bucket: Bucket, minutes: int) -> None:
     (item,) = items_of(bucket.table, 1)
     bucket.deliver(history(item, 1))
     erasure = bucket.erasure([item])
     erasure.search(lambda _: None)
+    # As of an object that came in parts, whose time is that of the first.
+    erasure.findings.began += minutes * 60
     bucket.deliver([change(item, 2, "MODIFY")])
     erased = erasure.erase(lambda _: None)
     assert (erased.left, erased.places["data/"].changes) == (0, 4)
