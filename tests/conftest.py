@@ -76,6 +76,7 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no typ
         return folder if folder.startswith("tests/end_to_end/") else path
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
     """Schedule tests as they are sorted here, not by their number."""
     config.option.loadscopereorder = False
