@@ -5,8 +5,8 @@ from datetime import datetime
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a number of things: `1 record`, `2 records`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """Return a number of things: `1 record`, `2,000 records`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def age(then: datetime, now: datetime) -> str:

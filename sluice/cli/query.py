@@ -5,12 +5,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 import click
 from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
+from chalicelib.catalog import lake_tables
 from chalicelib.declared import declared
 from sluice.cli.command import AMOUNT, err, exit_incomplete, out, print_json, sluice
 from sluice.cli.selection import Since
@@ -106,11 +108,13 @@ def query_command(
 
     `-` reads the question from standard input. In your own SQL, :key, :sort_key, :from_ms and
     :to_ms stand for the options' values, and for `--where name=...` :name and :name_partition (as
-    in the path). Without a question, lists the saved queries.
+    in the path). Without a question, lists the saved queries and the tables.
     """
     if question is None:
         _list_saved(form)
         return
+    if start and end and start >= end:
+        raise click.UsageError("--from must be before --to")
     text = _text(question)
     check_text(text)
     limits = Limits(max_memory_mb, max_seconds, max_rows)
@@ -148,16 +152,17 @@ def _list_saved(form: str | None) -> None:
     for each in queries:
         table.add_row(each.name, each.description)
     out.print(table)
+    out.print(f"tables for SQL: {', '.join(each.name for each in lake_tables(declared()))}")
 
 
 def _print(result: QueryResult, form: str | None) -> None:
     match form:
         case "csv":
             # Exact for a program, escaped for a person's terminal.
-            cells = _cells if sys.stdout.isatty() else tuple
+            on_paper = printable if sys.stdout.isatty() else str
             writer = csv.writer(sys.stdout)
-            writer.writerow(cells(result.columns))
-            writer.writerows(map(cells, result.rows))
+            writer.writerow(map(on_paper, result.columns))
+            writer.writerows(map(on_paper, map(_cell, row)) for row in result.rows)
         case "json":
             rows = [dict(zip(result.keys, row, strict=True)) for row in result.rows]
             print_json(rows)
@@ -167,8 +172,11 @@ def _print(result: QueryResult, form: str | None) -> None:
             _print_table(result.columns, result.rows)
 
 
-def _cells(row: Row) -> Row:
-    return tuple(printable(each) if isinstance(each, str) else each for each in row)
+def _cell(value: Any) -> str:
+    """Return a value as text, a boolean as SQL spells it."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -185,8 +193,7 @@ def _print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
     for index in filled:
         table.add_column(printable(columns[index]), no_wrap=True)
     for row in first:
-        cells = ("" if row[index] is None else printable(str(row[index])) for index in filled)
-        table.add_row(*cells)
+        table.add_row(*(printable(_cell(row[index])) for index in filled))
     wide = out.measure(table, options=out.options.update(max_width=TABLE_WIDTH_MAX)).maximum
     PlainConsole(width=max(wide, out.width)).print(table)
     note = f"; {more} more with --csv or --json" if more else ""

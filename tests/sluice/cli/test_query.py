@@ -4,7 +4,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sluice.cli import sluice
-from sluice.query.athena import QUERY_BYTES_MAX
+from sluice.cli.query import _print
+from sluice.query.athena import QUERY_BYTES_MAX, QueryResult
 
 
 def invoke(*arguments: str, given: str | None = None) -> Result:
@@ -44,3 +45,26 @@ def test_a_question_that_athena_does_not_take_is_refused(sql: str, refusal: str)
     assert result.exit_code == 1
     assert refusal in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_a_range_that_ends_before_it_begins_is_a_mistake_of_usage() -> None:
+    result = invoke("latest", "--from", "2026-11-24", "--to", "2026-11-23")
+    assert result.exit_code == 2
+    assert "--from must be before --to" in result.stderr
+
+
+def test_without_a_question_the_saved_queries_and_the_tables_are_listed() -> None:
+    result = invoke()
+    assert result.exit_code == 0
+    assert "latest" in result.stdout
+    assert "tables for SQL: changes, all_changes\n" in result.stdout
+
+
+@pytest.mark.parametrize("form", [None, "csv"])
+def test_a_boolean_is_printed_as_sql_spells_it(
+    capsys: pytest.CaptureFixture[str], form: str | None
+) -> None:
+    rows = iter([(True, False, None), (1, "True", 2)])
+    _print(QueryResult(("a", "b", "c"), rows, 0, 0.0), form)
+    words = capsys.readouterr().out.replace(",", " ").split()
+    assert words == ["a", "b", "c", "true", "false", "1", "True", "2"]
