@@ -20,7 +20,7 @@ from rich.text import Text
 from chalicelib import declared
 from chalicelib.errors import SluiceError
 from local.cdk import ROOT, TOOLS
-from local.changes import load_into
+from local.changes import load, load_into
 from local.demo import demonstrate
 from local.emulator import client_environment
 from local.processes import LOOPBACK, require_free
@@ -115,8 +115,8 @@ items_option = click.option(
     "--items",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file of items to load into the table: DynamoDB JSON, one a line, gzipped or not; a "
-    "file of an export is one.",
+    help="A file of items to load into the table: what `aws dynamodb scan` prints, or DynamoDB "
+    "JSON, a line for each, as in an export; gzipped or not.",
 )
 
 
@@ -202,8 +202,9 @@ def demo(
     """
     with exit_on_failure():
         options = Options(buffer_seconds=buffer_seconds, settings=_settings(settings, format))
+        items = load(declared.declared(), file) if file else None
     with _session(options) as (session, report):
-        outcome = demonstrate(session, console, report, file)
+        outcome = demonstrate(session, console, report, items)
     sys.exit(0 if outcome.is_complete else 1)
 
 
@@ -260,12 +261,13 @@ def dev(
         "--page-port": page_port,
     }
     with exit_on_failure():
+        items = load(declared.declared(), file) if file else None
         require_free(ports)
         options = Options(port, firehose_port, buffer_seconds, _settings(settings, format))
     with _session(options) as (session, report):
-        if file is not None:
+        if items is not None:
             report(f"loading the items of {file}")
-            load_into(session, file)
+            load_into(session, items)
         report("starting chalice local")
         session.start_api(api_port)
         report("starting the page")

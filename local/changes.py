@@ -47,11 +47,11 @@ def of_items(stack: Stack, items: Sequence[Item]) -> Iterator[Seeded]:
     yield Seeded(len(items) - 1 + len(deleted), 0, len(deleted))
 
 
-def load_into(session: Session, file: Path) -> None:
-    """Write the items of a file into the table of a local run. Raises OperationError."""
+def load_into(session: Session, items: Sequence[Item]) -> None:
+    """Write items into the table of a local run."""
     stack = deployed_stack(session.endpoint_url)
     client = emulator_session().client("dynamodb", endpoint_url=session.endpoint_url)
-    put_items(client, stack.output("TableName"), load(stack.table, file))
+    put_items(client, stack.output("TableName"), items)
 
 
 def load(table: Table, file: Path) -> list[Item]:

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -14,13 +13,14 @@ from rich.text import Text
 from local.answers import CHECKS, LakeContents
 from local.arrivals import Arrivals, broken_transform
 from local.cdk import ROOT
-from local.changes import load, made_up, of_items
+from local.changes import made_up, of_items
 from local.firehose.errors import KEYS_NOT_EXTRACTED
 from local.processes import LocalRunError, captured
 from local.session import STACK_NAME, Session
 from sluice.backfill.deployed import table_scan
 from sluice.backfill.stop import Stop
 from sluice.errors import OperationError
+from sluice.items import Item
 from sluice.lake import error_keys
 from sluice.query.athena import Workgroup
 from sluice.query.emulator import Limits
@@ -103,16 +103,19 @@ def sluice(session: Session, *arguments: str, statuses: tuple[int, ...] = (0,)) 
 
 
 def demonstrate(
-    session: Session, console: Console, report: Callable[[str], None], file: Path | None = None
+    session: Session,
+    console: Console,
+    report: Callable[[str], None],
+    items: list[Item] | None = None,
 ) -> Outcome:
-    """Write made-up records, or a file's items; follow them into the lake, and print what came out.
+    """Write these items, or made-up records; follow them into the lake, and print what came out.
 
     This process becomes a client of the stack. Raises LocalRunError.
     """
     console.print(f"  Firehose's buffering, here and as deployed:\n{session.buffering()}")
     os.environ.update(session.client)
     try:
-        return _demonstrate(session, Stack.named(STACK_NAME), console, report, file)
+        return _demonstrate(session, Stack.named(STACK_NAME), console, report, items)
     except OperationError as error:
         raise LocalRunError(str(error)) from None
 
@@ -122,15 +125,15 @@ def _demonstrate(
     stack: Stack,
     console: Console,
     report: Callable[[str], None],
-    file: Path | None,
+    items: list[Item] | None,
 ) -> Outcome:
-    steps = made_up(stack) if file is None else of_items(stack, load(stack.table, file))
+    steps = made_up(stack) if items is None else of_items(stack, items)
     arrivals = Arrivals(session, stack)
     report("writing one record, with a broken transform")
     with broken_transform(stack):
         first = next(steps)
         arrivals.wait(lambda status: status["transformed"] + status["failed"] > 0)
-    report("writing records of every kind" if file is None else f"loading the items of {file}")
+    report("writing records of every kind" if items is None else "loading the items")
     (others,) = steps
     went_in = Seeded(
         first.inserts + others.inserts,

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from chalicelib.declared import shipped
+from local.__main__ import main
 from local.changes import load
 from sluice.errors import OperationError
 
@@ -36,3 +38,14 @@ def test_a_file_without_items_is_named(tmp_path: Path) -> None:
     file.write_text("\n")
     with pytest.raises(OperationError, match="has no items"):
         load(shipped(), file)
+
+
+@pytest.mark.parametrize("verb", ["demo", "dev"])
+def test_items_of_another_table_are_refused_before_anything_is_started(
+    tmp_path: Path, verb: str
+) -> None:
+    file = tmp_path / "items"
+    file.write_text('{"pk": {"S": "a"}}')
+    result = CliRunner().invoke(main, [verb, "--items", str(file)])
+    assert result.exit_code == 1
+    assert result.output.startswith("error: item 1 of")
