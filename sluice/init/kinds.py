@@ -19,7 +19,9 @@ GAIN, NAMED_GAIN = 0.1, 0.02
 """By how much fewer fields must be absent within kinds than in all items; and for an attribute
 whose name says that it is for kinds."""
 
-_TYPE_NAMES = ("__edb_e__", "__typename", "_type", "type", "kind", "entity", "entitytype", "et")
+_TYPE_NAMES = ("edbe", "typename", "type", "kind", "entity", "entitytype", "itemtype", "et")
+"""Names of attributes that are for kinds, without underscores: ElectroDB's `__edb_e__`,
+dynamodb-toolbox's `_et`, Amplify's `__typename`."""
 _PREFIX = re.compile(r"[^#|:/]+[#|:/]|[A-Z][A-Z_]+")
 """What an item's kind begins with: all up to the first separator, or a word in capitals."""
 
@@ -68,7 +70,7 @@ def _candidates(
         else:
             candidate = Kinds(ByAttribute(name), *_divided(items, name, str, str.__eq__))
         if 2 <= len(candidate.kinds) <= min(KINDS_MAX, len(items) // KIND_ITEMS_MIN):
-            yield candidate, name.lower() in _TYPE_NAMES
+            yield candidate, name.lower().replace("_", "") in _TYPE_NAMES
 
 
 def _prefix(text: str) -> str:

@@ -166,6 +166,11 @@ def _declarable(
     for each in kept:
         if len(each.types.keys() - {"NULL"}) != 1:
             doubts.append(f"{kind}.{each.name} is of the types {shares(each)}: declared as Any")
+        elif "Any" in python_type(each.values):
+            doubts.append(
+                f"{kind}.{each.name} holds values of several types, which are DynamoDB JSON in the "
+                "lake; for plain ones, declare its maps as a Struct (Address in tables/shop.py)"
+            )
     return kept
 
 

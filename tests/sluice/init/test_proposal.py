@@ -79,6 +79,17 @@ def test_kinds_are_told_by_what_divides_the_fields_best() -> None:
     assert proposal(orders).kinds.told_by is None
 
 
+@pytest.mark.parametrize("name", ["__edb_e__", "_et", "__typename", "entityType"])
+def test_of_what_divides_alike_an_attribute_that_is_for_kinds_comes_first(name: str) -> None:
+    items = [
+        *({"pk": f"C#{n}", "sk": f"ORDER#{n}", name: "Order", "total": n} for n in range(9)),
+        *({"pk": f"C#{n}", "sk": "#META", name: "Customer", "email": "y"} for n in range(9)),
+    ]
+    kinds = proposal(items).kinds
+    assert kinds.told_by == ByAttribute(name)
+    assert [kind.name for kind in kinds.kinds] == ["order", "customer"]
+
+
 @pytest.mark.parametrize(
     ("name", "values", "time"),
     [
@@ -133,6 +144,9 @@ def test_types_hold_every_value_and_several_are_declared_as_any(tmp_path: Path) 
         "list": "list[bytes]",
     }
     assert "record.mixed is of the types S 50%, N 50%: declared as Any" in proposed.doubts
+    about_maps = [doubt for doubt in proposed.doubts if doubt.startswith("record.maps holds")]
+    assert len(about_maps) == 1
+    assert "declare its maps as a Struct" in about_maps[0]
     assert mistakes(loaded(proposed, tmp_path)) == []
 
 
