@@ -81,7 +81,7 @@ def test_kinds_are_told_by_what_divides_the_fields_best() -> None:
 
 @pytest.mark.parametrize("name", ["__edb_e__", "_et", "__typename", "entityType"])
 def test_of_what_divides_alike_an_attribute_that_is_for_kinds_comes_first(name: str) -> None:
-    items = [
+    items: list[dict[str, Any]] = [
         *({"pk": f"C#{n}", "sk": f"ORDER#{n}", name: "Order", "total": n} for n in range(9)),
         *({"pk": f"C#{n}", "sk": "#META", name: "Customer", "email": "y"} for n in range(9)),
     ]
