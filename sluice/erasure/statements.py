@@ -25,12 +25,13 @@ def wait_for_statements(
 
     `report` is called with a sentence, if there is something to wait for. Raises OperationError.
     """
-    # Athena does not document the order of this list, so that all of it is read.
+    # The order of this list is not documented, so that all of it is read; each page is asked about
+    # before the next, since Athena limits the pages of a second
+    # (https://docs.aws.amazon.com/athena/latest/ug/service-limits.html).
     pages = stack.athena.get_paginator("list_query_executions").paginate(
         WorkGroup=stack.output("WorkgroupName")
     )
-    listed = [each for page in pages for each in page["QueryExecutionIds"]]
-    running = list(_running(stack, listed))
+    running = [each for page in pages for each in _running(stack, page["QueryExecutionIds"])]
     if running:
         report(
             f"waiting for {counted(len(running), 'statement')} of Athena, which may have read what "
