@@ -74,7 +74,7 @@ def test_what_is_asked_for_is_printed() -> None:
 def test_both_feeds_are_side_by_side_with_what_the_cheaper_one_gives_up(feed: str) -> None:
     result = invoke("--rate", "10", "--feed", feed)
     words = result.stdout.split()
-    assert "The function is cheaper by $18.67 a month, but it is code of yours" in " ".join(words)
+    assert "The function is cheaper by $18.57 a month, but it is code of yours" in " ".join(words)
     feeds = plan_json("--rate", "10", "--feed", feed)["feeds"]
     assert feeds["cheaper"] == "function"
     assert feeds["saves"] == pytest.approx(
