@@ -21,24 +21,7 @@ from chalicelib.limits import (
     MAPPED_SECONDS,
 )
 from chalicelib.mistakes import layout_errors
-from infrastructure.values import (
-    DaysUntilDeletion,
-    EmailAddress,
-    ItemBytes,
-    KeepOrDrop,
-    KeyArn,
-    Layout,
-    LogDays,
-    OnOrOff,
-    OperatorPolicies,
-    SchemaFile,
-    Sites,
-    Stage,
-    StreamArn,
-    TableName,
-    Target,
-    Years,
-)
+from infrastructure import values
 from sluice.planning.lint import projection_errors, template_errors, workload_errors
 from sluice.planning.proposals import CONTEXT
 from sluice.planning.rules import PlanError, annotations, noted, read_value, whole
@@ -86,20 +69,20 @@ class ExistingTable:
 class DeploymentSettings:
     """One deployment of Sluice. Every field may be given as context: `cdk deploy -c stage=prod`."""
 
-    stage: Stage = "dev"
+    stage: values.Stage = "dev"
     """Names the stack. `prod` keeps its data; every other stage is destroyed whole."""
 
-    target: Target = "aws"
+    target: values.Target = "aws"
     """Where it runs: on AWS, or on the emulator of this machine."""
 
-    schema: SchemaFile = DEFAULT
+    schema: values.SchemaFile = DEFAULT
     """The file that declares the table, absolute or from the project's root; `SLUICE_SCHEMA` names
     it too."""
 
-    layout: Layout | None = None
+    layout: values.Layout | None = None
     """The partition levels, outermost first, in place of those that the table's declaration has."""
 
-    deletes: KeepOrDrop = "keep"
+    deletes: values.KeepOrDrop = "keep"
     """Whether the deletion of a record becomes a line of the lake."""
 
     feed: Feed = "pipe"
@@ -122,48 +105,48 @@ class DeploymentSettings:
     buffer_megabytes: Annotated[int, whole(*BUFFER_MEGABYTES, _FIREHOSE)] = 128
     """How much Firehose gathers for a partition before it writes an object sooner."""
 
-    error_days: DaysUntilDeletion = 90
+    error_days: values.DaysUntilDeletion = 90
     """How long objects under `errors/` and `errors-replayed/` are kept."""
 
-    old_version_days: DaysUntilDeletion = 30
+    old_version_days: values.DaysUntilDeletion = 30
     """How long an overwritten or deleted object can be restored."""
 
-    log_days: LogDays = 30
+    log_days: values.LogDays = 30
     """How long logs are kept."""
 
-    sites: Sites = ()
+    sites: values.Sites = ()
     """The values of the layout's first field, such as the sites, so that a query of `changes` may
     leave them out; none: it names them."""
 
-    years: Years = (2020, 2039)
+    years: values.Years = (2020, 2039)
     """The first and the last year of event time that queries of `changes` look for."""
 
     scan_gigabytes: Annotated[int, whole(1, 1_000_000, "as Athena bills what it reads")] = 100
     """How much a query may read before it is stopped."""
 
-    result_days: DaysUntilDeletion = 7
+    result_days: values.DaysUntilDeletion = 7
     """How long the results of queries are kept."""
 
-    alarm_email: EmailAddress | None = None
+    alarm_email: values.EmailAddress | None = None
     """Who is mailed when an alarm goes off and when it is over."""
 
-    table_name: TableName | None = None
+    table_name: values.TableName | None = None
     """An existing table to follow, in place of one that the stack makes and owns."""
 
-    table_stream_arn: StreamArn | None = None
+    table_stream_arn: values.StreamArn | None = None
     """The stream of that table; it must carry the new and the old image of each change."""
 
-    table_key_arn: KeyArn | None = None
+    table_key_arn: values.KeyArn | None = None
     """The customer key that the existing table is encrypted with, if it is."""
 
-    api: OnOrOff | None = None
+    api: values.OnOrOff | None = None
     """Whether there is an API that writes and reads records. Without the setting there is one,
     unless an existing table is followed, which has its own writers."""
 
     changes_per_second: Annotated[int, whole(1, 100_000_000, example=10)] | None = None
     """How many changes are expected; settings that would not carry them are refused."""
 
-    change_bytes: ItemBytes | None = None
+    change_bytes: values.ItemBytes | None = None
     """How large an item of the table is expected to be."""
 
     expected_sites: Annotated[int, whole(1, 100_000_000, example=20)] | None = None
@@ -176,7 +159,7 @@ class DeploymentSettings:
     which Athena does not see what is compacted and `sluice query` refuses; `manual` ends a
     schedule."""
 
-    operators: OperatorPolicies = "none"
+    operators: values.OperatorPolicies = "none"
     """Whether the stack makes managed policies for who runs `sluice`: docs/security.md has them."""
 
     @property
@@ -234,7 +217,7 @@ class DeploymentSettings:
         """
         errors: list[str] = []
         wrong: set[str] = set()
-        values: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         known = annotations(cls)
         for key, value in context.items():
             if key == "cli-telemetry" or set(key) & set(":@/"):
@@ -246,17 +229,17 @@ class DeploymentSettings:
                 )
                 continue
             try:
-                values[key] = read_value(key, value, known[key], strict=False)
+                fields[key] = read_value(key, value, known[key], strict=False)
             except ValueError as error:
                 errors.append(f"{error}. Pass for example `-c {key}={_example(cls, key)}`.")
                 wrong.add(key)
-        settings = cls(**values)
+        settings = cls(**fields)
         for name, declaration_errors in (("schema", _schema_errors), ("layout", _layout_errors)):
             if wrong.isdisjoint({"schema", name}) and (reasons := declaration_errors(settings)):
                 errors += reasons
                 wrong.add(name)
-        for rule, fields in _RULES:
-            if wrong.isdisjoint(fields):
+        for rule, names in _RULES:
+            if wrong.isdisjoint(names):
                 errors += rule(settings)
         if errors:
             raise SettingsError(errors)

@@ -109,7 +109,7 @@ def _dead_letters(stack: Stack, now: datetime) -> PartStatus:
     with DeadLetters(stack) as letters:
         depth = letters.count()
     queue = stack.output("DeadLetterQueueUrl").rpartition("/")[2]
-    oldest = _metric(stack, "AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", queue, now)
+    oldest = _metric(stack, now, "AWS/SQS", "ApproximateAgeOfOldestMessage", QueueName=queue)
     summary = counted(depth, "message")
     if depth and oldest is not None:
         summary += f", the oldest sent {age(now - timedelta(seconds=oldest), now)}"
@@ -126,9 +126,8 @@ def _delivery(stack: Stack, now: datetime) -> PartStatus:
     Of a lake with more than OBJECTS_MAX objects, only the metric of the delivery stream.
     """
     name = stack.output("StreamName")
-    waiting = _metric(
-        stack, "AWS/Firehose", "DeliveryToS3.DataFreshness", "DeliveryStreamName", name, now
-    )
+    freshness = "DeliveryToS3.DataFreshness"
+    waiting = _metric(stack, now, "AWS/Firehose", freshness, DeliveryStreamName=name)
     facts: dict[str, Any] = {"dataFreshnessSeconds": waiting}
     summary = "" if waiting is None else f"the oldest undelivered record is {waiting:.0f} s old; "
     newest = None
@@ -189,9 +188,8 @@ def _errors(stack: Stack, now: datetime) -> PartStatus:
 
 def _event_times(stack: Stack, now: datetime) -> PartStatus:
     """Return how many records had a time that looks like one in another unit."""
-    points = _points(
-        stack, NAMESPACE, ODD_TIMES, DIMENSION, stack.output("TransformName"), now, COUNT_WINDOW
-    )
+    function = {DIMENSION: stack.output("TransformName")}
+    points = _points(stack, now, COUNT_WINDOW, NAMESPACE, ODD_TIMES, **function)
     count = round(sum(point["Sum"] for point in points))
     hours = COUNT_WINDOW // timedelta(hours=1)
     summary = f"{counted(count, 'record')} of the last {hours} h with a time of another unit"
@@ -217,29 +215,23 @@ def _alarms(stack: Stack) -> PartStatus:
 
 
 def _metric(
-    stack: Stack, namespace: str, metric: str, dimension: str, value: str, now: datetime
+    stack: Stack, now: datetime, namespace: str, name: str, **dimension: str
 ) -> float | None:
     """Return the latest maximum of a metric in one minute; None where CloudWatch has none."""
-    points = _points(stack, namespace, metric, dimension, value, now, METRIC_WINDOW)
+    points = _points(stack, now, METRIC_WINDOW, namespace, name, **dimension)
     latest = max(points, key=lambda point: point["Timestamp"], default=None)
     return None if latest is None else latest["Maximum"]
 
 
 def _points(
-    stack: Stack,
-    namespace: str,
-    metric: str,
-    dimension: str,
-    value: str,
-    now: datetime,
-    window: timedelta,
+    stack: Stack, now: datetime, window: timedelta, namespace: str, name: str, **dimension: str
 ) -> "list[DatapointTypeDef]":
     """Return the maximum and the sum of a metric in each minute of the window; in each hour of a
     long one."""
     answer = stack.cloudwatch.get_metric_statistics(
         Namespace=namespace,
-        MetricName=metric,
-        Dimensions=[{"Name": dimension, "Value": value}],
+        MetricName=name,
+        Dimensions=[{"Name": key, "Value": value} for key, value in dimension.items()],
         StartTime=now - window,
         EndTime=now,
         Period=60 if window <= METRIC_WINDOW else 3600,

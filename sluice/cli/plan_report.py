@@ -131,11 +131,7 @@ def _figures(plan: Plan) -> Table:
             f"{delivery.lines_per_object:,.1f} lines each",
             "",
         ),
-        (
-            "time to visibility",
-            visible(plan),
-            "",
-        ),
+        ("time to visibility", visible(plan), ""),
         (
             "transform",
             f"{amount(delivery.invocations_per_second)} invocations a second of "
