@@ -2,13 +2,14 @@
 
 import gzip
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
-from itertools import islice
-from typing import Annotated, Any
+from itertools import chain
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -24,10 +25,23 @@ from sluice.stack import Stack
 OBJECT_BYTES_MAX = 512 * 1024 * 1024
 """Of an object, unzipped; Firehose's buffer holds a quarter of it at most."""
 
+PIECE_BYTES = 2 * 1024 * 1024
+"""Of an object's content, unzipped, that is held at a time."""
+
 _READ_AT_ONCE = 8
+_READ_AHEAD = 16
+"""Objects that are being read, or wait for those before them."""
+
+_PARQUET_ROWS = 256
+"""Rows of Parquet that are made lines at a time."""
+
 _GZIP = b"\x1f\x8b"
 _GZIP_WBITS = 16 + zlib.MAX_WBITS
 _PARQUET = b"PAR1"
+_BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
+
+_NO_GZIP = "it is not a complete gzip file"
+_TOO_LARGE = f"it has more than {OBJECT_BYTES_MAX:,} bytes"
 
 _Moment = Annotated[int, msgspec.Meta(ge=0, le=EPOCH_MS_MAX)]
 
@@ -43,6 +57,25 @@ class Partition:
     records: int = 0
     size: int = 0
     """Bytes as stored, compressed."""
+
+
+class Piece(NamedTuple):
+    """Lines of an object that are held at once, without those that are not of this lake."""
+
+    stored: Stored
+    lines: list[bytes]
+    problem: str | None
+    """Why the object is damaged."""
+    is_last: bool
+
+
+class _Beginning(NamedTuple):
+    """An object that was read to its end, of which the first piece is held."""
+
+    stored: Stored
+    lines: list[bytes]
+    problem: str | None
+    pieces: int
 
 
 def objects(stack: Stack, prefix: str) -> Iterator[Stored]:
@@ -67,9 +100,9 @@ def read_body(stack: Stack, key: str) -> bytes:
 def unzip(body: bytes) -> bytes:
     """Return a body, unzipped where it is gzip. Raises ValueError with what is wrong with it."""
     if is_gzip(body):
-        body = _gunzip(body)
+        body = _gunzip(body, OBJECT_BYTES_MAX)
     if len(body) > OBJECT_BYTES_MAX:
-        raise ValueError(f"it has more than {OBJECT_BYTES_MAX:,} bytes")
+        raise ValueError(_TOO_LARGE)
     return body
 
 
@@ -78,44 +111,90 @@ def is_gzip(body: bytes) -> bool:
     return body.startswith(_GZIP)
 
 
-def _gunzip(body: bytes) -> bytes:
-    """Return the content of gzip, as far as OBJECT_BYTES_MAX and a byte. Raises ValueError."""
+def _gunzip(body: bytes, most: int) -> bytes:
+    """Return the content of gzip, as far as `most` bytes and one more. Raises ValueError."""
     # For a small object this takes a fifth of the time of the module gzip.
     member = zlib.decompressobj(_GZIP_WBITS)
     try:
-        content = member.decompress(body, OBJECT_BYTES_MAX + 1)
+        content = member.decompress(body, most + 1)
         if member.unused_data:
             with gzip.GzipFile(fileobj=BytesIO(body)) as members:
-                return members.read(OBJECT_BYTES_MAX + 1)
-        is_complete = member.eof or len(content) > OBJECT_BYTES_MAX
-    except (OSError, EOFError, zlib.error):
+                return members.read(most + 1)
+        is_complete = member.eof or len(content) > most
+    except _BROKEN_GZIP:
         is_complete = False
     if not is_complete:
-        raise ValueError("it is not a complete gzip file")
+        raise ValueError(_NO_GZIP)
     return content
 
 
 def lines(stack: Stack, key: str) -> list[bytes]:
     """Return the lines of one object, without their newlines. Raises DamagedError."""
+    return list(chain.from_iterable(_pieces_of(stack, key)))
+
+
+def lines_of(body: bytes, table: Table) -> list[bytes]:
+    """Return the lines of a body, without their newlines. Raises ValueError."""
+    return list(chain.from_iterable(_pieces(BytesIO(body), table)))
+
+
+def _pieces_of(stack: Stack, key: str) -> Iterator[list[bytes]]:
+    """Yield the lines of one object, some at a time. Raises DamagedError."""
+    body = stack.s3.get_object(Bucket=stack.bucket, Key=key)["Body"]
     try:
-        return lines_of(read_body(stack, key), stack.table)
+        yield from _pieces(body, stack.table)
     except ValueError as reason:
         raise damaged(stack, key, str(reason)) from None
 
 
-def lines_of(body: bytes, table: Table) -> list[bytes]:
-    """Return the lines of an unzipped body, without their newlines.
+def _pieces(body: Any, table: Table) -> Iterator[list[bytes]]:
+    """Yield the lines of a body, about PIECE_BYTES of them at a time, without their newlines.
 
-    It says itself what it is: Parquet, or text. A body without content has no lines. Raises
-    ValueError for Parquet that is not complete.
+    It says itself what it is: Parquet, or text, which may be gzip. A body without content has no
+    lines. Raises ValueError for one that is not complete, or too large.
     """
-    if is_parquet(body):
+    head = body.read(PIECE_BYTES)
+    if is_parquet(head):
         arrow = optional("pyarrow", "reading a lake of Parquet")
         try:
-            return lines_of_parquet(body, table)
+            yield from _pieces_of_parquet(head + body.read(OBJECT_BYTES_MAX), table)
         except (arrow.ArrowException, OSError, TypeError, ValueError):
             raise ValueError("it is not a complete Parquet file") from None
-    return [line for line in body.split(b"\n") if line.strip()]
+        return
+    is_zipped = is_gzip(head)
+    if len(head) < PIECE_BYTES:
+        text = _gunzip(head, PIECE_BYTES) if is_zipped else head
+        if len(text) <= PIECE_BYTES:
+            yield [line for line in text.split(b"\n") if line.strip()]
+            return
+    content: Any = _Resumed(head, body)
+    if is_zipped:
+        content = gzip.GzipFile(fileobj=content)
+    size, rest = 0, b""
+    try:
+        while block := content.read(PIECE_BYTES):
+            size += len(block)
+            if size > OBJECT_BYTES_MAX:
+                raise ValueError(_TOO_LARGE)
+            *whole, rest = (rest + block).split(b"\n")
+            yield [line for line in whole if line.strip()]
+    except _BROKEN_GZIP:
+        raise ValueError(_NO_GZIP) from None
+    if rest.strip():
+        yield [rest]
+
+
+class _Resumed:
+    """A body of which the first bytes were read already."""
+
+    def __init__(self, head: bytes, body: Any) -> None:
+        self._head = BytesIO(head)
+        self._body = body
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, none at the end."""
+        content: bytes = self._head.read(size) or self._body.read(size)
+        return content
 
 
 def is_parquet(body: bytes) -> bool:
@@ -124,52 +203,103 @@ def is_parquet(body: bytes) -> bool:
 
 
 def read_objects(
-    stack: Stack, stored: Iterable[Stored], problems: list[str], *, typed: bool = False
+    stack: Stack, stored: Iterable[Stored], problems: list[str]
 ) -> Iterator[tuple[Stored, list[bytes]]]:
     """Yield each object with its lines, in order, without those that are not of this lake.
 
-    Adds a sentence on each damaged object to `problems`. One that is deleted meanwhile, as a
-    compaction or an erasure does, has no lines. `typed` are lines of which every column can hold
-    its value. Some are read at once, so that the way to S3 and back does not count for each.
+    Adds a sentence on each damaged object to `problems`.
     """
+    content: list[bytes] = []
+    for piece in read_pieces(stack, stored):
+        content += piece.lines
+        if piece.is_last:
+            if piece.problem:
+                problems.append(piece.problem)
+            yield piece.stored, content
+            content = []
 
+
+def read_pieces(stack: Stack, stored: Iterable[Stored], *, typed: bool = False) -> Iterator[Piece]:
+    """Yield the lines of objects, in order, so that neither many nor large ones are held at once.
+
+    Some objects are read at once, so that the way to S3 and back does not count for each. A large
+    one is read twice, and so is known to be damaged from its first piece on. One that is deleted
+    meanwhile, as a compaction does, has no lines. `typed` are lines of which every column can hold
+    its value.
+    """
     read_change = _change_reader(stack.table, typed)
     is_gone = stack.s3.exceptions.NoSuchKey  # The client is made before threads share it.
 
-    def read(each: Stored) -> tuple[list[bytes], str | None]:
-        try:
-            content = lines(stack, each.key)
-        except DamagedError as broken:
-            return [], str(broken)
-        except is_gone:
-            return [], None
+    def checked(each: Stored) -> Iterator[tuple[list[bytes], str | None]]:
+        """Yield the good lines of each piece, and why the object is damaged, as far as is known."""
         read_line = read_change if each.key.startswith(DATA_PREFIX) else _read_object
-        faults = [_fault(read_line, line) for line in content]
-        good = [line for line, fault in zip(content, faults, strict=True) if fault is None]
-        if len(good) == len(content):
-            return good, None
-        first, fault = next((n, fault) for n, fault in enumerate(faults, 1) if fault)
-        return good, str(damaged(stack, each.key, f"line {first} {fault}"))
+        problem, before = None, 0
+        try:
+            for piece in _pieces_of(stack, each.key):
+                faults = [_fault(read_line, line) for line in piece]
+                wrong = next((place for place, fault in enumerate(faults) if fault), None)
+                if wrong is not None:
+                    reason = f"line {before + wrong + 1} {faults[wrong]}"
+                    problem = problem or str(damaged(stack, each.key, reason))
+                    piece = [line for line, fault in zip(piece, faults, strict=True) if not fault]
+                before += len(faults)
+                yield piece, problem
+        except DamagedError as broken:
+            yield [], str(broken)
+        except is_gone:
+            return
 
-    remaining = iter(stored)
+    def read(each: Stored) -> _Beginning:
+        first: list[bytes] = []
+        problem, number = None, 0
+        for piece, problem in checked(each):  # noqa: B007 - the last one is of the whole object.
+            number += 1
+            if number == 1:
+                first = piece
+        return _Beginning(each, first, problem, number)
+
+    def pieces(begun: _Beginning) -> Iterator[Piece]:
+        each, first, problem, number = begun
+        yield Piece(each, first, problem, number < 2)
+        if number < 2:
+            return
+        for place, (piece, later) in enumerate(checked(each)):
+            problem = problem or later
+            if place:
+                yield Piece(each, piece, problem, False)
+        yield Piece(each, [], problem, True)
+
+    waiting: deque[Future[_Beginning]] = deque()
     with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
-        while batch := list(islice(remaining, _READ_AT_ONCE * 4)):
-            for each, (content, problem) in zip(batch, pool.map(read, batch), strict=True):
-                if problem:
-                    problems.append(problem)
-                yield each, content
+        for each in stored:
+            waiting.append(pool.submit(read, each))
+            if len(waiting) == _READ_AHEAD:
+                yield from pieces(waiting.popleft().result())
+        while waiting:
+            yield from pieces(waiting.popleft().result())
 
 
 def lines_of_parquet(body: bytes, table: Table) -> list[bytes]:
     """Return the lines of an object's rows; fields that were null are absent."""
+    return list(chain.from_iterable(_pieces_of_parquet(body, table)))
+
+
+def _pieces_of_parquet(body: bytes, table: Table) -> Iterator[list[bytes]]:
     # Only a lake of Parquet needs its reader, and pays for loading it.
     parquet = optional("pyarrow.parquet", "reading a lake of Parquet")
     keys = {column.name: column.key for column in columns(table)}
-    lines = []
-    for row in parquet.read_table(BytesIO(body)).to_pylist():
-        line = {keys.get(name, name): value for name, value in row.items() if value is not None}
-        lines.append(msgspec.json.encode(line))
-    return lines
+    piece: list[bytes] = []
+    size = 0
+    for batch in parquet.ParquetFile(BytesIO(body)).iter_batches(_PARQUET_ROWS):
+        for row in batch.to_pylist():
+            line = {keys.get(name, name): value for name, value in row.items() if value is not None}
+            piece.append(msgspec.json.encode(line))
+            size += len(piece[-1])
+        if size >= PIECE_BYTES:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
 
 
 def partitions(stack: Stack, problems: list[str]) -> list[Partition]:

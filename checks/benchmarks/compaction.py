@@ -32,6 +32,7 @@ from checks.benchmarks.days import (
     convert,
     put_day,
     write_day,
+    write_large,
 )
 from checks.benchmarks.memory import peak_mib
 from checks.benchmarks.verdict import Measurement
@@ -84,6 +85,7 @@ def measurements(quick: bool = False) -> Iterable[Measurement]:
     ):
         os.environ.update(CREDENTIALS, AWS_ENDPOINT_URL=running.endpoint_url)
         yield from _on_disk(Path(folder) / "lake", part)
+        yield from _of_large_objects(Path(folder) / "large", part)
         yield from _in_emulator(part)
 
 
@@ -146,6 +148,19 @@ def _on_disk(folder: Path, part: int) -> Iterable[Measurement]:
         LATEST_TARGET,
         at_most=False,
         remark=f"before, 1 day: {first}; each day {more_bytes:,.0f} bytes, {more_seconds:.1f} s",
+    )
+
+
+def _of_large_objects(folder: Path, part: int) -> Iterable[Measurement]:
+    _make_stack("large")
+    write_large(folder, 0, part)
+    cost = run("compact", "large", str(folder))
+    yield Measurement(
+        "compaction of two objects of Firehose's largest buffer, peak memory",
+        cost.peak_mib,
+        "MiB",
+        MEMORY_TARGET_MIB,
+        remark=f"{cost.seconds:.1f} s",
     )
 
 

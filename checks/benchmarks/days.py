@@ -5,8 +5,7 @@ import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from gzip import compress
-from io import BytesIO
+from gzip import compress, decompress
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +78,16 @@ def write_day(folder: Path, day: int, part: int) -> None:
         file.write_bytes(body)
 
 
+def write_large(folder: Path, day: int, part: int) -> None:
+    """Write a day below a folder in two objects, each as large as Firehose's largest buffer."""
+    target = folder / DATA_PREFIX / "siteId=site-0"
+    target.mkdir(parents=True, exist_ok=True)
+    bodies = [decompress(body) for _, body in day_objects(day, part)]
+    half = len(bodies) // 2
+    for number, of_object in enumerate((bodies[:half], bodies[half:])):
+        (target / f"{day}-{number}.gz").write_bytes(compress(b"".join(of_object), 6))
+
+
 def put_day(bucket: str, day: int, part: int) -> None:
     """Write a day's objects to S3."""
     s3 = boto3.client("s3")
@@ -128,7 +137,7 @@ class FolderS3:
         """Return an object."""
         if not Key.startswith(DATA_PREFIX):
             return self._inner.get_object(Bucket=Bucket, Key=Key)
-        return {"Body": BytesIO((self._folder / Key).read_bytes())}
+        return {"Body": (self._folder / Key).open("rb")}
 
     def delete_objects(self, *, Bucket: str, Delete: Any) -> Any:  # noqa: N803
         """Delete objects, all of the folder or all of the inner bucket."""

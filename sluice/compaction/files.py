@@ -1,6 +1,6 @@
 """Files of an Iceberg table: their rows, and the range of a column."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -11,9 +11,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.expressions import BooleanExpression
     from pyiceberg.manifest import DataFile
-    from pyiceberg.table import FileScanTask
+    from pyiceberg.table import FileScanTask, Transaction
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.types import NestedField
+
+
+FILE_ROWS = 100_000
+FILE_BYTES = 32 * 1024 * 1024
+"""Rows of a file, and their bytes in memory, at most. So many are held at a time."""
 
 
 def read_files(
@@ -30,6 +35,31 @@ def read_files(
     return ArrowScan(table.metadata, table.io, schema, condition or AlwaysTrue()).to_table(tasks)
 
 
+def read_batches(
+    table: "IcebergTable", tasks: Iterable["FileScanTask"]
+) -> Iterator[tuple[list["FileScanTask"], "pa.Table", bool]]:
+    """Yield files that together are at most as large as one, with their rows; small ones last.
+
+    The last value is whether there are no more.
+    """
+    import pyarrow as pa
+
+    batch: list[FileScanTask] = []
+    parts: list[pa.Table] = []
+    for task in sorted(tasks, key=lambda task: task.file.record_count, reverse=True):
+        part = as_stored(table, read_files(table, [task]))
+        if batch and (
+            sum(each.num_rows for each in (*parts, part)) > FILE_ROWS
+            or sum(each.nbytes for each in (*parts, part)) > FILE_BYTES
+        ):
+            yield batch, pa.concat_tables(parts), False
+            batch, parts = [], []
+        batch.append(task)
+        parts.append(part)
+    if batch:
+        yield batch, pa.concat_tables(parts), True
+
+
 def write_files(table: "IcebergTable", rows: "pa.Table") -> list["DataFile"]:
     """Write rows into new files of a table, which a commit is to add, and return those."""
     from pyiceberg.io.pyarrow import _dataframe_to_data_files
@@ -37,7 +67,29 @@ def write_files(table: "IcebergTable", rows: "pa.Table") -> list["DataFile"]:
     if not rows.num_rows:
         return []
     stored = as_stored(table, rows)
-    return list(_dataframe_to_data_files(table.metadata, stored, table.io, uuid4(), count()))
+    step = max(1, min(FILE_ROWS, FILE_BYTES * stored.num_rows // max(1, stored.nbytes)))
+    return [
+        file
+        for start in range(0, stored.num_rows, step)
+        for file in _dataframe_to_data_files(
+            table.metadata, stored.slice(start, step), table.io, uuid4(), count()
+        )
+    ]
+
+
+def replace_files(
+    transaction: "Transaction",
+    replaced: Iterable["FileScanTask"],
+    added: Iterable["DataFile"],
+    condition: "BooleanExpression",
+) -> None:
+    """Replace files of a table, which all have rows that meet a condition, by new ones."""
+    with transaction.update_snapshot().overwrite() as update:
+        update.delete_by_predicate(condition)
+        for task in replaced:
+            update.delete_data_file(task.file)
+        for file in added:
+            update.append_data_file(file)
 
 
 def value_range(field: "NestedField", file: "DataFile") -> tuple[Any, Any] | None:

@@ -13,7 +13,14 @@ from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX, key_columns
 from chalicelib.compacted import CHANGED, HAPPENED
 from chalicelib.objects import delete
 from sluice.compaction.commits import committed
-from sluice.compaction.files import read_files, value_range, write_files
+from sluice.compaction.files import (
+    FILE_ROWS,
+    read_batches,
+    read_files,
+    replace_files,
+    value_range,
+    write_files,
+)
 from sluice.compaction.rows import EVENT_ID, SEQUENCE
 from sluice.compaction.tables import LakeTables
 from sluice.lake import objects
@@ -23,9 +30,6 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import FileScanTask
     from pyiceberg.table import Table as IcebergTable
-
-FILE_ROWS = 100_000
-"""Rows of a file of `history`; files with fewer are written together up to it."""
 
 SMALL_FILES = 4
 """So many small files of a partition are worth writing them together."""
@@ -83,12 +87,12 @@ def _rewrite(tables: LakeTables, result: Maintained) -> bool:
     snapshot = history.current_snapshot()
     if snapshot is None or history.properties.get(CHECKED) == str(snapshot.snapshot_id):
         return False
-    replaced: list[tuple[FileScanTask, ...]] = []
+    replaced: list[FileScanTask] = []
     added: list[DataFile] = []
     copies = rows = 0
     for tasks in _unchecked(history):
         for batch, content, dropped in _tidy(history, tasks, key_columns(tables.table)):
-            replaced.append(batch)
+            replaced += batch
             added += write_files(history, content)
             copies += dropped
             rows += content.num_rows
@@ -96,16 +100,11 @@ def _rewrite(tables: LakeTables, result: Maintained) -> bool:
             break
     with history.transaction() as transaction:
         if replaced:
-            with transaction.update_snapshot().overwrite() as update:
-                update.delete_by_predicate(AlwaysTrue())
-                for task in (task for batch in replaced for task in batch):
-                    update.delete_data_file(task.file)
-                for file in added:
-                    update.append_data_file(file)
+            replace_files(transaction, replaced, added, AlwaysTrue())
         else:
             transaction.set_properties({CHECKED: str(snapshot.snapshot_id)})
     result.copies += copies
-    result.rewritten += sum(map(len, replaced))
+    result.rewritten += len(replaced)
     return bool(replaced)
 
 
@@ -127,7 +126,7 @@ def _unchecked(history: "IcebergTable") -> Iterator[list["FileScanTask"]]:
 
 def _tidy(
     history: "IcebergTable", tasks: Sequence["FileScanTask"], keys: Sequence[str]
-) -> Iterator[tuple[tuple["FileScanTask", ...], "pa.Table", int]]:
+) -> Iterator[tuple[list["FileScanTask"], "pa.Table", int]]:
     """Yield files of a partition that go together, their rows without copies, and their number."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -141,8 +140,7 @@ def _tidy(
         if task.file.record_count < FILE_ROWS or place in with_copies
     ]
     kept: set[str] = set()
-    for batch in _batches(small):
-        rows = read_files(history, batch)
+    for batch, rows, _ in read_batches(history, small):
         of_batch = _ids(rows)
         are_twice = pc.is_in(of_batch, twice)
         if len(batch) < SMALL_FILES and not pc.any(are_twice).as_py():

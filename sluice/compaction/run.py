@@ -20,7 +20,7 @@ from chalicelib.declaration import TIME_FORMATS
 from chalicelib.objects import Stored, delete
 from chalicelib.partitions import DATA_PREFIX
 from sluice.compaction.commits import as_stored, committed
-from sluice.compaction.files import read_files
+from sluice.compaction.files import read_batches, read_files, replace_files, write_files
 from sluice.compaction.rows import (
     EVENT_ID,
     SEQUENCE,
@@ -31,24 +31,28 @@ from sluice.compaction.rows import (
 from sluice.compaction.tables import LakeTables
 from sluice.erasure.rows import without_erased
 from sluice.errors import OperationError
-from sluice.lake import objects, read_objects
+from sluice.lake import objects, read_pieces
 from sluice.optional import optional
 from sluice.stack import Stack
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.expressions import BooleanExpression
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.table import FileScanTask
 
     Filter = Callable[[pa.Table], pa.Table]
 
 CHUNK_LINES = 25_000
-"""Lines that are held in memory at a time."""
+CHUNK_BYTES = 16 * 1024 * 1024
+"""Lines that are held in memory at a time, and their bytes."""
 
 GROUPS_NAMED_MAX = 100
 """Values of a partition that a condition names."""
 
 MERGED_ROWS = 50_000
-"""Rows that are merged into `current` at a time."""
+MERGED_BYTES = 32 * 1024 * 1024
+"""Rows that are merged into `current` at a time, and their bytes in memory."""
 
 DELETED_OBJECTS = 10_000
 """Objects that wait for the merge of their lines, and their deletion, at most."""
@@ -62,6 +66,7 @@ class _Chunk:
 
     stored: list[Stored] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
+    bytes: int = 0
     whole: list[Stored] = field(default_factory=list)
     """The objects of which every line was read."""
 
@@ -119,7 +124,11 @@ def compact(
             result.appended += _append(tables, rows, stay)
             newest.append(last_of_each(rows, keys))
         whole += chunk.whole
-        if sum(each.num_rows for each in newest) >= MERGED_ROWS or len(whole) >= DELETED_OBJECTS:
+        if (
+            sum(each.num_rows for each in newest) >= MERGED_ROWS
+            or sum(each.nbytes for each in newest) >= MERGED_BYTES
+            or len(whole) >= DELETED_OBJECTS
+        ):
             finish()
         result.objects += len(chunk.whole)
         result.kept += len(chunk.stored) - len(chunk.whole)
@@ -135,20 +144,20 @@ def compact(
 def _chunks(stack: Stack, stored: Iterable[Stored], problems: list[str]) -> Iterator[_Chunk]:
     """Yield the objects, each in the chunk that has its last lines or in the one after."""
     chunk = _Chunk()
-    known = len(problems)
-    for each, lines in read_objects(stack, stored, problems, typed=True):
-        is_whole = len(problems) == known
-        known = len(problems)
+    for piece in read_pieces(stack, stored, typed=True):
         # The lines of an object that stays would be read twice.
-        own = lines if is_whole else []
-        for start in range(0, len(own), CHUNK_LINES):
-            chunk.lines += own[start : start + CHUNK_LINES]
-            if len(chunk.lines) >= CHUNK_LINES:
-                yield chunk
-                chunk = _Chunk()
-        chunk.stored.append(each)
-        if is_whole:
-            chunk.whole.append(each)
+        if piece.problem is None:
+            chunk.lines += piece.lines
+            chunk.bytes += sum(map(len, piece.lines))
+        elif piece.is_last:
+            problems.append(piece.problem)
+        if piece.is_last:
+            chunk.stored.append(piece.stored)
+            if piece.problem is None:
+                chunk.whole.append(piece.stored)
+        if len(chunk.lines) >= CHUNK_LINES or chunk.bytes >= CHUNK_BYTES:
+            yield chunk
+            chunk = _Chunk()
     if chunk.stored:
         yield chunk
 
@@ -247,23 +256,31 @@ def _merge_buckets(
 ) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
+    from pyiceberg.expressions import In
 
     of_buckets = newest.filter(pc.is_in(newest[BUCKET], value_set=pa.array(buckets, pa.int32())))
-    condition = f"{BUCKET} in ({', '.join(map(str, buckets))})"
+    condition = In(BUCKET, buckets)  # type: ignore[arg-type,call-arg]
 
-    def merge() -> int:
+    def merge() -> None:
         current = tables.open(CURRENT)
-        before = current.scan(row_filter=condition).to_arrow()
-        changes = as_stored(current, stay(of_buckets))
-        after = last_of_each(pa.concat_tables([before, changes]), keys)
-        if after.num_rows > before.num_rows or not after[SEQUENCE].equals(
-            last_of_each(before, keys)[SEQUENCE]
-        ):
-            if before.num_rows:
-                current.overwrite(after, overwrite_filter=condition)
-            else:
-                current.append(after)
-        return int(after.num_rows)
+        waiting = as_stored(current, stay(of_buckets))
+        replaced: list[FileScanTask] = []
+        added: list[DataFile] = []
+        tasks = list(current.scan(row_filter=condition).plan_files())
+        for batch, before, is_last in read_batches(current, tasks):
+            known = before.select(keys)
+            # The smallest files take what is new.
+            changes = waiting if is_last else waiting.join(known, keys, join_type="left semi")
+            after = last_of_each(pa.concat_tables([before, changes]), keys)
+            if not after[SEQUENCE].equals(last_of_each(before, keys)[SEQUENCE]):
+                replaced += batch
+                added += write_files(current, after)
+            waiting = waiting.join(known, keys, join_type="left anti")
+        if not tasks:
+            added += write_files(current, waiting)
+        if added:
+            with current.transaction() as transaction:
+                replace_files(transaction, replaced, added, condition)
 
     committed(merge)
 

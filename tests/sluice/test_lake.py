@@ -18,7 +18,16 @@ from chalicelib.transform import transformer
 from local.firehose.conversion import Conversion, Parquet, column
 from local.firehose.errors import CatalogTable
 from sluice.items import read_line
-from sluice.lake import lines, lines_of_parquet, partitions, unzip
+from sluice.lake import (
+    PIECE_BYTES,
+    lines,
+    lines_of_parquet,
+    objects,
+    partitions,
+    read_objects,
+    read_pieces,
+    unzip,
+)
 from sluice.stack import Stack
 from tests.declaring import change, delivered, items_of, table
 from tests.sluice.conftest import StackOf
@@ -176,3 +185,52 @@ def test_gzip_of_several_members_is_read_whole() -> None:
 def test_gzip_that_is_not_complete_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match="it is not a complete gzip file"):
         unzip(body)
+
+
+def test_a_large_object_is_read_in_pieces_whatever_its_format(stack: Stack) -> None:
+    line = transformed(RECORD | {"name": {"S": "x" * 1_000}}, Record)
+    count = 5 * PIECE_BYTES // len(line)
+    found = tuple(column(each.name, each.key, each.type) for each in columns(table(Record)))
+    parquet = Parquet(Conversion(CatalogTable("", "", "", "", ""), found))
+    bodies = {
+        "gzip": gzip.compress(line * count),
+        "members": gzip.compress(line) + gzip.compress(line * (count - 1)),
+        "parquet": parquet.body([line] * count),
+        "text": (line * count)[:-1],
+    }
+    for name, body in bodies.items():
+        stack.s3.put_object(Bucket=stack.bucket, Key=f"data/siteId=2/{name}", Body=body)
+    for each in objects(stack, "data/"):
+        pieces = list(read_pieces(stack, [each]))
+        assert [piece.is_last for piece in pieces] == [False] * (len(pieces) - 1) + [True]
+        assert sum(len(piece.lines) for piece in pieces) == count
+        assert {text for piece in pieces for text in piece.lines} == {line[:-1]}
+        assert max(sum(map(len, piece.lines)) for piece in pieces) < 1.5 * PIECE_BYTES
+        assert {piece.problem for piece in pieces} == {None}
+
+
+@pytest.mark.parametrize("end", [b"{}", b"\xff", gzip.compress(b"")[:-1]], ids=repr)
+def test_a_large_object_is_known_to_be_damaged_from_its_first_piece_on(
+    stack: Stack, end: bytes
+) -> None:
+    line = transformed(RECORD, Record)
+    count = 3 * PIECE_BYTES // len(line)
+    body = gzip.compress(line * count) + (end if end[:1] == b"\x1f" else gzip.compress(end))
+    stack.s3.put_object(Bucket=stack.bucket, Key="data/siteId=2/torn", Body=body)
+    pieces = list(read_pieces(stack, objects(stack, "data/")))
+    assert sum(len(piece.lines) for piece in pieces) > count / 3
+    (problem,) = {piece.problem for piece in pieces}
+    assert problem is not None
+    assert "data/siteId=2/torn is damaged: " in problem
+
+
+def test_an_object_that_is_gone_when_it_is_read_has_no_lines(stack: Stack) -> None:
+    line = transformed(RECORD, Record)
+    for key in ("data/siteId=2/a", "data/siteId=2/b"):
+        stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=line)
+    stored = list(objects(stack, "data/"))
+    stack.s3.delete_object(Bucket=stack.bucket, Key="data/siteId=2/a")
+    problems: list[str] = []
+    read = [content for _, content in read_objects(stack, stored, problems)]
+    assert read == [[], [line[:-1]]]
+    assert problems == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX
-from sluice.compaction import maintenance
+from sluice.compaction import files, maintenance
 from sluice.compaction.maintenance import Maintained, Retention, maintain
 from sluice.compaction.rows import EVENT_ID, SEQUENCE
 from sluice.compaction.size import compacted_sizes, lake_size
@@ -30,6 +30,7 @@ def test_changes_that_two_engines_wrote_twice_are_there_once_again(
     lake_of: LakeOf, monkeypatch: pytest.MonkeyPatch, file_rows: int
 ) -> None:
     monkeypatch.setattr(maintenance, "FILE_ROWS", file_rows)
+    monkeypatch.setattr(files, "FILE_ROWS", file_rows)
     lake = lake_of("shop")
     lake.compact()
     assert maintain(lake.tables, KEEP).copies == 0

@@ -14,7 +14,7 @@ from chalicelib.catalog import CURRENT, HISTORY, key_columns, partition_columns
 from chalicelib.declaration import EPOCH_MS_MAX
 from chalicelib.declared import load
 from chalicelib.objects import Stored
-from sluice.compaction import run
+from sluice.compaction import files, rows, run
 from sluice.compaction.rows import EVENT_ID, SEQUENCE
 from sluice.compaction.run import compact, older_objects
 from sluice.errors import OperationError
@@ -252,12 +252,34 @@ def test_an_object_may_have_more_lines_than_are_held_at_once(
 ) -> None:
     lake = lake_of("sensors")
     monkeypatch.setattr(run, "CHUNK_LINES", 1)
+    monkeypatch.setattr("sluice.lake.PIECE_BYTES", 64)
     counts: list[int] = []
     result = compact(lake.tables, lake.stored(), [], counts.append)
     assert (result.objects, result.lines) == (lake.objects, len(lake.payloads))
     assert sum(counts) == lake.objects < len(counts)
     assert len(lake.rows(HISTORY)) == len(set(lake.payloads))
     assert not lake.stored()
+
+
+def test_a_partition_of_the_current_state_may_have_more_than_is_held_at_once(
+    lake_of: Callable[[str], Lake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = lake_of("sensors")
+    monkeypatch.setattr(rows, "BUCKETS", 2)
+    monkeypatch.setattr(run, "MERGED_ROWS", 1)
+    monkeypatch.setattr(files, "FILE_ROWS", 4)
+    items = items_of(lake.table, 40)
+    for first, last, name in ((0, 24, "INSERT"), (10, 20, "MODIFY"), (15, 40, "REMOVE")):
+        lake.write([change(items[n], 100 * last + n, name) for n in range(first, last)])
+        # What comes late changes nothing.
+        lake.write([change(items[n], 50 + n) for n in range(first, last, 3)])
+        lake.compact()
+        current = {row["id"]: row[SEQUENCE] for row in lake.rows(CURRENT)}
+        assert {(key,): sequence for key, sequence in current.items()} == lake.latest()
+        assert len(lake.rows(CURRENT)) == len(current)
+    counts = [task.file.record_count for task in lake.tables.open(CURRENT).scan().plan_files()]
+    assert max(counts) <= 4
+    assert len(counts) < len(current)
 
 
 @pytest.mark.parametrize("options", [["--site"], ["--from"], ["--site", "--from"]])
