@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 FILE_ROWS = 100_000
-FILE_BYTES = 32 * 1024 * 1024
+FILE_BYTES = 16 * 1024 * 1024
 """Rows of a file, and their bytes in memory, at most. So many are held at a time."""
 
 

@@ -76,13 +76,13 @@ def _value(column: Column, raw: msgspec.Raw | None) -> Any:
 
 def last_of_each(rows: "pa.Table", keys: Sequence[str]) -> "pa.Table":
     """Return the row of each key with the greatest sequence, in the order of the keys."""
-    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    order = [(name, "ascending") for name in keys]
-    newest = rows.sort_by([*order, (SEQUENCE, "descending")])
-    numbered = newest.append_column("row", pa.array(range(newest.num_rows), pa.int64()))
+    order = [*((name, "ascending") for name in keys), (SEQUENCE, "descending")]
+    places = pc.sort_indices(rows.select([*keys, SEQUENCE]), sort_keys=order)
+    numbered = rows.select(keys).take(places).append_column("row", places)
     first = numbered.group_by(list(keys), use_threads=False).aggregate([("row", "first")])
-    return newest.take(first["row_first"])
+    return rows.take(first["row_first"])
 
 
 def with_bucket(rows: "pa.Table", keys: Sequence[str]) -> "pa.Table":

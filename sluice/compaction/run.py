@@ -6,7 +6,9 @@ the work of the next one, which appends no line that `history` has and lets no o
 key that is erased beside it: before each commit it asks what was, and an erasure makes it ask.
 """
 
+import ctypes
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -44,18 +46,21 @@ if TYPE_CHECKING:
     Filter = Callable[[pa.Table], pa.Table]
 
 CHUNK_LINES = 25_000
-CHUNK_BYTES = 16 * 1024 * 1024
+CHUNK_BYTES = 8 * 1024 * 1024
 """Lines that are held in memory at a time, and their bytes."""
 
 GROUPS_NAMED_MAX = 100
 """Values of a partition that a condition names."""
 
 MERGED_ROWS = 50_000
-MERGED_BYTES = 32 * 1024 * 1024
+MERGED_BYTES = 16 * 1024 * 1024
 """Rows that are merged into `current` at a time, and their bytes in memory."""
 
 DELETED_OBJECTS = 10_000
 """Objects that wait for the merge of their lines, and their deletion, at most."""
+
+LARGE_BUFFER_BYTES = 512 * 1024
+_MMAP_THRESHOLD = -3
 
 _OF_A_DAY = ("year", "month", "day")
 
@@ -99,9 +104,7 @@ def compact(
 
     `progress` is called with the number of objects since its last call.
     """
-    # Arrow's own allocator keeps what is freed: half as much again as a whole run needs. It is
-    # chosen when pyarrow is loaded.
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    _free_large_buffers()
     arrow = optional("pyarrow", "compaction")
     result = Compacted()
     stack = tables.stack
@@ -139,6 +142,16 @@ def compact(
         progress(len(chunk.stored))
     finish()
     return result
+
+
+def _free_large_buffers() -> None:
+    """Have buffers returned to the machine when they are freed: kept, they are as much again."""
+    # Arrow's own allocator keeps them. It is chosen when pyarrow is loaded.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    # So does glibc, after it has freed the first one of a size
+    # (https://man7.org/linux/man-pages/man3/mallopt.3.html).
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(_MMAP_THRESHOLD, LARGE_BUFFER_BYTES)
 
 
 def _chunks(stack: Stack, stored: Iterable[Stored], problems: list[str]) -> Iterator[_Chunk]:
@@ -272,7 +285,8 @@ def _merge_buckets(
             # The smallest files take what is new.
             changes = waiting if is_last else waiting.join(known, keys, join_type="left semi")
             after = last_of_each(pa.concat_tables([before, changes]), keys)
-            if not after[SEQUENCE].equals(last_of_each(before, keys)[SEQUENCE]):
+            unchanged = last_of_each(before.select([*keys, SEQUENCE]), keys)[SEQUENCE]
+            if not after[SEQUENCE].equals(unchanged):
                 replaced += batch
                 added += write_files(current, after)
             waiting = waiting.join(known, keys, join_type="left anti")

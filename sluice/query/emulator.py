@@ -12,13 +12,13 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 from chalicelib.declaration import Table
 from sluice.compaction.counting import Reading
-from sluice.compaction.dataset import OBJECT
 from sluice.errors import OperationError
 from sluice.optional import optional
 from sluice.query.sources import Sources
@@ -75,7 +75,7 @@ def answer(
             # Without files, what does not fit into memory is refused.
             engine.execute("SET temp_directory = ''")
             sources = Sources(engine, stack, table, levels, reading)
-            problems = sources.load(with_object=OBJECT in sql)
+            problems = sources.load(sql)
             # https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
             engine.execute("SET enable_external_access = false")
             engine.execute("SET lock_configuration = true")
@@ -174,7 +174,15 @@ def _read_real(value: float | None) -> float | None:
     return next((each for each in shorter if struct.pack("f", each) == bits), value)
 
 
-_READS: dict[str, Callable[[Any], Any]] = {"DOUBLE": lambda value: value, "FLOAT": _read_real}
+def _read_moment(value: datetime | None) -> str | None:
+    return None if value is None else f"{value:%Y-%m-%d %H:%M:%S.%f} UTC"
+
+
+_READS: dict[str, Callable[[Any], Any]] = {
+    "DOUBLE": lambda value: value,
+    "FLOAT": _read_real,
+    "TIMESTAMP WITH TIME ZONE": _read_moment,
+}
 
 
 def _reason(message: str, limits: Limits) -> str:

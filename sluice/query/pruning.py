@@ -18,6 +18,12 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 _RANGES = (exp.EQ, exp.In, exp.Between, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like)
 
+_CONSTANT = (exp.Column, exp.Identifier, exp.Literal, exp.Neg, exp.Paren, exp.Add, exp.Sub, exp.Mul)
+"""What a condition may be made of that is the same for all rows of a partition."""
+
+NO_PARTITION = "FALSE"
+"""The condition that no partition meets."""
+
 
 class Read(NamedTuple):
     """One place in which a query reads a table; names are in lower case."""
@@ -27,6 +33,14 @@ class Read(NamedTuple):
     """The columns that its conditions compare with constants, and so hold to a range."""
     named: frozenset[str]
     """Those among them that are held to given values."""
+
+
+class RawTable(NamedTuple):
+    """A table that has raw objects."""
+
+    partitions: Collection[str] = ()
+    condition: str | None = None
+    """What the partitions of all its rows meet, in SQL; None: nothing is known."""
 
 
 def reads(sql: str) -> list[Read]:
@@ -66,6 +80,84 @@ def missing_values(tables: Iterable[Read], required: Mapping[str, Set[str]]) -> 
     return set[str]().union(
         *(required[read.table] - read.named for read in tables if read.table in required)
     )
+
+
+def raw_condition(sql: str, tables: Mapping[str, RawTable]) -> str | None:
+    """Return what the partition of every row meets that a query of the local engine needs.
+
+    It is a condition of DuckDB's on partition columns; None is any. Unlike a warning, it decides
+    what is read: so only the conditions of the very SELECT that reads a table count.
+    """
+    try:
+        statements = [each for each in sqlglot.parse(sql, dialect="duckdb") if each]
+        scopes = [scope for each in statements for scope in traverse_scope(each)]
+    except (SqlglotError, RecursionError):
+        return None
+    places = [place for scope in scopes for place in scope.selected_sources.items()]
+    known = {id(node) for _, (node, _) in places}
+    every = [node for each in statements for node in each.find_all(exp.Table)]
+    if not all(
+        isinstance(each.this, exp.Identifier) and id(each) in known for each in every
+    ) or not all(isinstance(each, exp.Query) for each in statements):
+        return None
+    conditions: list[str] = []
+    for scope in scopes:
+        for name, (node, source) in scope.selected_sources.items():
+            if not isinstance(source, exp.Table) or node.name.lower() not in tables:
+                continue
+            table = tables[node.name.lower()]
+            own = [table.condition] if table.condition else []
+            where = scope.expression.args.get("where")
+            if where and _is_plain(node):
+                is_only = len(scope.selected_sources) == 1
+                own += _of_partitions(where.this, table.partitions, name, is_only=is_only)
+            if not own:
+                return None
+            conditions.append(f"({' AND '.join(own)})")
+    return " OR ".join(dict.fromkeys(conditions)) or NO_PARTITION
+
+
+def _is_plain(table: exp.Expr) -> bool:
+    """Whether a table is read as it is: with no sample, pivot, or other names of its columns."""
+    alias = table.args.get("alias")
+    return {name for name, value in table.args.items() if value} <= {"this", "alias"} and not (
+        alias and alias.args.get("columns")
+    )
+
+
+def _of_partitions(
+    condition: exp.Expr, partitions: Collection[str], source: str, *, is_only: bool
+) -> list[str]:
+    """Return what a condition on a source says of its partition columns, as conditions."""
+
+    def of(part: exp.Expr) -> list[str]:
+        return _of_partitions(part, partitions, source, is_only=is_only)
+
+    match condition:
+        case exp.Paren():
+            return of(condition.this)
+        case exp.And():
+            return of(condition.left) + of(condition.right)
+        case exp.Or():
+            sides = of(condition.left), of(condition.right)
+            return [f"({' OR '.join(' AND '.join(side) for side in sides)})"] if all(sides) else []
+    if not isinstance(condition, _RANGES) or not all(
+        isinstance(each, (*_RANGES, *_CONSTANT)) for each in condition.walk()
+    ):
+        return []
+    named = list(condition.find_all(exp.Column))
+    if not named or not all(
+        each.name.lower() in partitions
+        and (each.table.lower() == source.lower() or (is_only and not each.table))
+        for each in named
+    ):
+        return []
+    bare = condition.transform(
+        lambda node: (
+            exp.column(node.name.lower(), quoted=True) if isinstance(node, exp.Column) else node
+        )
+    )
+    return [bare.sql(dialect="duckdb")]
 
 
 def _read(table: exp.Table, name: str, scope: Scope) -> Read:

@@ -6,14 +6,13 @@ between its way into the table and the deletion of its object; so it may come tw
 least once allows anyway.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import msgspec
 
 from chalicelib.catalog import (
-    CHANGES,
     CURRENT,
     HISTORY,
     LAST_CHANGES,
@@ -26,17 +25,28 @@ from chalicelib.catalog import (
     quoted,
     sql_name,
 )
-from chalicelib.compacted import raw_name, stored_value
+from chalicelib.compacted import compacted_columns, raw_name, stored_value
 from chalicelib.declaration import KIND, TIME_FORMATS, Level, Table
+from chalicelib.objects import Stored
 from chalicelib.partitions import DATA_PREFIX, UNKNOWN_VALUE, encode_value
 from sluice.compaction.counting import Reading
 from sluice.compaction.dataset import OBJECT, dataset
 from sluice.compaction.tables import LakeTables, is_compacted
-from sluice.lake import objects, read_objects
+from sluice.lake import objects, read_pieces
 from sluice.query.parameters import literal
+from sluice.query.pruning import NO_PARTITION, RawTable, raw_condition
 from sluice.stack import Stack
 
-_RAW = raw_name(CHANGES)
+_RAW, _EVERY = "raw_lines", "every_line"
+"""The lines that are not compacted, and those with the compacted ones."""
+
+_TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMPTZ"}
+
+LISTED_AT_ONCE = 1_000
+"""Objects whose partitions are decided on at a time."""
+
+Partition = tuple[str | None, ...]
+"""The values of the levels in an object's key."""
 
 ROWS_AT_ONCE = 1_000
 """Rows in one statement, of many objects: one for each object takes longer than to read it."""
@@ -63,50 +73,86 @@ class Sources:
         self._compacted = LakeTables(stack, table)
         self._reading = reading
 
-    def load(self, *, with_object: bool) -> list[str]:
-        """Make the tables, and return a sentence on each damaged object.
+    def load(self, sql: str) -> list[str]:
+        """Make the tables that a query may read, and return a sentence on each damaged object.
 
-        `with_object` adds the column OBJECT, which only a query sees that names it.
+        Of the raw objects, only those are read whose partition meets the query's conditions. Only a
+        query that names the column OBJECT sees it.
         """
         problems: list[str] = []
-        self._load_raw(problems)
-        self._make_views([OBJECT] if with_object else [])
+        self._engine.execute("SET TimeZone = 'UTC'")
+        self._load_raw(raw_condition(sql, _raw_tables(self._table)), problems)
+        self._make_views([OBJECT] if OBJECT in sql else [])
         return problems
 
-    def _load_raw(self, problems: list[str]) -> None:
+    def _load_raw(self, condition: str | None, problems: list[str]) -> None:
         """Make the table of what is not compacted yet."""
         engine, declared = self._engine, columns(self._table)
         names = [OBJECT, *self._levels, *(column.name for column in declared)]
         texts = ", ".join(f"{quoted(name)} VARCHAR" for name in names)
         engine.execute(f"CREATE TEMP TABLE stored ({texts})")
         marks = ", ".join(["unnest(?)"] * len(names))
-        remaining = self._raw_rows(declared, problems)
+        remaining = self._raw_rows(condition, declared, problems)
         while batch := list(islice(remaining, ROWS_AT_ONCE)):
             values = list(map(list, zip(*batch, strict=True)))
             engine.execute(f"INSERT INTO stored SELECT {marks}", values)
         problems += _misfits(engine, declared)
         typed = [f"{_cast(column)} AS {quoted(column.name)}" for column in declared]
-        typed += [
+        select = ", ".join([*typed, *self._typed_levels(), quoted(OBJECT)])
+        engine.execute(f"CREATE TEMP TABLE {_RAW} AS FROM stored SELECT {select}")
+        engine.execute("DROP TABLE stored")
+
+    def _typed_levels(self) -> list[str]:
+        return [
             f"TRY_CAST({quoted(name)} AS BIGINT) AS {quoted(name)}"
             if level in TIME_FORMATS
             else quoted(name)
             for name, level in self._levels.items()
         ]
-        select = ", ".join([*typed, quoted(OBJECT)])
-        engine.execute(f"CREATE TEMP TABLE {_RAW} AS FROM stored SELECT {select}")
-        engine.execute("DROP TABLE stored")
 
     def _raw_rows(
-        self, declared: Sequence[Column], problems: list[str]
+        self, condition: str | None, declared: Sequence[Column], problems: list[str]
     ) -> Iterator[list[str | None]]:
-        stored = objects(self._stack, DATA_PREFIX)
-        for each, lines in read_objects(self._stack, stored, problems):
-            self._reading.bytes += each.size
-            folders = dict(part.split("=", 1) for part in each.key.split("/")[:-1] if "=" in part)
-            address = f"s3://{self._stack.bucket}/{each.key}"
-            places = [address, *map(folders.get, self._levels.values())]
-            for line in lines:
+        for piece in read_pieces(self._stack, self._raw_objects(condition)):
+            if piece.is_last:
+                self._reading.bytes += piece.stored.size
+                problems += [piece.problem] if piece.problem else []
+            address = f"s3://{self._stack.bucket}/{piece.stored.key}"
+            places = [address, *self._partition(piece.stored)]
+            for line in piece.lines:
                 yield [*places, *_texts(_read_line(line), declared)]
+
+    def _partition(self, stored: Stored) -> Partition:
+        folders = dict(part.split("=", 1) for part in stored.key.split("/")[:-1] if "=" in part)
+        return tuple(map(folders.get, self._levels.values()))
+
+    def _raw_objects(self, condition: str | None) -> Iterator[Stored]:
+        """List the raw objects whose partitions meet a condition."""
+        if condition == NO_PARTITION:
+            return
+        stored = objects(self._stack, DATA_PREFIX)
+        is_met: dict[Partition, bool] = {}
+        while batch := list(islice(stored, LISTED_AT_ONCE)):
+            if condition is not None:
+                new = {self._partition(each) for each in batch} - is_met.keys()
+                is_met |= dict.fromkeys(new, False)
+                is_met |= dict.fromkeys(self._meeting(new, condition), True)
+            yield from (each for each in batch if is_met.get(self._partition(each), True))
+
+    def _meeting(self, partitions: Collection[Partition], condition: str) -> list[Partition]:
+        """Return the partitions that meet a condition."""
+        if not partitions:
+            return []
+        levels = [
+            f"partition[{place}] AS {quoted(name)}" for place, name in enumerate(self._levels, 1)
+        ]
+        met = self._engine.execute(
+            f"SELECT partition FROM (SELECT partition, {', '.join(self._typed_levels())} FROM ("  # noqa: S608
+            f"SELECT partition, {', '.join(levels)} FROM (SELECT unnest(?) AS partition))) "
+            f"WHERE {condition}",
+            [list(map(list, partitions))],
+        )
+        return [tuple(partition) for (partition,) in met.fetchall()]
 
     def _make_views(self, hidden: Sequence[str]) -> None:
         """Make the tables of AWS."""
@@ -115,41 +161,82 @@ class Sources:
         every = [*names, *(column.name for column in partition_columns(table))]
         has_compacted = is_compacted(self._stack)
         for view, seen, compacted in (
-            (CHANGES, every, HISTORY),
+            (_EVERY, every, HISTORY),
             (LAST_CHANGES, names, CURRENT),
         ):
-            selects = [f"SELECT {', '.join(map(quoted, seen))} FROM {_RAW}"]  # noqa: S608
-            if has_compacted:
-                selects += self._compacted_select(compacted, seen)
-            self._engine.execute(f"CREATE TEMP VIEW {view} AS {' UNION ALL '.join(selects)}")
-        for each in lake_tables(table)[1:]:
-            names = [column.name for column in columns(table, each.kind)]
+            stored = self._load_compacted(compacted) if has_compacted else []
+            union = [_select(seen, _RAW)]
+            if stored:
+                union.append(self._compacted_select(compacted, seen, stored))
+                select = _select([*stored[: stored.index(OBJECT)], *hidden], _files(compacted))
+            else:
+                select = _empty_select(compacted_columns(table, compacted), hidden)
+            self._make_view(view, " UNION ALL ".join(union))
+            self._make_view(compacted, select)
+        for each in lake_tables(table):
+            seen = [*(column.name for column in columns(table, each.kind)), *hidden]
             if each.is_partitioned:
-                names += [column.name for column in partition_columns(table, each.kind)]
-            seen = [*names, *hidden]
-            select = f"SELECT {', '.join(map(quoted, seen))} FROM {CHANGES}"  # noqa: S608
-            if each.kind is not None:
-                kind = literal(encode_value(KIND, each.kind))
-                select += f" WHERE {quoted(partition_column(table.levels[0]))} = {kind}"
-            self._engine.execute(f"CREATE TEMP VIEW {each.name} AS {select}")
+                seen += [column.name for column in partition_columns(table, each.kind)]
+            condition = _of_kind(table, each.kind)
+            where = f" WHERE {condition}" if condition else ""
+            self._make_view(raw_name(each.name), _select(seen, _RAW) + where)
+            self._make_view(each.name, _select(seen, _EVERY) + where)
         self._engine.execute(
             "CREATE TEMP MACRO from_unixtime(s) AS epoch_ms(CAST(round(s * 1000) AS BIGINT))"
         )
 
-    def _compacted_select(self, name: str, seen: Sequence[str]) -> list[str]:
-        """Return the query for these columns of a table; none before the first compaction."""
+    def _make_view(self, name: str, select: str) -> None:
+        self._engine.execute(f"CREATE TEMP VIEW {quoted(name)} AS {select}")
+
+    def _load_compacted(self, name: str) -> list[str]:
+        """Load the files of a compacted table, and return their columns; none where it is none."""
         files = dataset(self._compacted, name, self._reading)
         if files is None:
             return []
-        self._engine.register(f"compacted_{name}", files)
+        self._engine.register(_files(name), files)
+        return list(files.schema.names)
+
+    def _compacted_select(self, name: str, seen: Sequence[str], stored: Collection[str]) -> str:
+        """Return the query for columns of lines and partitions of a compacted table."""
         values = {each.name: stored_value(each) for each in columns(self._table)}
         values[OBJECT] = quoted(OBJECT)
         for level in partition_levels(self._table):
             column = partition_column(level)
-            is_fixed = column in files.schema.names
-            values[column] = quoted(column) if is_fixed else _encoded(level)
+            values[column] = quoted(column) if column in stored else _encoded(level)
         selected = [f"{values[each]} AS {quoted(each)}" for each in seen]
-        return [f"SELECT {', '.join(selected)} FROM compacted_{name}"]  # noqa: S608
+        return f"SELECT {', '.join(selected)} FROM {_files(name)}"  # noqa: S608
+
+
+def _raw_tables(table: Table) -> dict[str, RawTable]:
+    """Return the tables that have raw objects."""
+    tables = {LAST_CHANGES: RawTable()}
+    for each in lake_tables(table):
+        partitions = partition_columns(table, each.kind) if each.is_partitioned else ()
+        raw = RawTable([column.name for column in partitions], _of_kind(table, each.kind))
+        tables |= {each.name: raw, raw_name(each.name): raw}
+    return tables
+
+
+def _of_kind(table: Table, kind: str | None) -> str | None:
+    """Return the condition that a partition is of a kind; None: of any."""
+    if kind is None:
+        return None
+    return f"{quoted(partition_column(table.levels[0]))} = {literal(encode_value(KIND, kind))}"
+
+
+def _files(name: str) -> str:
+    return f"files_of_{name}"
+
+
+def _select(seen: Sequence[str], source: str) -> str:
+    return f"SELECT {', '.join(map(quoted, seen))} FROM {source}"  # noqa: S608
+
+
+def _empty_select(declared: Sequence[Column], hidden: Sequence[str]) -> str:
+    kinds = {each.name: _TYPES.get(each.type, each.type) for each in declared}
+    kinds |= dict.fromkeys(hidden, "VARCHAR")
+    nulls = [f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in kinds.items()]
+    return f"SELECT {', '.join(nulls)} WHERE false"
 
 
 def _encoded(level: Level) -> str:

@@ -25,7 +25,7 @@ def sorted_rows(lake: Lake, name: str) -> list[dict[str, Any]]:
     return sorted(lake.rows(name), key=lambda row: (row[EVENT_ID], row[SEQUENCE]))
 
 
-@pytest.mark.parametrize("file_rows", [maintenance.FILE_ROWS, 7])
+@pytest.mark.parametrize("file_rows", [files.FILE_ROWS, 7])
 def test_changes_that_two_engines_wrote_twice_are_there_once_again(
     lake_of: LakeOf, monkeypatch: pytest.MonkeyPatch, file_rows: int
 ) -> None:

@@ -5,7 +5,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib.catalog import partition_column, partition_levels
+from chalicelib.catalog import (
+    CURRENT,
+    HISTORY,
+    columns,
+    lake_tables,
+    partition_column,
+    partition_columns,
+    partition_levels,
+)
+from chalicelib.compacted import compacted_columns, raw_name, views
+from chalicelib.declaration import Table
 from chalicelib.keys import texts_of
 from sluice.compaction.run import compact
 from sluice.items import read_line
@@ -78,3 +88,84 @@ def test_every_saved_query_answers_the_same_before_between_and_after(
     lake.compact()
     assert lake.stored() == []
     assert answers(lake) == before
+
+
+def names_and_columns(table: Table) -> dict[str, list[str]]:
+    """The tables that clients of Athena see where the stack compacts, with their columns."""
+    seen = {view.name: [column.name for column in view.columns] for view in views(table)}
+    for name in (HISTORY, CURRENT):
+        seen[name] = [column.name for column in compacted_columns(table, name)]
+    for each in lake_tables(table):
+        seen[raw_name(each.name)] = [column.name for column in columns(table, each.kind)]
+        if each.is_partitioned:
+            partitions = partition_columns(table, each.kind)
+            seen[raw_name(each.name)] += [column.name for column in partitions]
+    return seen
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_local_engine_has_the_tables_of_aws_before_and_after(
+    lake_of: Callable[..., Lake], name: str
+) -> None:
+    lake = lake_of(name, repeated=False)
+    seen = names_and_columns(lake.table)
+    number = len(lake.payloads)
+
+    def ask() -> dict[str, int]:
+        counts = {}
+        for each, expected in seen.items():
+            result = lake.run(f'SELECT * FROM "{each}"')  # noqa: S608
+            assert list(result.columns) == expected, each
+            counts[each] = len(list(result.rows))
+        return counts
+
+    before = ask()
+    assert (before["raw_all_changes"], before["all_changes"], before[HISTORY]) == (
+        number,
+        number,
+        0,
+    )
+    lake.compact()
+    after = ask()
+    keys = len(lake.latest())
+    assert (after["raw_all_changes"], after["all_changes"]) == (0, number)
+    assert (after[HISTORY], after[CURRENT], after["last_changes"]) == (number, keys, keys)
+    kinds = [each.name for each in lake_tables(lake.table)]
+    assert {each: after[each] for each in kinds} == {each: before[each] for each in kinds}
+
+
+def test_a_question_about_a_partition_reads_its_raw_objects_alone(
+    lake_of: Callable[..., Lake],
+) -> None:
+    lake = lake_of("sensors", repeated=False)
+    compact(lake.tables, lake.stored()[::2], [])
+    raw = lake.stored()
+    levels = dict(part.split("=") for part in raw[0].key.split("/")[1:-1])
+    site, year = levels["siteId"], int(levels["year"])
+    for condition, folder in (
+        (f"siteid_partition = '{site}'", f"siteId={site}/"),
+        (
+            f"c.year = {year} AND month = {int(levels['month'])}",
+            f"year={year}/month={levels['month']}/",
+        ),
+        (f"year < {year}", "no such"),
+    ):
+        pruned = lake.run(f"SELECT * FROM raw_changes AS c WHERE {condition}")  # noqa: S608
+        every = lake.run(f"SELECT * FROM (SELECT * FROM raw_changes) AS c WHERE {condition}")  # noqa: S608
+        assert sorted(map(repr, pruned.rows)) == sorted(map(repr, every.rows))
+        assert pruned.scanned_bytes == sum(each.size for each in raw if folder in each.key)
+        assert every.scanned_bytes == sum(each.size for each in raw)
+        both = f"SELECT eventid FROM changes AS c WHERE {condition}"  # noqa: S608
+        whole = f"SELECT eventid FROM (SELECT * FROM changes) AS c WHERE {condition}"  # noqa: S608
+        assert lake.ask(both) == lake.ask(whole)
+
+
+def test_times_of_the_compacted_tables_are_in_utc_as_athena_has_them(
+    lake_of: Callable[..., Lake],
+) -> None:
+    lake = lake_of("sensors", repeated=False)
+    lake.compact()
+    moment = lake.rows(HISTORY)[0]["event_timestamp"]
+    where = f"event_timestamp = TIMESTAMP '{moment}'"
+    sql = f"SELECT event_timestamp FROM history WHERE {where}"  # noqa: S608
+    assert f"('{moment:%Y-%m-%d %H:%M:%S.%f} UTC',)" in lake.ask(sql)

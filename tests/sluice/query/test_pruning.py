@@ -2,7 +2,15 @@
 
 import pytest
 
-from sluice.query.pruning import Read, missing_values, reads, whole_lake
+from sluice.query.pruning import (
+    NO_PARTITION,
+    RawTable,
+    Read,
+    missing_values,
+    raw_condition,
+    reads,
+    whole_lake,
+)
 
 PARTITIONS = ("siteid_partition", "year", "month", "day")
 ASKED = {"siteid_partition"}
@@ -164,3 +172,76 @@ def test_every_read_of_changes_must_name_a_value_of_what_is_required() -> None:
     )
     assert missing_values(reads(one + every), REQUIRED) == set()
     assert missing_values(reads(one + part), REQUIRED) == ASKED
+
+
+RAW = {
+    "changes": RawTable(PARTITIONS),
+    "raw_changes": RawTable(PARTITIONS),
+    "all_changes": RawTable(),
+    "changes_order": RawTable(("year",), "kind_partition = 'order'"),
+}
+
+
+@pytest.mark.parametrize(
+    ("sql", "condition"),
+    [
+        ("SELECT * FROM changes WHERE year = 2023 AND name = 'x'", '("year" = 2023)'),
+        ("SELECT * FROM CHANGES c WHERE 2023 <= c.YEAR", '(2023 <= "year")'),
+        ("SELECT * FROM raw_changes WHERE (year IN (1, -2))", '("year" IN (1, -2))'),
+        (
+            "SELECT 1 FROM changes WHERE (siteid_partition = '1' AND name = 'a' AND day = 2) "
+            "OR siteid_partition LIKE '2%'",
+            '(("siteid_partition" = \'1\' AND "day" = 2 OR "siteid_partition" LIKE \'2%\'))',
+        ),
+        (
+            "WITH all_changes AS (SELECT * FROM changes WHERE year * 100 + month BETWEEN 1 AND 2) "
+            "SELECT count(*) FROM all_changes",
+            '("year" * 100 + "month" BETWEEN 1 AND 2)',
+        ),
+        (
+            "SELECT 1 FROM changes WHERE year = 1 UNION SELECT 2 FROM changes WHERE year = 2",
+            '("year" = 1) OR ("year" = 2)',
+        ),
+        (
+            "SELECT * FROM changes_order WHERE year = 1",
+            "(kind_partition = 'order' AND \"year\" = 1)",
+        ),
+        ("SELECT * FROM changes_order", "(kind_partition = 'order')"),
+        ("SELECT * FROM history", NO_PARTITION),
+        ("SELECT 1", NO_PARTITION),
+    ],
+)
+def test_only_the_partitions_that_a_query_needs_are_read(sql: str, condition: str) -> None:
+    assert raw_condition(sql, RAW) == condition
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM changes",
+        "SELECT * FROM all_changes WHERE year = 2023",
+        "SELECT * FROM changes WHERE year <> 2023",
+        "SELECT * FROM changes WHERE NOT year = 2023",
+        "SELECT * FROM changes WHERE year = 2023 OR name = 'x'",
+        "SELECT * FROM changes WHERE year = createdattime",
+        "SELECT * FROM changes WHERE year = floor(random() * 2)",
+        "SELECT * FROM changes WHERE year IN (SELECT 2023)",
+        "SELECT * FROM changes WHERE year IS NULL",
+        "SELECT * FROM changes AS c(year, id) WHERE year = 2023",
+        "SELECT * FROM changes TABLESAMPLE 3 ROWS WHERE year = 2023",
+        "SELECT * FROM changes PIVOT (count(*) FOR year IN (1, 2)) WHERE year = 2023",
+        "SELECT * FROM changes a ANTI JOIN changes b ON a.id = b.id WHERE year = 2023",
+        "SELECT * FROM changes a JOIN changes b ON a.id = b.id WHERE a.year = 2023",
+        "SELECT * FROM (SELECT * FROM changes) WHERE year = 2023",
+        "WITH c AS (SELECT * FROM changes) SELECT 1 FROM other WHERE year = 2023 AND id IN "
+        "(SELECT id FROM c)",
+        "SELECT * FROM changes WHERE year = 1 UNION SELECT * FROM changes",
+        "SELECT * FROM changes WHERE year = 1 UNION SELECT * FROM query_table('changes')",
+        "SELECT year = 2023 FROM changes",
+        "SUMMARIZE changes",
+        "FROM changes WHERE",
+        "SELECT * FROM changes WHERE year = 'unfinished",
+    ],
+)
+def test_all_is_read_where_it_is_not_certain_what_a_query_needs(sql: str) -> None:
+    assert raw_condition(sql, RAW) is None
