@@ -50,8 +50,10 @@ _TRIES = 3
 _TRY_AGAIN = ("ICEBERG_COMMIT_ERROR",)
 _MORE_TO_DO = ("ICEBERG_OPTIMIZE_MORE_RUNS_NEEDED", "ICEBERG_VACUUM_MORE_RUNS_NEEDED")
 _DAMAGED = ("HIVE_BAD_DATA", "HIVE_CURSOR_ERROR")
+_TOO_MUCH = ("TOO_MANY_OPEN_PARTITIONS", "Query exhausted resources")
 """Reasons of Athena's: another commit came first; the statement did a part, and wants to go on; an
-object that it reads is damaged."""
+object that it reads is damaged; it is too large, as an object that came after the survey may make
+it."""
 
 
 class StatementError(OperationError):
@@ -197,7 +199,9 @@ class AthenaCompaction:
             if self._merge(objects, run):
                 return
         except StatementError as error:
-            if not any(reason in str(error) for reason in _DAMAGED):
+            is_damaged = any(reason in str(error) for reason in _DAMAGED)
+            is_too_much = any(reason in str(error) for reason in _TOO_MUCH) and len(objects) > 1
+            if not is_damaged and not is_too_much:
                 raise
             if len(objects) == 1:
                 run.done.kept += 1

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.catalog import ALL_CHANGES, CHANGES, HISTORY
 from chalicelib.compacted import raw_name
 from chalicelib.declaration import Table
+from chalicelib.partitions import DATA_PREFIX
 from sluice.compaction.tables import is_compacted
 from sluice.errors import OperationError
-from sluice.lake import folders
+from sluice.lake import folders, objects
 from sluice.query import emulator
 from sluice.query.partitioning import Partitioning
 from sluice.stack import Stack
@@ -151,9 +152,19 @@ class Workgroup:
         )
 
     @cached_property
+    def is_compacted(self) -> bool:
+        """Whether the lake has compacted tables."""
+        return is_compacted(self._stack)
+
+    @cached_property
+    def has_raw(self) -> bool:
+        """Whether the lake has an object that is not compacted."""
+        return any(True for _ in objects(self._stack, DATA_PREFIX))
+
+    @property
     def _hides_changes(self) -> bool:
         """Whether the lake has compacted changes that no query would see."""
-        return not self._stack.reads_compacted and is_compacted(self._stack)
+        return not self._stack.reads_compacted and self.is_compacted
 
     def _run_here(self, sql: str) -> QueryResult:
         began = time.monotonic()

@@ -1,10 +1,20 @@
 """A question to the lake, the SQL that is run for it, and what to warn of before."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chalicelib.catalog import folder, lake_tables, partition_column, quoted, sql_name
+from chalicelib.catalog import (
+    ALL_CHANGES,
+    CHANGES,
+    LAST_CHANGES,
+    folder,
+    lake_tables,
+    partition_column,
+    quoted,
+    sql_name,
+)
+from chalicelib.compacted import group_columns, raw_name
 from sluice.errors import OperationError
 from sluice.query.athena import QUERY_BYTES_MAX, Workgroup
 from sluice.query.parameters import Value, bind, parameters_of
@@ -84,16 +94,19 @@ class Question:
 def warnings(sql: str, part: LakePart, workgroup: Workgroup) -> list[str]:
     """Return what a query reads without need, and what it does not show."""
     lake = {each.name: each for each in lake_tables(part.table)}
-    tables = [read for read in reads(sql) if read.table in lake]
+    if workgroup.has_last_changes:
+        lake |= {raw_name(name): each for name, each in lake.items()}
+    every = reads(sql)
+    tables = [read for read in every if read.table in lake]
     partitioned = {
-        read.table: workgroup.partitioning(read.table)
+        read.table: workgroup.partitioning(lake[read.table].name)
         for read in tables
         if lake[read.table].is_partitioned
     }
     partitions = {name: partitioned[name].columns if name in partitioned else () for name in lake}
     sentences = []
-    if reason := whole_lake(tables, partitions):
-        sentences.append(f"this reads the whole lake: {reason}")
+    if whole := _read_whole(every, partitions, workgroup):
+        sentences.append(f"this reads {whole}")
     for name, partitioning in partitioned.items():
         of_table = [read for read in tables if read.table == name]
         if workgroup.emulated and (
@@ -105,8 +118,40 @@ def warnings(sql: str, part: LakePart, workgroup: Workgroup) -> list[str]:
             of_table, folder(lake[name].kind), part, partitioning, workgroup
         )
         if hidden:
-            sentences.append(f"{name} shows {hidden}, or ask all_{name}")
+            whole_name = name.replace(CHANGES, ALL_CHANGES, 1)
+            sentences.append(f"{name} shows {hidden}, or ask {whole_name}")
     return sentences
+
+
+def _read_whole(
+    tables: Sequence[Read], partitions: Mapping[str, Sequence[str]], workgroup: Workgroup
+) -> str | None:
+    """Return what a query reads all of, and why; None where it reads parts.
+
+    Partitions prune what is not compacted. The fields of its own partitions prune `history`, and
+    for the local engine the partitions of `changes` do too. LAST_CHANGES is short once it is
+    compacted.
+    """
+    if not workgroup.has_last_changes or not workgroup.is_compacted:
+        raw = whole_lake(tables, {**partitions, LAST_CHANGES: ()})
+        return f"the whole lake: {raw}" if raw else None
+    raw = whole_lake(tables, partitions)
+    table = workgroup.table
+    fields = (*group_columns(table), sql_name(table.time_line_name))
+    compacted = whole_lake(
+        tables,
+        {
+            each.name: (*fields, *(partitions[each.name] if workgroup.emulated else ()))
+            for each in lake_tables(table)
+        },
+    )
+    if raw and not workgroup.has_raw:
+        raw = None
+    if raw and compacted:
+        return f"the whole lake: {raw}"
+    if raw:
+        return f"all that is not compacted yet: {raw}"
+    return f"all that is compacted: {compacted}" if compacted else None
 
 
 def _hidden(

@@ -190,6 +190,33 @@ def test_a_damaged_object_stays_and_is_named_and_all_others_are_compacted() -> N
         scheduled_run(lake.compaction, {"time": "2026-11-26T07:20:00Z"}, lambda: 900_000)
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "ICEBERG_TOO_MANY_OPEN_PARTITIONS: Exceeded limit of 100 open writers for partitions",
+        "Query exhausted resources at this scale factor",
+    ],
+)
+def test_a_statement_that_an_object_made_too_large_meanwhile_is_halved(reason: str) -> None:
+    lake = lake_of([item(n) for n in range(3)])
+    start = lake.athena.start_query_execution
+
+    def failing(**request: Any) -> dict[str, Any]:
+        if len(lake.athena.statements) == 1:
+            lake.athena.failures.append(reason)
+        return start(**request)
+
+    lake.athena.start_query_execution = failing  # type: ignore[method-assign]
+    done = lake.compact()
+    assert (done.objects, done.lines, done.appended, done.kept) == (3, 3, 3, 0)
+    assert lake.s3.deleted == [each.key for each in lake.s3.stored]
+    alone = lake_of([item(1)])
+    alone.athena.failures.append(reason)
+    with pytest.raises(StatementError, match=reason):
+        alone.compact()
+    assert alone.s3.deleted == alone.problems == []
+
+
 def test_maintenance_quotes_a_name_as_athena_takes_it() -> None:
     lake = lake_of([item(1)])
     lake.athena.failures += ["mismatched input '\"history\"'"]

@@ -31,6 +31,8 @@ class Lake:
     stored: Mapping[str, list[str]] = field(default_factory=dict)
     emulated: bool = False
     has_last_changes: bool = False
+    is_compacted: bool = False
+    has_raw: bool = True
 
     def partitioning(self, name: str = "changes") -> Partitioning:
         (kind,) = (each.kind for each in lake_tables(self.table) if each.name == name)
@@ -165,6 +167,48 @@ def test_values_that_are_hidden_are_named() -> None:
     assert any("not the kind parcel; declare them and deploy" in each for each in found)
 
 
+@pytest.mark.parametrize(
+    ("sql", "has_raw", "whole", "emulated_whole"),
+    [
+        ("SELECT * FROM all_changes", True, "the whole lake: all_changes has no", None),
+        ("SELECT * FROM all_changes", False, "all that is compacted: it compares none of", None),
+        (
+            "SELECT * FROM all_changes WHERE createdattime > 5",
+            True,
+            "all that is not compacted yet: all_changes has no partitions",
+            None,
+        ),
+        ("SELECT * FROM all_changes WHERE siteid = '2'", False, "", None),
+        (
+            "SELECT * FROM changes WHERE siteid_partition = '2'",
+            True,
+            "all that is compacted: it compares none of siteid, createdattime with a value",
+            "",
+        ),
+        ("SELECT * FROM changes WHERE siteid_partition = '2' AND siteid = '2'", True, "", None),
+        ("SELECT * FROM raw_all_changes", True, "all that is not compacted yet: raw_all_ch", None),
+        ("SELECT * FROM raw_all_changes", False, "", None),
+        ("SELECT * FROM raw_changes WHERE siteid_partition = '2'", True, "", None),
+        ("SELECT * FROM history", True, "", None),
+    ],
+)
+def test_what_a_question_reads_all_of_is_named_where_the_lake_is_compacted(
+    sql: str, has_raw: bool, whole: str, emulated_whole: str | None
+) -> None:
+    for emulated in (False, True):
+        lake = Lake(
+            TABLE,
+            emulated=emulated,
+            has_last_changes=True,
+            is_compacted=True,
+            has_raw=has_raw,
+        )
+        sentences = [each for each in warned(lake, sql) if each.startswith("this reads")]
+        expected = whole if emulated_whole is None or not emulated else emulated_whole
+        assert len(sentences) == bool(expected)
+        assert all(each.startswith(f"this reads {expected}") for each in sentences)
+
+
 class Visit(Struct):
     id: str
     ward: Annotated[str, Meta(max_length=20)]
@@ -183,3 +227,10 @@ def test_a_value_of_a_kinds_own_table_is_required_by_its_partitions() -> None:
     assert needs == "AWS refuses this: changes_visit needs a value of ward_partition"
     assert not any("needs" in each for each in warned(lake, "SELECT * FROM changes_other"))
     assert 'AS "hour_2"' in asked(lake, "hours")
+
+
+def test_the_last_changes_are_the_whole_lake_as_long_as_nothing_is_compacted() -> None:
+    lake = Lake(TABLE, has_last_changes=True)
+    assert warned(lake, "latest") == ["this reads the whole lake: last_changes has no partitions"]
+    lake.is_compacted = True
+    assert warned(lake, "latest") == []
