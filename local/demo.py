@@ -73,9 +73,9 @@ class Outcome:
         went_in = self.went_in
         wrong = [name for name, is_right in self.answers.items() if not is_right]
         delivery = (
-            f"{went_in.total} changes went in: {went_in.inserts} inserts, {went_in.changes} "
-            f"changes, {went_in.deletes} deletes. {self.came_out} came out, {self.seconds:.1f} s "
-            "after the last one went in."
+            f"{counted(went_in.total, 'change')} went in: {counted(went_in.inserts, 'insert')}, "
+            f"{counted(went_in.changes, 'change')}, {counted(went_in.deletes, 'delete')}. "
+            f"{self.came_out:,} came out, {self.seconds:.1f} s after the last one went in."
         )
         if self.quarantined:
             delivery += f" {counted(self.quarantined, 'error object')} left: `sluice failed`."

@@ -196,5 +196,5 @@ def _print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
         table.add_row(*(printable(_cell(row[index])) for index in filled))
     wide = out.measure(table, options=out.options.update(max_width=TABLE_WIDTH_MAX)).maximum
     PlainConsole(width=max(wide, out.width)).print(table)
-    note = f"; {more} more with --csv or --json" if more else ""
+    note = f"; {more:,} more with --csv or --json" if more else ""
     err.print(counted(len(first) + more, "row") + note)

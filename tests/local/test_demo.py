@@ -20,7 +20,7 @@ RIGHT = Outcome(Seeded(3, 1, 1), 5, 5, 1.5, 1, 0, 2, {"latest": True, "hours": T
 def test_the_demo_is_content_when_all_came_out_once_and_all_answers_are_right() -> None:
     assert RIGHT.is_complete
     words = " ".join(RIGHT.sentences())
-    assert "5 changes went in: 3 inserts, 1 changes, 1 deletes. 5 came out, 1.5 s after" in words
+    assert "5 changes went in: 3 inserts, 1 change, 1 delete. 5 came out, 1.5 s after" in words
     assert "2 of 2 saved queries answer" in words
 
 
