@@ -118,7 +118,7 @@ def erase_command(
             delay = erasure.delay(partial(_seconds, stack), progress)
         _refuse(delay)
         if is_asked and kept.findings.holding:
-            what = counted(kept.findings.holding, "object or old version")
+            what = f"{counted(kept.findings.holding, 'version')} of objects"
             click.confirm(f"Erase {counted(len(keys), 'key')} from {what}, for good?", abort=True)
         # The search may have taken hours.
         _refuse(erasure.refusal())
@@ -129,7 +129,7 @@ def erase_command(
     exit_incomplete(kept.findings.problems)
     if erased.left:
         raise OperationError(
-            f"{counted(erased.left, 'object or old version')} came meanwhile that still has a key; "
+            f"{counted(erased.left, 'version')} of objects came meanwhile with a key; "
             "run the command again when nothing else writes them"
         )
 
