@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
+from botocore.exceptions import ClientError
 
 from chalicelib.catalog import columns
 from chalicelib.declaration import EPOCH_MS_MAX, Int64, Table
@@ -76,6 +77,7 @@ class _Beginning(NamedTuple):
     lines: list[bytes]
     problem: str | None
     pieces: int
+    etag: str
 
 
 def objects(stack: Stack, prefix: str) -> Iterator[Stored]:
@@ -130,7 +132,8 @@ def _gunzip(body: bytes, most: int) -> bytes:
 
 def lines(stack: Stack, key: str) -> list[bytes]:
     """Return the lines of one object, without their newlines. Raises DamagedError."""
-    return list(chain.from_iterable(_pieces_of(stack, key)))
+    body = stack.s3.get_object(Bucket=stack.bucket, Key=key)["Body"]
+    return list(chain.from_iterable(_pieces_of(stack, key, body)))
 
 
 def lines_of(body: bytes, table: Table) -> list[bytes]:
@@ -138,9 +141,8 @@ def lines_of(body: bytes, table: Table) -> list[bytes]:
     return list(chain.from_iterable(_pieces(BytesIO(body), table)))
 
 
-def _pieces_of(stack: Stack, key: str) -> Iterator[list[bytes]]:
-    """Yield the lines of one object, some at a time. Raises DamagedError."""
-    body = stack.s3.get_object(Bucket=stack.bucket, Key=key)["Body"]
+def _pieces_of(stack: Stack, key: str, body: Any) -> Iterator[list[bytes]]:
+    """Yield the lines of an object's body, some at a time. Raises DamagedError."""
     try:
         yield from _pieces(body, stack.table)
     except ValueError as reason:
@@ -224,18 +226,18 @@ def read_pieces(stack: Stack, stored: Iterable[Stored], *, typed: bool = False) 
 
     Some objects are read at once, so that the way to S3 and back does not count for each. A large
     one is read twice, and so is known to be damaged from its first piece on. One that is deleted
-    meanwhile, as a compaction does, has no lines. `typed` are lines of which every column can hold
-    its value.
+    meanwhile, as a compaction or an erasure does, has no lines; one that is replaced between its
+    readings has a problem. `typed` are lines of which every column can hold its value.
     """
     read_change = _change_reader(stack.table, typed)
     is_gone = stack.s3.exceptions.NoSuchKey  # The client is made before threads share it.
 
-    def checked(each: Stored) -> Iterator[tuple[list[bytes], str | None]]:
+    def checked(each: Stored, body: Any) -> Iterator[tuple[list[bytes], str | None]]:
         """Yield the good lines of each piece, and why the object is damaged, as far as is known."""
         read_line = read_change if each.key.startswith(DATA_PREFIX) else _read_object
         problem, before = None, 0
         try:
-            for piece in _pieces_of(stack, each.key):
+            for piece in _pieces_of(stack, each.key, body):
                 faults = [_fault(read_line, line) for line in piece]
                 wrong = next((place for place, fault in enumerate(faults) if fault), None)
                 if wrong is not None:
@@ -246,27 +248,39 @@ def read_pieces(stack: Stack, stored: Iterable[Stored], *, typed: bool = False) 
                 yield piece, problem
         except DamagedError as broken:
             yield [], str(broken)
-        except is_gone:
-            return
 
     def read(each: Stored) -> _Beginning:
         first: list[bytes] = []
         problem, number = None, 0
-        for piece, problem in checked(each):  # noqa: B007 - the last one is of the whole object.
+        try:
+            answer = stack.s3.get_object(Bucket=stack.bucket, Key=each.key)
+        except is_gone:
+            return _Beginning(each, first, problem, number, "")
+        # The last problem is of the whole object.
+        for piece, problem in checked(each, answer["Body"]):  # noqa: B007
             number += 1
             if number == 1:
                 first = piece
-        return _Beginning(each, first, problem, number)
+        return _Beginning(each, first, problem, number, answer["ETag"])
 
     def pieces(begun: _Beginning) -> Iterator[Piece]:
-        each, first, problem, number = begun
+        each, first, problem, number, etag = begun
         yield Piece(each, first, problem, number < 2)
         if number < 2:
             return
-        for place, (piece, later) in enumerate(checked(each)):
-            problem = problem or later
-            if place:
-                yield Piece(each, piece, problem, False)
+        try:
+            answer = stack.s3.get_object(Bucket=stack.bucket, Key=each.key, IfMatch=etag)
+        except is_gone:
+            pass
+        except ClientError as refused:
+            if refused.response["Error"].get("Code") != "PreconditionFailed":
+                raise
+            problem = f"s3://{stack.bucket}/{each.key} was replaced while it was read"
+        else:
+            for place, (piece, later) in enumerate(checked(each, answer["Body"])):
+                problem = problem or later
+                if place:
+                    yield Piece(each, piece, problem, False)
         yield Piece(each, [], problem, True)
 
     waiting: deque[Future[_Beginning]] = deque()

@@ -13,6 +13,7 @@ have ended before (`sluice.erasure.statements`).
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -20,7 +21,7 @@ from botocore.exceptions import ClientError
 from chalicelib.catalog import CURRENT, HISTORY, ICEBERG_PREFIX
 from chalicelib.objects import listing
 from sluice.compaction.commits import COMMIT_TRIES, committed
-from sluice.compaction.files import read_files, write_files
+from sluice.compaction.files import read_files, replace_files, write_files
 from sluice.compaction.maintenance import needed_files
 from sluice.compaction.tables import LakeTables
 from sluice.erasure.changes import KeyChange
@@ -123,13 +124,10 @@ class _Cleaning:
                 replaced[smallest] = tasks[smallest]
         with table.transaction() as transaction:
             if replaced:
-                with transaction.update_snapshot().overwrite() as update:
-                    update.delete_by_predicate(AlwaysTrue())
-                    for task in replaced.values():
-                        update.delete_data_file(task.file)
-                        stays = self._files.without(read_files(table, [task]), self._goes)
-                        for file in write_files(table, stays):
-                            update.append_data_file(file)
+                rows = (read_files(table, [task]) for task in replaced.values())
+                stay = (self._files.without(each, self._goes) for each in rows)
+                added = chain.from_iterable(write_files(table, each) for each in stay)
+                replace_files(transaction, replaced.values(), added, AlwaysTrue())
             # This one leaves out the manifests of which all files are deleted.
             transaction.update_snapshot().fast_append().commit()
 

@@ -209,6 +209,27 @@ def test_a_large_object_is_read_in_pieces_whatever_its_format(stack: Stack) -> N
         assert {piece.problem for piece in pieces} == {None}
 
 
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_lines_of_two_versions_of_a_large_object_are_not_mixed(
+    stack: Stack, is_replaced: bool
+) -> None:
+    line = transformed(RECORD, Record)
+    body = line * (3 * PIECE_BYTES // len(line))
+    key = "data/siteId=2/large"
+    stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=body)
+    pieces = read_pieces(stack, objects(stack, "data/"))
+    first = next(pieces)
+    # As an erasure does: every later line is in another place.
+    if is_replaced:
+        stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=body[len(line) :])
+    else:
+        stack.s3.delete_object(Bucket=stack.bucket, Key=key)
+    (last,) = pieces
+    assert (first.problem, first.is_last) == (None, False)
+    problem = f"s3://{stack.bucket}/{key} was replaced while it was read"
+    assert last[1:] == ([], problem if is_replaced else None, True)
+
+
 @pytest.mark.parametrize("end", [b"{}", b"\xff", gzip.compress(b"")[:-1]], ids=repr)
 def test_a_large_object_is_known_to_be_damaged_from_its_first_piece_on(
     stack: Stack, end: bytes
