@@ -219,29 +219,9 @@ def test_the_api_is_served_by_itself_until_it_is_interrupted() -> None:
 
 
 @pytest.mark.slow
-def test_dev_serves_the_api_and_the_page_until_it_is_interrupted() -> None:
-    ports = {
-        name: free_port() for name in ("--port", "--firehose-port", "--api-port", "--page-port")
-    }
-    with started("dev", *(f"{name}={port}" for name, port in ports.items())) as run:
-        read_until(run, "Ctrl-C stops it")
-        answer = urllib3.request(
-            "POST",
-            f"http://127.0.0.1:{ports['--api-port']}/records",
-            json={"siteId": "2", "valueOne": 7},
-        )
-        assert answer.status == 201
-        assert answer.json()["valueOne"] == 7
-        page = urllib3.request("GET", f"http://127.0.0.1:{ports['--page-port']}/")
-        assert b"Sluice-local" in page.data
-        os.killpg(run.pid, signal.SIGINT)
-        run.communicate(timeout=60)
-        assert run.returncode == 130
-    assert not any(listening(port) for port in ports.values())
-
-
-@pytest.mark.slow
-def test_a_declaration_saved_during_dev_is_deployed_with_the_same_table(tmp_path: Path) -> None:
+def test_dev_serves_the_api_and_the_page_and_deploys_a_saved_declaration_until_it_is_interrupted(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "notes.py"
     file.write_text(
         "from chalicelib.declaration import Key, Table\n"
@@ -287,6 +267,8 @@ def test_a_declaration_saved_during_dev_is_deployed_with_the_same_table(tmp_path
 
     with started("dev", *options, *(part for port in ports.items() for part in port)) as run:
         read_until(run, "Ctrl-C stops it")
+        page = urllib3.request("GET", f"http://127.0.0.1:{ports['--page-port']}/")
+        assert b"Sluice-local" in page.data
         assert b'"extra"' in wait_for(1)["year"]
         file.write_text(
             "import msgspec\n"
@@ -304,6 +286,11 @@ def test_a_declaration_saved_during_dev_is_deployed_with_the_same_table(tmp_path
             json={"pk": "b", "note": "two"},
         )
         assert answer.status == 201
+        assert answer.json()["note"] == "two"
         assert b'"note":"two"' in wait_for(2)["year/month"]
         table = clients["dynamodb"].scan(TableName="sluice-local-records")
         assert sorted(item["pk"]["S"] for item in table["Items"]) == ["a", "b"]
+        os.killpg(run.pid, signal.SIGINT)
+        run.communicate(timeout=60)
+        assert run.returncode == 130
+    assert not any(listening(int(port)) for port in ports.values())
