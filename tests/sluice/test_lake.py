@@ -230,7 +230,9 @@ def test_lines_of_two_versions_of_a_large_object_are_not_mixed(
     assert last[1:] == ([], problem if is_replaced else None, True)
 
 
-@pytest.mark.parametrize("end", [b"{}", b"\xff", gzip.compress(b"")[:-1]], ids=repr)
+@pytest.mark.parametrize(
+    "end", [b"{}", b"\xff", gzip.compress(b"")[:-1]], ids=["no gzip", "no text", "cut gzip"]
+)
 def test_a_large_object_is_known_to_be_damaged_from_its_first_piece_on(
     stack: Stack, end: bytes
 ) -> None:
