@@ -130,7 +130,9 @@ def deployment_options(command: _Command) -> _Command:
 def _settings(settings: tuple[str, ...], format: str | None) -> tuple[str, ...]:
     """Return the settings of a deployment of the declaration. Raises SchemaError if it is wrong."""
     declared.declared()
-    schema = os.environ.get(declared.VARIABLE)
+    # Also from the variable, which a shell may still have of an earlier run.
+    if schema := os.environ.get(declared.VARIABLE):
+        console.print(Text.assemble(("·", "cyan"), f" the table is that of {schema}"))
     return (
         *((f"schema={schema}",) if schema else ()),
         *((f"format={format}",) if format else ()),

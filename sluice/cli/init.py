@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 import boto3
 import click
@@ -123,11 +124,12 @@ def _levels(levels: Sequence[Candidate], kinds: int) -> Grid:
 
 def _print_next(sample: Sample, file: Path, table: str | None, items: Path | None) -> None:
     """Print what to run next: first on this machine, then beside the table."""
-    load = f" --items {items.resolve()}" if items else ""
+    load = f" --items {quote(str(items.resolve()))}" if items else ""
+    schema = quote(str(file))
     steps = [
         f"read {file} and correct it",
-        f'make demo ARGS="--schema {file}{load}"',
-        f'make dev ARGS="--schema {file}{load}"',
+        f'make demo ARGS="--schema {schema}{load}"',
+        f'make dev ARGS="--schema {schema}{load}"',
     ]
     if table and sample.stream_arn is None:
         steps.append(
@@ -138,7 +140,7 @@ def _print_next(sample: Sample, file: Path, table: str | None, items: Path | Non
         stream = sample.stream_arn or "ARN"
         encrypted = f" -c table_key_arn={sample.key_arn}" if sample.key_arn else ""
         steps.append(
-            f"npx cdk deploy -c schema={file} -c table_name={table} "
+            f"npx cdk deploy -c schema={schema} -c table_name={table} "
             f"-c table_stream_arn={stream}{encrypted}"
         )
     err.print(Text("\nnext:"))

@@ -60,6 +60,12 @@ def test_the_answer_of_a_scan_is_a_file_of_items(tmp_path: Path) -> None:
     assert load(tmp_path / "mine.py").key == (Key("pk"),)
 
 
+def test_a_name_with_a_space_is_quoted_in_what_to_run_next(items: Path, tmp_path: Path) -> None:
+    file = tmp_path / "my table.py"
+    ran = init("--from-file", items, file)
+    assert f"make demo ARGS=\"--schema '{file}' --items {items}\"" in ran.stderr
+
+
 def test_a_file_in_a_folder_that_is_not_there_is_refused_in_one_line(
     items: Path, tmp_path: Path
 ) -> None:
