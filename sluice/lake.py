@@ -94,9 +94,23 @@ def read_body(stack: Stack, key: str) -> bytes:
     """Return the content of an object, unzipped. Raises DamagedError."""
     answer = stack.s3.get_object(Bucket=stack.bucket, Key=key)
     try:
-        return unzip(answer["Body"].read(OBJECT_BYTES_MAX + 1))
+        return unzip(read_whole(answer["Body"]))
     except ValueError as reason:
         raise damaged(stack, key, str(reason)) from None
+
+
+def read_whole(body: Any) -> bytes:
+    """Return a body, or OBJECT_BYTES_MAX of it and one more. Raises for one that breaks off."""
+    return _read(body, OBJECT_BYTES_MAX + 1)
+
+
+def _read(body: Any, size: int) -> bytes:
+    """Return the next bytes of a body, fewer only at its end. Raises for one that breaks off."""
+    content: bytes = body.read(size)
+    # botocore compares what came with the length of the object only where nothing more comes.
+    while len(content) < size and (more := body.read(size - len(content))):
+        content += more
+    return content
 
 
 def unzip(body: bytes) -> bytes:
@@ -155,11 +169,11 @@ def _pieces(body: Any, table: Table) -> Iterator[list[bytes]]:
     It says itself what it is: Parquet, or text, which may be gzip. A body without content has no
     lines. Raises ValueError for one that is not complete, or too large.
     """
-    head = body.read(PIECE_BYTES)
+    head = _read(body, PIECE_BYTES)
     if is_parquet(head):
         arrow = optional("pyarrow", "reading a lake of Parquet")
         try:
-            yield from _pieces_of_parquet(head + body.read(OBJECT_BYTES_MAX), table)
+            yield from _pieces_of_parquet(head + read_whole(body), table)
         except (arrow.ArrowException, OSError, TypeError, ValueError):
             raise ValueError("it is not a complete Parquet file") from None
         return

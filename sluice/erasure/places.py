@@ -21,7 +21,7 @@ from sluice.erasure.changes import KeyChange, Keys
 from sluice.erasure.contents import Filter, Filtered, Goes, of_data, of_failures, of_results
 from sluice.erasure.iceberg import CompactedFiles
 from sluice.erasure.versions import Version, is_missing
-from sluice.lake import OBJECT_BYTES_MAX, is_gzip, unzip
+from sluice.lake import is_gzip, read_whole, unzip
 from sluice.stack import Stack
 
 _HEADERS: tuple[Literal["ContentType", "ContentEncoding", "Metadata"], ...] = (
@@ -105,7 +105,7 @@ class Reader:
             removed = list(filter(goes, self.compacted.changes(version)))
             return Content(version, "", False, {}, Filtered(None, removed))
         answer = self._s3.get_object(Bucket=self._bucket, Key=version.key, VersionId=version.id)
-        raw = answer["Body"].read(OBJECT_BYTES_MAX + 1)
+        raw = read_whole(answer["Body"])
         headers: dict[str, Any] = {name: answer[name] for name in _HEADERS if name in answer}
         filtered = place.filter(unzip(raw), self._keys, goes)
         return Content(version, answer["ETag"], is_gzip(raw), headers, filtered)
@@ -120,4 +120,4 @@ class Reader:
     def content(self, key: str, version: str) -> bytes:
         """Return the content of a version of an object, unzipped. Raises ValueError."""
         answer = self._s3.get_object(Bucket=self._bucket, Key=key, VersionId=version)
-        return unzip(answer["Body"].read(OBJECT_BYTES_MAX + 1))
+        return unzip(read_whole(answer["Body"]))

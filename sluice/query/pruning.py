@@ -108,7 +108,7 @@ def raw_condition(sql: str, tables: Mapping[str, RawTable]) -> str | None:
             table = tables[node.name.lower()]
             own = [table.condition] if table.condition else []
             where = scope.expression.args.get("where")
-            if where and _is_plain(node):
+            if where and _is_plain(node) and not _pairs_by_order(scope.expression):
                 is_only = len(scope.selected_sources) == 1
                 own += _of_partitions(where.this, table.partitions, name, is_only=is_only)
             if not own:
@@ -123,6 +123,11 @@ def _is_plain(table: exp.Expr) -> bool:
     return {name for name, value in table.args.items() if value} <= {"this", "alias"} and not (
         alias and alias.args.get("columns")
     )
+
+
+def _pairs_by_order(select: exp.Expr) -> bool:
+    """Whether the rows that a join pairs depend on others, as those of ASOF and POSITIONAL do."""
+    return any(join.method for join in select.args.get("joins") or ())
 
 
 def _of_partitions(

@@ -3,11 +3,15 @@
 import gzip
 import json
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from decimal import Decimal
+from io import BytesIO
 from typing import Any
 
 import msgspec
 import pytest
+from botocore.exceptions import IncompleteReadError
+from botocore.response import StreamingBody
 from msgspec import Struct
 
 from chalicelib.catalog import columns
@@ -17,6 +21,8 @@ from chalicelib.schema import Record
 from chalicelib.transform import transformer
 from local.firehose.conversion import Conversion, Parquet, column
 from local.firehose.errors import CatalogTable
+from sluice.erasure.changes import Keys
+from sluice.erasure.places import Reader
 from sluice.items import read_line
 from sluice.lake import (
     PIECE_BYTES,
@@ -24,6 +30,7 @@ from sluice.lake import (
     lines_of_parquet,
     objects,
     partitions,
+    read_body,
     read_objects,
     read_pieces,
     unzip,
@@ -245,6 +252,31 @@ def test_a_large_object_is_known_to_be_damaged_from_its_first_piece_on(
     (problem,) = {piece.problem for piece in pieces}
     assert problem is not None
     assert "data/siteId=2/torn is damaged: " in problem
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda stack, key: read_body(stack, key),
+        lambda stack, key: lines(stack, key),
+        lambda stack, _key: list(read_pieces(stack, objects(stack, "data/"))),
+        lambda stack, key: Reader(stack, Keys(stack.table, []), []).content(key, "null"),
+    ],
+    ids=["body", "lines", "pieces", "erasure"],
+)
+def test_an_object_whose_transfer_breaks_off_after_a_line_is_not_taken_for_whole(
+    stack: Stack, read: Callable[[Stack, str], object]
+) -> None:
+    line = transformed(RECORD, Record)
+    key = "data/siteId=2/text"
+    stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=line * 2)
+
+    def break_off(parsed: dict[str, Any], **_: object) -> None:
+        parsed["Body"] = StreamingBody(BytesIO(line), parsed["ContentLength"])
+
+    stack.s3.meta.events.register("after-call.s3.GetObject", break_off)
+    with pytest.raises(IncompleteReadError):
+        read(stack, key)
 
 
 def test_an_object_that_is_gone_when_it_is_read_has_no_lines(stack: Stack) -> None:

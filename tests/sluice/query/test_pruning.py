@@ -232,6 +232,8 @@ def test_only_the_partitions_that_a_query_needs_are_read(sql: str, condition: st
         "SELECT * FROM changes PIVOT (count(*) FOR year IN (1, 2)) WHERE year = 2023",
         "SELECT * FROM changes a ANTI JOIN changes b ON a.id = b.id WHERE year = 2023",
         "SELECT * FROM changes a JOIN changes b ON a.id = b.id WHERE a.year = 2023",
+        "SELECT * FROM other a ASOF JOIN changes b ON a.at >= b.changedat WHERE b.year = 2023",
+        "SELECT * FROM other POSITIONAL JOIN changes WHERE changes.year = 2023",
         "SELECT * FROM (SELECT * FROM changes) WHERE year = 2023",
         "WITH c AS (SELECT * FROM changes) SELECT 1 FROM other WHERE year = 2023 AND id IN "
         "(SELECT id FROM c)",
