@@ -22,7 +22,7 @@ from tests.end_to_end.browser import chromium
 from tests.end_to_end.deployment import Deployed
 from tests.sluice.recovery.failures import change, failure
 
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 expect.set_options(timeout=WAIT_MS)
 HOSTILE = "<img src=x onerror=alert(1)> \"'"
 

@@ -25,7 +25,7 @@ def post(
 ) -> Any:
     """Status and decoded body of a plain request."""
     url = urlsplit(running.url)
-    connection = HTTPConnection(url.hostname, url.port, timeout=10)
+    connection = HTTPConnection(url.hostname, url.port, timeout=60)
     headers = {"X-Amz-Target": f"Firehose_20150804.{target}", **headers}
     connection.request("POST", path, body, headers)
     response = connection.getresponse()

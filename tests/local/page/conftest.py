@@ -29,7 +29,7 @@ from sluice.stack import Stack
 from sluice.stream import Stream
 from tests.declaring import schema_outputs
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 @dataclass
