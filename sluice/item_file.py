@@ -52,8 +52,9 @@ def read_items(path: Path) -> Iterator[Item]:
     except (OSError, EOFError, zlib.error) as error:
         raise OperationError(f"{path} cannot be read after line {number}: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        where = f", {'item' if is_scan else 'line'} {number}" if number else ""
         raise OperationError(
-            f'{path}, line {number} is not an item in DynamoDB JSON: write {{"pk": {{"S": "..."}}}}'
+            f'{path}{where} is not an item in DynamoDB JSON: write {{"pk": {{"S": "..."}}}}'
             ", the lines of a full export, or what `aws dynamodb scan` prints"
         ) from None
 

@@ -55,6 +55,21 @@ def test_a_line_that_is_no_item_is_named_by_its_number(file: Path, line: bytes) 
         list(read_items(file))
 
 
+@pytest.mark.parametrize(
+    ("scan", "place"),
+    [
+        (b'{\n "Items": [\n  %b,\n  {"pk": "a"}\n ],\n "Count": 2\n}' % PLAIN, ", item 2"),
+        (b'{\n "Items": [\n  %b' % PLAIN, ""),
+    ],
+)
+def test_of_a_scan_the_item_that_is_none_is_named_or_else_the_file(
+    file: Path, scan: bytes, place: str
+) -> None:
+    file.write_bytes(scan)
+    with pytest.raises(OperationError, match=f"^{file}{place} is not an item in DynamoDB JSON"):
+        list(read_items(file))
+
+
 def test_a_file_that_is_absent_or_cut_short_is_named(file: Path) -> None:
     with pytest.raises(OperationError, match="No such file"):
         list(read_items(file))
