@@ -133,11 +133,11 @@ class FolderS3:
                 page = []
         yield {"Contents": page}
 
-    def get_object(self, *, Bucket: str, Key: str) -> Any:  # noqa: N803
-        """Return an object."""
+    def get_object(self, *, Bucket: str, Key: str, **of_inner: Any) -> Any:  # noqa: N803
+        """Return an object. Those of the folder do not change."""
         if not Key.startswith(DATA_PREFIX):
-            return self._inner.get_object(Bucket=Bucket, Key=Key)
-        return {"Body": (self._folder / Key).open("rb")}
+            return self._inner.get_object(Bucket=Bucket, Key=Key, **of_inner)
+        return {"Body": (self._folder / Key).open("rb"), "ETag": Key}
 
     def delete_objects(self, *, Bucket: str, Delete: Any) -> Any:  # noqa: N803
         """Delete objects, all of the folder or all of the inner bucket."""
