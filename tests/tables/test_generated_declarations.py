@@ -108,6 +108,8 @@ def test_a_key_is_found_again_by_its_texts(data: st.DataObject, declared: Declar
 class Folder:
     """The reading half of an S3 client, over objects in memory."""
 
+    exceptions = SimpleNamespace(NoSuchKey=KeyError)
+
     def __init__(self, objects: dict[str, bytes]) -> None:
         self._objects = objects
 
@@ -126,7 +128,7 @@ class Folder:
         ]
 
     def get_object(self, **parameters: str) -> dict[str, Any]:
-        return {"Body": BytesIO(self._objects[parameters["Key"]])}
+        return {"Body": BytesIO(self._objects[parameters["Key"]]), "ETag": parameters["Key"]}
 
 
 class Catalog:
