@@ -60,7 +60,8 @@ def test_a_plan_is_made_without_a_stack(installed: Installed) -> None:
 
 
 def test_the_saved_queries_are_in_the_package(installed: Installed) -> None:
-    listed = [line.split()[0] for line in installed.run("sluice", "query").splitlines()]
+    *listed, tables = [line.split()[0] for line in installed.run("sluice", "query").splitlines()]
+    assert tables == "tables"
     assert sorted(listed) == sorted(file.stem for file in (ROOT / "sluice").rglob("*.sql"))
 
 
