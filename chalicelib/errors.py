@@ -11,6 +11,7 @@ SluiceError                         an error of ours; its message is for a perso
 │   └── Unavailable                 the table cannot serve now
 │       └── Throttled               DynamoDB takes no more requests for now
 ├── OperationError                  an operation cannot be done
+│   ├── OptionError                 a command's options do not fit it, the table or the stack
 │   ├── DamagedError                an object of the bucket is not what Firehose writes
 │   ├── RefusedError                Firehose refused records at every attempt
 │   ├── UnavailableError            a service does not answer now, or asks to slow down

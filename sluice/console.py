@@ -1,6 +1,7 @@
 """The console of every program here: text is never read as markup, and no control character in it
 reaches a terminal, wherever it came from."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,8 @@ from rich.segment import Segment
 from rich.text import Text
 
 from sluice.wording import printable
+
+_PADDING = re.compile(r" +(?=\n)")
 
 
 class PlainConsole(Console):
@@ -33,6 +36,11 @@ class PlainConsole(Console):
                 yield segment
             else:
                 yield Segment(_escaped(segment.text), segment.style)
+
+    def _render_buffer(self, buffer: Iterable[Segment]) -> str:
+        """Return what is written; in a file or a pipe, no line ends in spaces."""
+        rendered = super()._render_buffer(buffer)
+        return rendered if self.is_terminal else _PADDING.sub("", rendered)
 
 
 def _escaped(text: str) -> str:

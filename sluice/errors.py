@@ -17,6 +17,10 @@ from chalicelib.errors import OperationError as OperationError
 from chalicelib.errors import SluiceError
 
 
+class OptionError(OperationError):
+    """Options or arguments that do not fit the command, the declared table or the stack."""
+
+
 class DamagedError(OperationError):
     """An object of the bucket is not what Firehose writes; the message names it."""
 

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from msgspec import Raw, Struct
 
 from sluice.backfill.source import Page, SourceItem
-from sluice.errors import OperationError
+from sluice.errors import OperationError, OptionError
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -201,5 +201,5 @@ def _location(uri: str) -> tuple[str, str]:
     scheme, _, rest = uri.partition("://")
     bucket, _, prefix = rest.partition("/")
     if scheme != "s3" or not bucket:
-        raise OperationError(f"{uri} is not a place in S3; write it as s3://bucket/prefix")
+        raise OptionError(f"{uri} is not a place in S3; write it as s3://bucket/prefix")
     return bucket, prefix.removesuffix(SUMMARY)

@@ -27,7 +27,7 @@ from rich.text import Text
 from chalicelib.declared import VARIABLE, declared
 from chalicelib.errors import SchemaError
 from sluice.console import PlainConsole
-from sluice.errors import OperationError, explain
+from sluice.errors import OperationError, OptionError, explain
 from sluice.wording import printable
 
 # Without a terminal, lines need not be cut at a width.
@@ -37,6 +37,8 @@ err = PlainConsole(stderr=True)
 INTERRUPTED = 130
 """The exit status of a command that Ctrl-C ended, as shells have it."""
 
+WRONG_OPTIONS = click.UsageError.exit_code
+"""The exit status of a command whose options are wrong, whether click refuses them or we do."""
 
 SUMMARIES = {
     "backfill": "Deliver the items that the table has already.",
@@ -69,7 +71,7 @@ class _Command(click.Command):
 
 
 class _Commands(click.Group):
-    """Turns an operation's error into one line on standard error and exit status 1."""
+    """Turns an operation's error into one line on standard error and an exit status."""
 
     command_class = _Command
 
@@ -98,7 +100,7 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except (OperationError, ClientError, BotoCoreError, ResponseParserError) as refused:
             print_error(explain(refused))
-            sys.exit(1)
+            sys.exit(WRONG_OPTIONS if isinstance(refused, OptionError) else 1)
         except SchemaError as wrong:
             heading, *mistakes = str(wrong).splitlines()
             print_error(heading)
@@ -107,6 +109,12 @@ class _Commands(click.Group):
             sys.exit(1)
         except KeyboardInterrupt as stop:
             err.print(": ".join(filter(None, ["interrupted", str(stop)])))
+            sys.exit(INTERRUPTED)
+        except click.Abort as stop:
+            # At a prompt click raises it for Ctrl-C, for the end of the input and for a no.
+            if not isinstance(stop.__context__, KeyboardInterrupt):
+                raise
+            err.print("\ninterrupted")
             sys.exit(INTERRUPTED)
 
 

@@ -23,7 +23,7 @@ from sluice.compaction.maintenance import Maintained, Retention, maintain
 from sluice.compaction.run import compact, older_objects
 from sluice.compaction.size import LakeSize, lake_size
 from sluice.compaction.tables import LakeTables
-from sluice.errors import OperationError
+from sluice.errors import OperationError, OptionError
 from sluice.stack import Stack
 from sluice.wording import counted
 
@@ -118,14 +118,12 @@ def compact_command(
         )
     own_engine = "local" if stack.emulated else "athena"
     if engine not in (None, own_engine):
-        raise OperationError(
+        raise OptionError(
             f"{stack.name} is compacted by --engine {own_engine} alone; docs/compaction.md says why"
         )
     keep = {name.removeprefix("keep_"): timedelta(days=number) for name, number in days.items()}
     if not stack.emulated and Retention(**keep) != Retention():
-        raise OperationError(
-            "the --keep options are for local stacks; Athena's VACUUM keeps 5 days"
-        )
+        raise OptionError("the --keep options are for local stacks; Athena's VACUUM keeps 5 days")
     number = size = 0
     for each in older_objects(stack, before, day and day.date()):
         number += 1

@@ -24,7 +24,7 @@ from sluice.erasure.checkpoint import checkpoint
 from sluice.erasure.memory import Memory
 from sluice.erasure.run import Erased, Erasure
 from sluice.erasure.search import Findings, Tally
-from sluice.errors import OperationError
+from sluice.errors import OperationError, OptionError
 from sluice.query.part import level_values
 from sluice.stack import Stack
 from sluice.verify.deployed import delivery_seconds, has_deletes
@@ -80,6 +80,8 @@ def erase_command(
     """
     if verify and (dry_run or yes or keep_latest or remove_lost):
         raise click.UsageError("--verify only searches; of the other options it takes --where")
+    if not key and file is None:
+        raise click.UsageError("no key is named; name one, or a file of keys with --from")
     is_asked = not (verify or dry_run or yes)
     if is_asked and (as_json or not sys.stdin.isatty()):
         raise click.UsageError("without a terminal to ask on, name --yes, or --dry-run to count")
@@ -135,7 +137,7 @@ def erase_command(
 
 
 def _keys(table: Table, texts: tuple[str, ...], file: Path | None) -> list[Texts]:
-    """Return the keys that the command line and a file name. Raises OperationError."""
+    """Return the keys that the command line and a file name. Raises OptionError."""
     parts = len(table.key)
     named = [(f"key {n // parts + 1}", texts[n : n + parts]) for n in range(0, len(texts), parts)]
     if file is not None:
@@ -145,13 +147,13 @@ def _keys(table: Table, texts: tuple[str, ...], file: Path | None) -> list[Texts
             if line
         ]
     if not named:
-        raise OperationError("no key is named; name one, or a file of keys with --from")
+        raise OptionError(f"{file} names no key; write a key in each line")
     keys = []
     for name, key in named:
         try:
             keys.append(texts_of(table, key_from(table, key)))
         except ValueError as wrong:
-            raise OperationError(f"{name}: {wrong}") from None
+            raise OptionError(f"{name}: {wrong}") from None
     return keys
 
 
@@ -159,9 +161,9 @@ def _lines(file: Path) -> list[str]:
     try:
         return [line.removesuffix("\r") for line in file.read_text("utf-8-sig").split("\n")]
     except OSError as error:
-        raise OperationError(f"{file} cannot be read: {error.strerror}") from None
+        raise OptionError(f"{file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise OperationError(f"{file} is not text in UTF-8; write a key in each line") from None
+        raise OptionError(f"{file} is not text in UTF-8; write a key in each line") from None
 
 
 def _seconds(stack: Stack) -> float | None:

@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from chalicelib.catalog import lake_tables
+from chalicelib.catalog import CURRENT, HISTORY, LAST_CHANGES, lake_tables
 from chalicelib.declared import declared
 from sluice.cli.command import AMOUNT, err, exit_incomplete, out, print_json, sluice
 from sluice.cli.selection import Since
@@ -123,7 +123,7 @@ def query_command(
     part = LakePart(table, level_values(table, where, site), start, end)
     asked = Question(text, part, key, pruned)
     sql = asked.sql(workgroup)
-    for warning in warnings(sql, part, workgroup):
+    for warning in warnings(sql, asked, workgroup):
         err.print(Text.assemble(("warning:", "yellow"), f" {warning}"))
     result = workgroup.run(sql)
     _print(result, form)
@@ -153,6 +153,7 @@ def _list_saved(form: str | None) -> None:
         table.add_row(each.name, each.description)
     out.print(table)
     out.print(f"tables for SQL: {', '.join(each.name for each in lake_tables(declared()))}")
+    out.print(f"where the lake is compacted also: {LAST_CHANGES}, {HISTORY}, {CURRENT}")
 
 
 def _print(result: QueryResult, form: str | None) -> None:

@@ -32,7 +32,7 @@ from sluice.compaction.rows import (
 )
 from sluice.compaction.tables import LakeTables
 from sluice.erasure.rows import without_erased
-from sluice.errors import OperationError
+from sluice.errors import OptionError
 from sluice.lake import objects, read_pieces
 from sluice.optional import optional
 from sluice.stack import Stack
@@ -79,14 +79,14 @@ class _Chunk:
 def older_objects(stack: Stack, before: datetime, day: date | None = None) -> Iterator[Stored]:
     """List the raw objects that were written before a moment, of one day of event time or any.
 
-    Raises OperationError for a day of a lake whose layout has none.
+    Raises OptionError for a day of a lake whose layout has none.
     """
     older = (each for each in objects(stack, DATA_PREFIX) if each.modified < before)
     if day is None:
         return older
     levels = {level.name for level in stack.table.levels if level.is_time}
     if missing := [name for name in _OF_A_DAY if name not in levels]:
-        raise OperationError(
+        raise OptionError(
             f"the layout has no {' and no '.join(missing)}, so no object is of one day; leave out "
             "--day"
         )

@@ -11,7 +11,7 @@ from chalicelib.lines import ChangeFields
 from chalicelib.mistakes.names import NAME_LENGTH_MAX
 from chalicelib.mistakes.reading import LINE_NAME
 from chalicelib.types import field_types
-from sluice.errors import OperationError
+from sluice.errors import OperationError, OptionError
 from sluice.init.attributes import Attribute, attributes, event_time, is_of_updates, python_type
 from sluice.init.kinds import Kinds, find_kinds
 from sluice.init.sample import Sample
@@ -108,7 +108,7 @@ def _key(
     for each in wanted:
         attribute = every.get(each.name)
         if attribute is None or attribute.share < 1 or attribute.types.keys() != {each.type}:
-            raise OperationError(
+            raise OptionError(
                 f"{sample.source} has items without {each.name} of the type {each.type}, so it is "
                 "not of the key; give --key NAME:TYPE once for each attribute of the key"
             )

@@ -14,7 +14,7 @@ from chalicelib.declaration import Table
 from chalicelib.keys import key_of, texts_of
 from chalicelib.partitions import ERROR_PREFIX, path
 from chalicelib.transform import payload_reader
-from sluice.errors import DamagedError, OperationError
+from sluice.errors import DamagedError, OptionError
 from sluice.event import render
 from sluice.lake import lines, objects, read_body
 from sluice.planning.weights import stream_record
@@ -49,9 +49,9 @@ class Probe:
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:
-        """Raise OperationError for a stack in production, unless it is confirmed."""
+        """Raise OptionError for a stack in production, unless it is confirmed."""
         if self.stack.name.endswith("-prod") and not self.confirmed:
-            raise OperationError(
+            raise OptionError(
                 f"{self.stack.name} is in production, and a probe writes to its table, lake and "
                 "quarantine; add --yes to do so"
             )

@@ -9,7 +9,7 @@ from sqlglot import Token, TokenType
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import TokenError
 
-from sluice.errors import OperationError
+from sluice.errors import OptionError
 
 Value = str | int
 
@@ -38,10 +38,10 @@ def replace_parameters(sql: str, replacement: Callable[[str], str]) -> str:
 
 
 def bind(sql: str, values: Mapping[str, Value]) -> str:
-    """Return the query with literals for parameters. Raises OperationError for a missing value."""
+    """Return the query with literals for parameters. Raises OptionError for a missing value."""
     if missing := parameters_of(sql) - values.keys():
         names = ", ".join(f":{name}" for name in sorted(missing))
-        raise OperationError(f"the query has {names}, which no option gives a value")
+        raise OptionError(f"the query has {names}, which no option gives a value")
     return replace_parameters(sql, lambda name: literal(values[name]))
 
 

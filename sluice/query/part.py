@@ -26,7 +26,7 @@ from chalicelib.declaration import KIND, TIME_FORMATS, Level, Table
 from chalicelib.errors import PartitionError
 from chalicelib.keys import key_from, texts_of
 from chalicelib.partitions import encode_value
-from sluice.errors import OperationError
+from sluice.errors import OptionError
 from sluice.query.parameters import Value, literal
 from sluice.query.partitioning import Partitioning
 from sluice.query.saved import FILTER_ANSWER, KEY_PARAMETERS, SavedQuery
@@ -52,16 +52,16 @@ class LevelValue(NamedTuple):
 
     @property
     def value(self) -> Value:
-        """The value in SQL, of the column's type. Raises OperationError."""
+        """The value in SQL, of the column's type. Raises OptionError."""
         return value_of(self.column, self.text)
 
     @property
     def in_path(self) -> str:
-        """The value as the path spells it. Raises OperationError for one that no path can name."""
+        """The value as the path spells it. Raises OptionError for one that no path can name."""
         try:
             return encode_value(self.level.name, self.value, self.level.length)
         except PartitionError as error:
-            raise OperationError(f"no part of the lake has this {error.field}: {error}") from None
+            raise OptionError(f"no part of the lake has this {error.field}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def level_values(
 ) -> tuple[LevelValue, ...]:
     """Return what texts of the form LEVEL=VALUE hold levels to, in the order of the layout.
 
-    `site` is a value of the first level of a field. Raises OperationError.
+    `site` is a value of the first level of a field. Raises OptionError.
     """
     levels = {level.name: level for level in table.levels if not level.is_time}
     names = ", ".join(levels)
@@ -163,52 +163,52 @@ def level_values(
 
     def hold(level: Level, text: str, option: str) -> None:
         if level.name in values:
-            raise OperationError(f"{level.name} has two values; ask once for each")
+            raise OptionError(f"{level.name} has two values; ask once for each")
         column = next(each for each in columns(table) if each.key == level.name)
         kinds = [shape.kind for shape in table.shapes]
         if level.attribute is None and text not in kinds:
-            raise OperationError(f"there is no kind {text}; there are {', '.join(kinds)}")
+            raise OptionError(f"there is no kind {text}; there are {', '.join(kinds)}")
         values[level.name] = LevelValue(level, text, column, option)
 
     for condition in where:
         name, separator, text = condition.partition("=")
         if not separator:
-            raise OperationError(f"--where takes LEVEL=VALUE, not {condition}")
+            raise OptionError(f"--where takes LEVEL=VALUE, not {condition}")
         if name not in levels:
             takes = f"--where takes {names}" if names else "there is no level for --where"
-            raise OperationError(
+            raise OptionError(
                 f"{name} is not a level of a field; {takes}, and --from and --to take times"
             )
         hold(levels[name], text, f"--where {name}=...")
     if site is not None:
         if (level := first_field_level(table)) is None:
-            raise OperationError("--site means the first level of a field; the layout has none")
+            raise OptionError("--site means the first level of a field; the layout has none")
         hold(level, site, "--site")
     return tuple(values[name] for name in levels if name in values)
 
 
 def value_of(column: Column, text: str) -> Value:
-    """Return a text as a value of a column's type. Raises OperationError."""
+    """Return a text as a value of a column's type. Raises OptionError."""
     match column.type:
         case "bigint":
             try:
                 return int(text)
             except ValueError:
-                raise OperationError(f"{column.key} is a whole number, not {text}") from None
+                raise OptionError(f"{column.key} is a whole number, not {text}") from None
         case "boolean":
             if text not in ("true", "false"):
-                raise OperationError(f"{column.key} is true or false, not {text}")
+                raise OptionError(f"{column.key} is true or false, not {text}")
             return text == "true"
     return text
 
 
 def key_values(table: Table, texts: Sequence[str]) -> dict[str, Value]:
-    """Return the parameters for a key, or for its first part. Raises OperationError."""
+    """Return the parameters for a key, or for its first part. Raises OptionError."""
     named = msgspec.structs.replace(table, key=table.key[: len(texts)])
     try:
         texts = texts_of(named, key_from(named, texts))
     except ValueError as error:
-        raise OperationError(f"--key: {error}") from None
+        raise OptionError(f"--key: {error}") from None
     column = {each.name: each for each in columns(table)}
     return {
         parameter: value_of(column[name], text)

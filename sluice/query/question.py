@@ -15,13 +15,14 @@ from chalicelib.catalog import (
     sql_name,
 )
 from chalicelib.compacted import group_columns, raw_name
-from sluice.errors import OperationError
+from chalicelib.declaration import TIME_FORMATS
+from sluice.errors import OperationError, OptionError
 from sluice.query.athena import QUERY_BYTES_MAX, Workgroup
 from sluice.query.parameters import Value, bind, parameters_of
 from sluice.query.part import LakePart, key_values, narrow, values_shown, years_shown
 from sluice.query.partitioning import Partitioning
 from sluice.query.pruning import Read, missing_values, reads, whole_lake
-from sluice.query.saved import saved_query
+from sluice.query.saved import FILTER_ANSWER, saved_query
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -47,7 +48,7 @@ class Question:
     pruned: bool = False
 
     def sql(self, workgroup: Workgroup) -> str:
-        """Return the SQL to run. Raises OperationError for options that do not fit the text."""
+        """Return the SQL to run. Raises OptionError for options that do not fit the text."""
         return self._saved(workgroup) if _NAME.fullmatch(self.text) else self._own()
 
     def _saved(self, workgroup: Workgroup) -> str:
@@ -59,9 +60,9 @@ class Question:
         )
         values = self._key()
         if query.parameters - values.keys():
-            raise OperationError(f"{query.name} needs --key")
+            raise OptionError(f"{query.name} needs --key")
         if values.keys() - query.parameters:
-            raise OperationError(f"{query.name} takes no --key")
+            raise OptionError(f"{query.name} takes no --key")
         partitioning = workgroup.partitioning()
         sql = narrow(
             query, self.part, partitioning.columns, partitioning.required, pruned=self.pruned
@@ -81,18 +82,39 @@ class Question:
             if table.group:
                 column = partition_column(table.group)
                 example = f"{quoted(column)} = :{column}"
-            raise OperationError(
+            raise OptionError(
                 f"the query does not say where {', '.join(unused) or '--pruned'} applies; name it "
                 f"there, for example WHERE {example}"
             )
         return bind(self.text, {name: value for name, (value, _) in values.items()})
 
+    def remedy(self, partitioning: Partitioning) -> str:
+        """Return which options let a saved query read less; nothing of a person's own SQL."""
+        if not _NAME.fullmatch(self.text):
+            return ""
+        levels = partitioning.levels
+        options = [
+            f"--where {level}=..."
+            for column, level in levels.items()
+            if column in partitioning.required and self.part.in_path(level) is None
+        ]
+        if levels and not options and not self.part:
+            ways = (
+                "--from/--to" if each in TIME_FORMATS else f"--where {each}=..."
+                for each in levels.values()
+            )
+            options = [" or ".join(dict.fromkeys(ways))]
+        if FILTER_ANSWER in saved_query(self.part.table, self.text).directives and not self.pruned:
+            options.append("--pruned where records keep their site and time")
+        return f"; narrow it with {', and '.join(options)}" if options else ""
+
     def _key(self) -> dict[str, Value]:
         return key_values(self.part.table, self.key) if self.key else {}
 
 
-def warnings(sql: str, part: LakePart, workgroup: Workgroup) -> list[str]:
-    """Return what a query reads without need, and what it does not show."""
+def warnings(sql: str, question: Question, workgroup: Workgroup) -> list[str]:
+    """Return what a question's SQL reads without need, and what it does not show."""
+    part = question.part
     lake = {each.name: each for each in lake_tables(part.table)}
     if workgroup.has_last_changes:
         lake |= {raw_name(name): each for name, each in lake.items()}
@@ -106,7 +128,7 @@ def warnings(sql: str, part: LakePart, workgroup: Workgroup) -> list[str]:
     partitions = {name: partitioned[name].columns if name in partitioned else () for name in lake}
     sentences = []
     if whole := _read_whole(every, partitions, workgroup):
-        sentences.append(f"this reads {whole}")
+        sentences.append(f"this reads {whole}{question.remedy(workgroup.partitioning())}")
     for name, partitioning in partitioned.items():
         of_table = [read for read in tables if read.table == name]
         if workgroup.emulated and (

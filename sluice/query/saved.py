@@ -3,6 +3,7 @@
 A file is a template, whose words in braces stand for the columns of the declared table:
 
 {last_changes}  the table `last_changes` where the lake has it, else `all_changes`
+{columns}   all columns of a line, but not the partitions
 {key}       the key's column, or both, with a comma between them
 {group}     the column that reports are grouped by; there may be none
 {time}      the event time, in epoch milliseconds
@@ -32,7 +33,7 @@ from chalicelib.catalog import (
     sql_name,
 )
 from chalicelib.declaration import Table
-from sluice.errors import OperationError
+from sluice.errors import OperationError, OptionError
 from sluice.query.parameters import parameters_of, replace_parameters, tokenize
 
 FOLDER = Path(__file__).parent / "saved"
@@ -95,10 +96,10 @@ def saved_queries(
 def saved_query(
     table: Table, name: str, *, key_parts: int | None = None, last_changes: bool = False
 ) -> SavedQuery:
-    """Return one saved query. Raises OperationError, with the names of all, for an unknown one."""
+    """Return one saved query. Raises OptionError, with the names of all, for an unknown one."""
     queries = saved_queries(table, key_parts=key_parts, last_changes=last_changes)
     if name not in queries:
-        raise OperationError(
+        raise OptionError(
             f"there is no saved query {name}; there are {', '.join(queries)}, or write SQL"
         )
     return queries[name]
@@ -109,8 +110,10 @@ class _Words:
 
     def __init__(self, table: Table, key_parts: int, last_changes: str) -> None:
         key = key_columns(table)
-        self._taken = {column.name for column in (*columns(table), *partition_columns(table))}
+        names = tuple(column.name for column in columns(table))
+        self._taken = {*names, *(column.name for column in partition_columns(table))}
         self._lists = {
+            "columns": names,
             "key": key,
             "group": (sql_name(table.group.name),) if table.group else (),
             "time": (sql_name(table.time_line_name),),
@@ -153,7 +156,7 @@ def _read(file: Path, words: _Words) -> SavedQuery:
     except KeyError as unknown:
         raise OperationError(
             f"{file.name} has the unknown word {unknown.args[0]!r} in braces; the words are "
-            "last_changes, key, group, time, is_key and new NAME"
+            "last_changes, columns, key, group, time, is_key and new NAME"
         ) from None
     tokens = tokenize(sql)
     if not tokens:

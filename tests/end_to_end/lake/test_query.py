@@ -233,24 +233,25 @@ def test_years_that_are_not_projected_are_warned_of(deployed: Deployed) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "status", "words"),
     [
-        (["SELECT nope FROM changes WHERE year = 2023"], ["the query failed", "nope"]),
-        (["SELEC 1"], ["the query failed", "SELEC"]),
-        (["SELECT 1 FROM nowhere"], ["the query failed", "nowhere"]),
-        (["nope"], ["there is no saved query nope"]),
-        (["history"], ["history needs --key"]),
-        (["latest", "--key", "a"], ["latest takes no --key"]),
-        (["SELECT :key"], ["the query has :key, which no option gives a value"]),
-        (["SELECT 1", "--site", "2"], ["does not say where --site applies"]),
-        (["hours", "--site", ""], ["siteId must not be empty"]),
+        (["SELECT nope FROM changes WHERE year = 2023"], 1, ["the query failed", "nope"]),
+        (["SELEC 1"], 1, ["the query failed", "SELEC"]),
+        (["SELECT 1 FROM nowhere"], 1, ["the query failed", "nowhere"]),
+        (["nope"], 2, ["there is no saved query nope"]),
+        (["history"], 2, ["history needs --key"]),
+        (["latest", "--key", "a"], 2, ["latest takes no --key"]),
+        (["latest", "--where", "x"], 2, ["--where takes LEVEL=VALUE, not x"]),
+        (["SELECT :key"], 2, ["the query has :key, which no option gives a value"]),
+        (["SELECT 1", "--site", "2"], 2, ["does not say where --site applies"]),
+        (["hours", "--site", ""], 2, ["siteId must not be empty"]),
     ],
 )
 def test_a_mistake_is_one_clear_line(
-    deployed: Deployed, arguments: list[str], words: list[str]
+    deployed: Deployed, arguments: list[str], status: int, words: list[str]
 ) -> None:
     result = deployed.run("query", *arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == status
     *_, line = result.stderr.splitlines()
     assert line.startswith("error: ")
     assert all(word in line for word in words)

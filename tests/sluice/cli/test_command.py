@@ -15,9 +15,11 @@ from click.testing import CliRunner, Result
 from pytest_httpserver import HTTPServer
 
 from chalicelib.declared import VARIABLE
+from chalicelib.schema import TABLE
 from sluice.cli import sluice
 from sluice.cli.command import SUMMARIES, stoppable
 from sluice.cli.selection import Since
+from sluice.stack import Stack
 
 ROOT = Path(__file__).parents[3]
 
@@ -211,3 +213,59 @@ def test_ctrl_c_ends_a_command_with_a_message_and_status_130(
         assert child.wait(30) == 130
         connection.close()
     assert (tmp_path / "stderr").read_text() == "interrupted\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["query", "latest", "--where", "x"],
+        ["query", "latest", "--where", "colour=red"],
+        ["query", "history"],
+        ["query", "history", "--key", "a", "--key", "b"],
+        ["query", "nope"],
+        ["query", "SELECT :key"],
+        ["query", "SELECT 1", "--pruned"],
+        ["erase"],
+        ["erase", "a"],
+        ["erase", "a", "--yes", "--where", "colour=red"],
+        ["erase", "--yes", "--from", "no such file"],
+        ["compact", "--engine", "local"],
+        ["compact", "--keep-files", "9"],
+        ["probe"],
+        ["init", "--from-file", str(ROOT / "pyproject.toml"), "--from-table", "t"],
+        ["plan"],
+        ["seed", "--count", "1", "--deletes", "2"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_options_exit_2_whoever_notices_them(
+    aws_environment: pytest.MonkeyPatch, arguments: Sequence[str]
+) -> None:
+    outputs = dict.fromkeys(["CompactName", "WorkgroupName", "DatabaseName", "BucketName"], "x")
+    outputs |= {"SchemaFingerprint": TABLE.fingerprint, "Layout": "/".join(TABLE.layout)}
+    aws_environment.delenv("AWS_ENDPOINT_URL", raising=False)
+    aws_environment.setattr(Stack, "named", lambda _: Stack("Sluice-prod", outputs))
+    result = invoke(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stderr.splitlines()[-1].lower().startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("stop", "status", "printed"),
+    [(KeyboardInterrupt, 130, "interrupted"), (EOFError, 1, "Aborted!")],
+)
+def test_ctrl_c_at_a_prompt_exits_130_and_the_end_of_input_1(
+    monkeypatch: pytest.MonkeyPatch, stop: type[BaseException], status: int, printed: str
+) -> None:
+    def read(_prompt: str) -> str:
+        raise stop
+
+    def ask(*_: object, **_options: object) -> None:
+        with monkeypatch.context() as prompts:
+            prompts.setattr(click.termui, "visible_prompt_func", read)
+            click.confirm("Sure?", abort=True)
+
+    monkeypatch.setattr(sluice.get_command(click.Context(sluice), "tree"), "callback", ask)
+    result = invoke("tree")
+    assert result.exit_code == status
+    assert result.stderr.splitlines()[-1] == printed

@@ -39,7 +39,7 @@ def test_a_stack_has_one_engine(
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     monkeypatch.setattr(Stack, "named", lambda name: Stack(name, {"CompactName": "f"}))
     result = CliRunner().invoke(sluice, ["compact", *options])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert refusal in result.output
 
 

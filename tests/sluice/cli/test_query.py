@@ -58,6 +58,7 @@ def test_without_a_question_the_saved_queries_and_the_tables_are_listed() -> Non
     assert result.exit_code == 0
     assert "latest" in result.stdout
     assert "tables for SQL: changes, all_changes\n" in result.stdout
+    assert "where the lake is compacted also: last_changes, history, current\n" in result.stdout
 
 
 @pytest.mark.parametrize("form", [None, "csv"])
@@ -68,3 +69,10 @@ def test_a_boolean_is_printed_as_sql_spells_it(
     _print(QueryResult(("a", "b", "c"), rows, 0, 0.0), form)
     words = capsys.readouterr().out.replace(",", " ").split()
     assert words == ["a", "b", "c", "true", "false", "1", "True", "2"]
+
+
+def test_lines_of_a_table_in_a_pipe_end_where_their_text_does(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _print(QueryResult(("a", "b"), iter([("1", "long"), ("22", "s")]), 0, 0.0), None)
+    assert capsys.readouterr().out == "a   b\n1   long\n22  s\n"

@@ -57,9 +57,9 @@ def key(bucket: Bucket, item: Item) -> str:
     return texts_of(bucket.table, item)[0]
 
 
-def refused(result: Result) -> str:
+def refused(result: Result, status: int = 2) -> str:
     """The one line of a refusal."""
-    assert result.exit_code in (1, 2)
+    assert result.exit_code == status
     *_, line = result.stderr.splitlines()
     assert line.lower().startswith("error: ")
     return line
@@ -139,12 +139,21 @@ def test_a_file_names_keys_as_the_command_line_does(
     assert (answer["keys"], answer["absent"]) == (3, 0)
 
 
-# Ten wrong uses, each with its one line.
+# Wrong uses, each with its one line.
 
 
 def test_no_key(erase: Erase) -> None:
-    assert refused(erase("--yes")) == (
-        "error: no key is named; name one, or a file of keys with --from"
+    for options in ((), ("--yes",)):
+        assert refused(erase(*options)) == (
+            "Error: no key is named; name one, or a file of keys with --from"
+        )
+
+
+def test_a_file_without_a_key(erase: Erase, tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("\n\n")
+    assert refused(erase("--from", str(file), "--yes")) == (
+        f"error: {file} names no key; write a key in each line"
     )
 
 
@@ -185,7 +194,7 @@ def test_one_part_of_a_key_of_two(
 def test_a_key_that_the_table_still_has(bucket: Bucket, erase: Erase) -> None:
     (item,) = items_of(bucket.table, 1)
     bucket.put_item(item)
-    assert refused(erase(key(bucket, item), "--yes")) == (
+    assert refused(erase(key(bucket, item), "--yes"), 1) == (
         "error: the table still has the key; delete the items first, or keep their latest state "
         "with --keep-latest"
     )
@@ -193,7 +202,7 @@ def test_a_key_that_the_table_still_has(bucket: Bucket, erase: Erase) -> None:
 
 
 def test_the_latest_state_of_a_key_that_the_table_lacks(erase: Erase) -> None:
-    assert refused(erase("nobody", "other", "--keep-latest", "--yes")) == (
+    assert refused(erase("nobody", "other", "--keep-latest", "--yes"), 1) == (
         "error: the table does not have 2 of the 2 keys, so there is no latest state to keep; "
         "leave out --keep-latest"
     )
@@ -203,7 +212,7 @@ def test_a_deletion_that_is_on_its_way(bucket: Bucket, erase: Erase) -> None:
     (item,) = items_of(bucket.table, 1)
     bucket.deliver([change(item, 1)])
     before = bucket.contents()
-    assert refused(erase(key(bucket, item), "--yes")) == (
+    assert refused(erase(key(bucket, item), "--yes"), 1) == (
         "error: the lake does not have the deletion of the key yet; a change takes up to 150 s: "
         "run the command again then. If it stays out, `sluice status` says what waits outside the "
         "lake, and --remove-lost erases without it"

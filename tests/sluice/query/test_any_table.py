@@ -190,7 +190,10 @@ def test_a_part_of_the_lake_is_what_the_whole_has_of_it(lake: Lake) -> None:
         for value, count in Counter(row[column] for row in every if row[column]).items():
             where = f"{level.name}={value}"
             for pruned in (False, True):
-                assert len(lake.saved("latest", where, pruned=pruned)) == count // 2
+                latest = lake.saved("latest", where, pruned=pruned)
+                assert len(latest) == count // 2
+                names = [column.name for column in columns(lake.table)]
+                assert all(list(row) == names for row in latest)
             hours = lake.saved("hours", where)
             assert sum(row["changes"] for row in hours) == count
 

@@ -54,8 +54,8 @@ def asked(lake: Any, text: str, *where: str, key: tuple[str, ...] = (), **more: 
 
 
 def warned(lake: Any, text: str, *where: str, site: str | None = None) -> list[str]:
-    part = LakePart(lake.table, level_values(lake.table, where, site))
-    return warnings(Question(text, part).sql(lake), part, lake)
+    question = Question(text, LakePart(lake.table, level_values(lake.table, where, site)))
+    return warnings(question.sql(lake), question, lake)
 
 
 def test_the_old_spelling_of_the_first_level_and_the_new_one_are_the_same() -> None:
@@ -231,6 +231,32 @@ def test_a_value_of_a_kinds_own_table_is_required_by_its_partitions() -> None:
 
 def test_the_last_changes_are_the_whole_lake_as_long_as_nothing_is_compacted() -> None:
     lake = Lake(TABLE, has_last_changes=True)
-    assert warned(lake, "latest") == ["this reads the whole lake: last_changes has no partitions"]
+    assert warned(lake, "latest") == [
+        "this reads the whole lake: last_changes has no partitions; narrow it with "
+        "--where siteId=..., and --pruned where records keep their site and time"
+    ]
     lake.is_compacted = True
     assert warned(lake, "latest") == []
+
+
+@pytest.mark.parametrize(
+    ("lake", "text", "where", "remedy"),
+    [
+        (Lake(TABLE), "hours", (), "; narrow it with --where siteId=..."),
+        (Lake(TABLE, ("1",)), "late", (), "; narrow it with --where siteId=... or --from/--to"),
+        (Lake(METERS), "hours", ("grid=17",), "; narrow it with --where region=..."),
+        (Lake(BLOBS), "hours", (), "; narrow it with --from/--to"),
+        (
+            Lake(TABLE),
+            "latest",
+            ("siteId=1",),
+            "; narrow it with --pruned where records keep their site and time",
+        ),
+        (Lake(TABLE), "SELECT * FROM all_changes", (), ""),
+    ],
+)
+def test_the_options_that_narrow_a_saved_query_are_named_and_no_others(
+    lake: Lake, text: str, where: tuple[str, ...], remedy: str
+) -> None:
+    reads, *_ = warned(lake, text, *where)
+    assert reads == f"this reads the whole lake: all_changes has no partitions{remedy}"
