@@ -20,6 +20,15 @@ class PlainConsole(Console):
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, soft_wrap=True, **options)
 
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; in a file or a pipe, no line ends in spaces."""
+        if self.is_terminal:
+            super().print(*objects, **options)
+            return
+        with self.capture() as printed:
+            super().print(*objects, **options)
+        super().print(Text(_PADDING.sub("", printed.get())), end="")
+
     def render_str(self, text: str, **options: Any) -> Text:
         """Return a string as text: also of a table's cells and heads, and of a tree's labels.
 
@@ -36,11 +45,6 @@ class PlainConsole(Console):
                 yield segment
             else:
                 yield Segment(_escaped(segment.text), segment.style)
-
-    def _render_buffer(self, buffer: Iterable[Segment]) -> str:
-        """Return what is written; in a file or a pipe, no line ends in spaces."""
-        rendered = super()._render_buffer(buffer)
-        return rendered if self.is_terminal else _PADDING.sub("", rendered)
 
 
 def _escaped(text: str) -> str:
