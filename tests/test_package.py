@@ -1,5 +1,6 @@
 """The installed package, in an environment that has what it declares and nothing else."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -60,8 +61,7 @@ def test_a_plan_is_made_without_a_stack(installed: Installed) -> None:
 
 
 def test_the_saved_queries_are_in_the_package(installed: Installed) -> None:
-    *listed, tables = [line.split()[0] for line in installed.run("sluice", "query").splitlines()]
-    assert tables == "tables"
+    listed = [each["name"] for each in json.loads(installed.run("sluice", "query", "--json"))]
     assert sorted(listed) == sorted(file.stem for file in (ROOT / "sluice").rglob("*.sql"))
 
 

@@ -153,7 +153,7 @@ def _list_saved(form: str | None) -> None:
         table.add_row(each.name, each.description)
     out.print(table)
     out.print(f"tables for SQL: {', '.join(each.name for each in lake_tables(declared()))}")
-    out.print(f"where the lake is compacted also: {LAST_CHANGES}, {HISTORY}, {CURRENT}")
+    out.print(f"where the lake is compacted, also: {LAST_CHANGES}, {HISTORY}, {CURRENT}")
 
 
 def _print(result: QueryResult, form: str | None) -> None:

@@ -58,7 +58,7 @@ def test_without_a_question_the_saved_queries_and_the_tables_are_listed() -> Non
     assert result.exit_code == 0
     assert "latest" in result.stdout
     assert "tables for SQL: changes, all_changes\n" in result.stdout
-    assert "where the lake is compacted also: last_changes, history, current\n" in result.stdout
+    assert "where the lake is compacted, also: last_changes, history, current\n" in result.stdout
 
 
 @pytest.mark.parametrize("form", [None, "csv"])
