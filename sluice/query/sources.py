@@ -6,6 +6,7 @@ between its way into the table and the deletion of its object; so it may come tw
 least once allows anyway.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -82,7 +83,7 @@ class Sources:
         problems: list[str] = []
         self._engine.execute("SET TimeZone = 'UTC'")
         self._load_raw(raw_condition(sql, _raw_tables(self._table)), problems)
-        self._make_views([OBJECT] if OBJECT in sql else [])
+        self._make_views(sql, [OBJECT] if OBJECT in sql else [])
         return problems
 
     def _load_raw(self, condition: str | None, problems: list[str]) -> None:
@@ -154,9 +155,17 @@ class Sources:
         )
         return [tuple(partition) for (partition,) in met.fetchall()]
 
-    def _make_views(self, hidden: Sequence[str]) -> None:
-        """Make the tables of AWS."""
+    def _make_views(self, sql: str, hidden: Sequence[str]) -> None:
+        """Make the tables of AWS, but for those of a compacted table that a query does not name.
+
+        To open `history` alone takes a time that grows with it.
+        """
         table = self._table
+        read_by = {
+            HISTORY: [HISTORY, *(each.name for each in lake_tables(table))],
+            CURRENT: [CURRENT, LAST_CHANGES],
+        }
+        named = [each for each, names in read_by.items() if _names(sql, names)] or [*read_by]
         names = [*(column.name for column in columns(table)), *hidden]
         every = [*names, *(column.name for column in partition_columns(table))]
         has_compacted = is_compacted(self._stack)
@@ -164,6 +173,8 @@ class Sources:
             (_EVERY, every, HISTORY),
             (LAST_CHANGES, names, CURRENT),
         ):
+            if compacted not in named:
+                continue
             stored = self._load_compacted(compacted) if has_compacted else []
             union = [_select(seen, _RAW)]
             if stored:
@@ -180,7 +191,8 @@ class Sources:
             condition = _of_kind(table, each.kind)
             where = f" WHERE {condition}" if condition else ""
             self._make_view(raw_name(each.name), _select(seen, _RAW) + where)
-            self._make_view(each.name, _select(seen, _EVERY) + where)
+            if HISTORY in named:
+                self._make_view(each.name, _select(seen, _EVERY) + where)
         self._engine.execute(
             "CREATE TEMP MACRO from_unixtime(s) AS epoch_ms(CAST(round(s * 1000) AS BIGINT))"
         )
@@ -222,6 +234,11 @@ def _of_kind(table: Table, kind: str | None) -> str | None:
     if kind is None:
         return None
     return f"{quoted(partition_column(table.levels[0]))} = {literal(encode_value(KIND, kind))}"
+
+
+def _names(sql: str, tables: Collection[str]) -> bool:
+    """Whether a query has the name of one of some tables, perhaps as another thing's."""
+    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", sql, re.IGNORECASE) for name in tables)
 
 
 def _files(name: str) -> str:

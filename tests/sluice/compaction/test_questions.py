@@ -17,8 +17,10 @@ from chalicelib.catalog import (
 from chalicelib.compacted import compacted_columns, raw_name, views
 from chalicelib.declaration import Table
 from chalicelib.keys import texts_of
+from chalicelib.objects import delete
 from sluice.compaction.run import compact
 from sluice.items import read_line
+from sluice.lake import objects
 from sluice.query.parameters import bind
 from sluice.query.part import LakePart, key_values, level_values, narrow
 from sluice.query.saved import saved_queries
@@ -169,3 +171,18 @@ def test_times_of_the_compacted_tables_are_in_utc_as_athena_has_them(
     where = f"event_timestamp = TIMESTAMP '{moment}'"
     sql = f"SELECT event_timestamp FROM history WHERE {where}"  # noqa: S608
     assert f"('{moment:%Y-%m-%d %H:%M:%S.%f} UTC',)" in lake.ask(sql)
+
+
+def test_latest_needs_no_file_of_the_history(lake_of: Callable[..., Lake]) -> None:
+    lake = lake_of("sensors", repeated=False)
+    lake.compact()
+    stack = lake.tables.stack
+    latest = saved_queries(lake.table, last_changes=True)["latest"].sql
+    before = lake.ask(latest)
+    history = lake.tables.find(HISTORY)
+    assert history is not None
+    location = history.location().removeprefix(f"s3://{stack.bucket}/")
+    delete(stack.s3, stack.bucket, [each.key for each in objects(stack, f"{location}/")])
+    with pytest.raises(FileNotFoundError):
+        lake.ask("SELECT * FROM history")
+    assert lake.ask(latest) == before
