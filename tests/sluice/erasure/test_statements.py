@@ -1,6 +1,7 @@
 """Statements of Athena that run beside an erasure, and write what it has removed already."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -16,12 +17,15 @@ from sluice.stack import Stack
 from tests.declaring import change, delivered, items_of
 from tests.sluice.erasure.bucket import Bucket, history, quoted
 
+SECONDS = 60.0
+
 Ending = Callable[[Callable[[], object]], list[str]]
 
 
 @pytest.fixture
-def ending(bucket: Bucket) -> Ending:
+def ending(bucket: Bucket) -> Iterator[Ending]:
     """Starts a statement that runs on until it is asked for twice; it ends with this action."""
+    started: list[str] = []
 
     def start(action: Callable[[], object]) -> list[str]:
         athena = bucket.stack.athena
@@ -30,6 +34,7 @@ def ending(bucket: Bucket) -> Ending:
             WorkGroup="primary",
             ResultConfiguration={"OutputLocation": f"s3://{bucket.stack.bucket}/elsewhere/"},
         )["QueryExecutionId"]
+        started.append(execution)
         asked: list[str] = []
 
         def answer(parsed: dict[str, Any], **_: Any) -> None:
@@ -43,7 +48,19 @@ def ending(bucket: Bucket) -> Ending:
         athena.meta.events.register("after-call.athena.BatchGetQueryExecution", answer)
         return asked
 
-    return start
+    yield start
+    # Its result is in the bucket then, which is emptied next.
+    deadline = time.monotonic() + SECONDS
+    while any(map(partial(is_running, bucket.stack), started)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_running(stack: Stack, execution: str) -> bool:
+    """Whether a statement runs in the emulator."""
+    answer = stack.athena.get_query_execution(QueryExecutionId=execution)
+    # The emulator says that a statement succeeded before it writes the result.
+    return "CompletionDateTime" not in answer["QueryExecution"]["Status"]
 
 
 def compact_as_athena_does(stack: Stack, payloads: list[bytes]) -> None:
