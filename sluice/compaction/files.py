@@ -46,14 +46,15 @@ def read_batches(
 
     batch: list[FileScanTask] = []
     parts: list[pa.Table] = []
+    rows = size = 0
     for task in sorted(tasks, key=lambda task: task.file.record_count, reverse=True):
         part = as_stored(table, read_files(table, [task]))
-        if batch and (
-            sum(each.num_rows for each in (*parts, part)) > FILE_ROWS
-            or sum(each.nbytes for each in (*parts, part)) > FILE_BYTES
-        ):
+        rows += part.num_rows
+        size += part.nbytes
+        if batch and (rows > FILE_ROWS or size > FILE_BYTES):
             yield batch, pa.concat_tables(parts), False
             batch, parts = [], []
+            rows, size = part.num_rows, part.nbytes
         batch.append(task)
         parts.append(part)
     if batch:
